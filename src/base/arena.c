@@ -1,0 +1,222 @@
+/*
+ * arena.c
+ *	  A region of memory that is freed as a whole, or back to a mark.
+ *
+ * Blocks form a chain in the order of use: everything before "current" is full
+ * or skipped, everything after it is empty and waits for reuse.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#define FIRST_BLOCK_SIZE ((size_t) 16 * 1024)
+#define MAX_BLOCK_SIZE ((size_t) 16 * 1024 * 1024)
+
+typedef struct arena_block
+{
+	struct arena_block *next;
+	size_t size; /* bytes of data */
+	size_t used; /* bytes handed out, a multiple of ARENA_ALIGNMENT */
+	char *data;	 /* aligned start */
+} arena_block;
+
+typedef struct arena_cleanup
+{
+	struct arena_cleanup *next; /* the one registered before */
+	void (*function)(void *);
+	void *argument;
+} arena_cleanup;
+
+struct arena
+{
+	arena_block *first;
+	arena_block *current;	/* where the next allocation is tried; NULL before the first */
+	arena_cleanup *cleanup; /* newest first */
+	size_t limit;			/* 0: none */
+	size_t bytes;			/* handed out now */
+	size_t peak;
+};
+
+arena *
+arena_create(size_t limit)
+{
+	arena *a = calloc(1, sizeof(arena));
+
+	if (a != NULL)
+		a->limit = limit;
+	return a;
+}
+
+static void
+run_cleanups(arena *a, const arena_cleanup *until)
+{
+	while (a->cleanup != until)
+	{
+		arena_cleanup *c = a->cleanup;
+
+		a->cleanup = c->next;
+		c->function(c->argument);
+	}
+}
+
+void
+arena_destroy(arena *a)
+{
+	if (a == NULL)
+		return;
+	run_cleanups(a, NULL);
+	for (arena_block *b = a->first, *next; b != NULL; b = next)
+	{
+		next = b->next;
+		free(b);
+	}
+	free(a);
+}
+
+/* A block with room for size bytes, linked in after the current one. */
+static arena_block *
+add_block(arena *a, size_t size)
+{
+	size_t wanted = a->current == NULL ? FIRST_BLOCK_SIZE : a->current->size * 2;
+	arena_block *b;
+
+	if (wanted > MAX_BLOCK_SIZE)
+		wanted = MAX_BLOCK_SIZE;
+	if (wanted < size)
+		wanted = size;
+	if (wanted > SIZE_MAX - sizeof(arena_block) - ARENA_ALIGNMENT)
+		return NULL;
+	b = malloc(sizeof(arena_block) + ARENA_ALIGNMENT + wanted);
+	if (b == NULL)
+		return NULL;
+	b->data =
+		(char *) (((uintptr_t) (b + 1) + ARENA_ALIGNMENT - 1) & ~(uintptr_t) (ARENA_ALIGNMENT - 1));
+	b->size = wanted;
+	b->used = 0;
+	if (a->current == NULL)
+	{
+		b->next = a->first;
+		a->first = b;
+	}
+	else
+	{
+		b->next = a->current->next;
+		a->current->next = b;
+	}
+	return b;
+}
+
+void *
+arena_alloc(arena *a, size_t size)
+{
+	arena_block *b;
+	void *p;
+
+	if (size > SIZE_MAX - ARENA_ALIGNMENT)
+		return NULL;
+	size = (size + ARENA_ALIGNMENT - 1) & ~(size_t) (ARENA_ALIGNMENT - 1);
+	if (size == 0)
+		size = ARENA_ALIGNMENT;
+	if (a->limit != 0 && (size > a->limit || a->bytes > a->limit - size))
+		return NULL;
+
+	b = a->current != NULL ? a->current : a->first;
+	while (b != NULL && b->size - b->used < size)
+		b = b->next;
+	if (b == NULL)
+		b = add_block(a, size);
+	if (b == NULL)
+		return NULL;
+	a->current = b;
+	p = b->data + b->used;
+	b->used += size;
+	a->bytes += size;
+	if (a->bytes > a->peak)
+		a->peak = a->bytes;
+	return p;
+}
+
+bool
+arena_on_release(arena *a, void (*function)(void *), void *argument)
+{
+	arena_cleanup *c = arena_alloc(a, sizeof(arena_cleanup));
+
+	if (c == NULL)
+		return false;
+	c->next = a->cleanup;
+	c->function = function;
+	c->argument = argument;
+	a->cleanup = c;
+	return true;
+}
+
+arena_mark
+arena_save(const arena *a)
+{
+	return (arena_mark) {
+		.block = a->current,
+		.used = a->current != NULL ? a->current->used : 0,
+		.bytes = a->bytes,
+		.cleanup = a->cleanup,
+	};
+}
+
+void
+arena_restore(arena *a, arena_mark mark)
+{
+	run_cleanups(a, mark.cleanup);
+	for (arena_block *b = mark.block != NULL ? mark.block->next : a->first; b != NULL; b = b->next)
+		b->used = 0;
+	if (mark.block != NULL)
+		mark.block->used = mark.used;
+	a->current = mark.block;
+	a->bytes = mark.bytes;
+}
+
+void
+arena_trim(arena *a, size_t keep)
+{
+	arena_block **link = &a->first;
+	size_t kept = 0;
+
+	while (*link != NULL)
+	{
+		arena_block *b = *link;
+
+		if (b->used == 0 && b != a->current && kept + b->size > keep)
+		{
+			*link = b->next;
+			free(b);
+			continue;
+		}
+		kept += b->size;
+		link = &b->next;
+	}
+}
+
+size_t
+arena_used(const arena *a)
+{
+	return a->bytes;
+}
+
+size_t
+arena_peak(const arena *a)
+{
+	return a->peak;
+}
+
+void
+arena_reset_peak(arena *a)
+{
+	a->peak = a->bytes;
+}
+
+void
+arena_set_limit(arena *a, size_t limit)
+{
+	a->limit = limit;
+}

@@ -1,0 +1,306 @@
+/*
+ * json.c
+ *	  Reading JSON with errors that name file and key.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "base/json.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/utf8.h"
+
+/* cJSON ends a string at an escaped NUL and would silently drop what follows. */
+static bool
+has_escaped_nul(const char *text, size_t length)
+{
+	for (size_t i = 0; i + 5 < length; i++)
+	{
+		if (text[i] != '\\')
+			continue;
+		if (memcmp(text + i + 1, "u0000", 5) == 0)
+			return true;
+		i++;
+	}
+	return false;
+}
+
+static void
+delete_tree(void *argument)
+{
+	cJSON_Delete(argument);
+}
+
+json
+json_parse(tfm_context *context, const char *text, size_t length, const char *source)
+{
+	json result = {.node = NULL, .source = source};
+	const char *end = text;
+	cJSON *tree;
+
+	if (tfm_failed(context))
+		return result;
+	if (!utf8_valid(text, length))
+	{
+		tfm_fail(context, TFM_CORRUPTED, "\"%s\" is not valid UTF-8", source);
+		return result;
+	}
+	if (memchr(text, '\0', length) != NULL || has_escaped_nul(text, length))
+	{
+		tfm_fail(context, TFM_CORRUPTED, "\"%s\" contains a NUL character", source);
+		return result;
+	}
+	tree = cJSON_ParseWithLengthOpts(text, length, &end, false);
+	if (tree != NULL)
+	{
+		const char *rest = end;
+
+		while (rest < text + length && strchr(" \t\r\n", *rest) != NULL)
+			rest++;
+		if (rest < text + length)
+		{
+			cJSON_Delete(tree);
+			tree = NULL;
+		}
+	}
+	if (tree == NULL)
+	{
+		tfm_fail(context, TFM_CORRUPTED, "\"%s\" is not valid JSON", source);
+		tfm_detail(context, "Parsing stopped at byte %zu of %zu.", (size_t) (end - text), length);
+		return result;
+	}
+	if (!arena_on_release(context->arena, delete_tree, tree))
+	{
+		cJSON_Delete(tree);
+		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+		return result;
+	}
+	result.node = tree;
+	return result;
+}
+
+json
+json_read(tfm_context *context, const char *path, size_t limit)
+{
+	size_t length;
+	char *text = file_read(context, path, limit, &length);
+	char *source = text == NULL ? NULL : tfm_strdup(context, path);
+
+	if (source == NULL)
+		return (json) {.node = NULL, .source = path};
+	return json_parse(context, text, length, source);
+}
+
+json
+json_member(json object, const char *key)
+{
+	cJSON *node =
+		cJSON_IsObject(object.node) ? cJSON_GetObjectItemCaseSensitive(object.node, key) : NULL;
+
+	return (json) {.node = cJSON_IsNull(node) ? NULL : node, .source = object.source};
+}
+
+json
+json_first(json parent)
+{
+	bool has_children = cJSON_IsArray(parent.node) || cJSON_IsObject(parent.node);
+
+	return (json) {.node = has_children ? parent.node->child : NULL, .source = parent.source};
+}
+
+json
+json_next(json child)
+{
+	return (json) {.node = child.node == NULL ? NULL : child.node->next, .source = child.source};
+}
+
+const char *
+json_key(json child)
+{
+	return child.node == NULL || child.node->string == NULL ? "" : child.node->string;
+}
+
+size_t
+json_size(json parent)
+{
+	size_t n = 0;
+
+	for (json child = json_first(parent); json_present(child); child = json_next(child))
+		n++;
+	return n;
+}
+
+bool
+json_is_object(json value)
+{
+	return cJSON_IsObject(value.node);
+}
+
+bool
+json_is_array(json value)
+{
+	return cJSON_IsArray(value.node);
+}
+
+bool
+json_is_string(json value)
+{
+	return cJSON_IsString(value.node);
+}
+
+bool
+json_is_number(json value)
+{
+	return cJSON_IsNumber(value.node);
+}
+
+bool
+json_is_bool(json value)
+{
+	return cJSON_IsBool(value.node);
+}
+
+const char *
+json_as_string(json value)
+{
+	return cJSON_IsString(value.node) ? value.node->valuestring : "";
+}
+
+double
+json_as_number(json value)
+{
+	return cJSON_IsNumber(value.node) ? value.node->valuedouble : 0;
+}
+
+bool
+json_as_bool(json value)
+{
+	return cJSON_IsTrue(value.node);
+}
+
+bool
+json_to_int(json value, int64_t minimum, int64_t maximum, int64_t *result)
+{
+	double number = json_as_number(value);
+
+	/* Beyond 2^53 a double no longer tells neighbours apart. */
+	if (!json_is_number(value) || number != floor(number) || fabs(number) > 9007199254740992.0)
+		return false;
+	if (number < (double) minimum || number > (double) maximum)
+		return false;
+	*result = (int64_t) number;
+	return true;
+}
+
+static void
+fail_type(tfm_context *context, json object, const char *key, const char *wanted)
+{
+	tfm_fail(context, TFM_CORRUPTED, "\"%s\": key \"%s\" must be %s", object.source, key, wanted);
+}
+
+int64_t
+json_int(tfm_context *context, json object, const char *key, int64_t fallback, int64_t minimum,
+		 int64_t maximum)
+{
+	json value = json_member(object, key);
+	int64_t result = fallback;
+
+	if (json_present(value) && !json_to_int(value, minimum, maximum, &result))
+	{
+		tfm_fail(context, TFM_CORRUPTED,
+				 "\"%s\": key \"%s\" must be a whole number from %lld to %lld", object.source, key,
+				 (long long) minimum, (long long) maximum);
+		return fallback;
+	}
+	return result;
+}
+
+double
+json_double(tfm_context *context, json object, const char *key, double fallback)
+{
+	json value = json_member(object, key);
+
+	if (!json_present(value))
+		return fallback;
+	if (!json_is_number(value))
+	{
+		fail_type(context, object, key, "a number");
+		return fallback;
+	}
+	return json_as_number(value);
+}
+
+bool
+json_bool(tfm_context *context, json object, const char *key, bool fallback)
+{
+	json value = json_member(object, key);
+
+	if (!json_present(value))
+		return fallback;
+	if (!json_is_bool(value))
+	{
+		fail_type(context, object, key, "true or false");
+		return fallback;
+	}
+	return json_as_bool(value);
+}
+
+const char *
+json_string(tfm_context *context, json object, const char *key, const char *fallback)
+{
+	json value = json_member(object, key);
+
+	if (!json_present(value))
+		return fallback;
+	if (!json_is_string(value))
+	{
+		fail_type(context, object, key, "a string");
+		return fallback;
+	}
+	return json_as_string(value);
+}
+
+static bool
+require(tfm_context *context, json object, const char *key)
+{
+	if (json_present(json_member(object, key)))
+		return true;
+	return tfm_fail(context, TFM_CORRUPTED, "\"%s\": key \"%s\" is missing", object.source, key);
+}
+
+int64_t
+json_require_int(tfm_context *context, json object, const char *key, int64_t minimum,
+				 int64_t maximum)
+{
+	require(context, object, key);
+	return json_int(context, object, key, minimum, minimum, maximum);
+}
+
+const char *
+json_require_string(tfm_context *context, json object, const char *key)
+{
+	require(context, object, key);
+	return json_string(context, object, key, "");
+}
+
+bool
+json_append_string(tfm_context *context, buffer *b, const char *text, size_t length)
+{
+	buffer_append(context, b, "\"", 1);
+	for (size_t i = 0; i < length; i++)
+	{
+		unsigned char c = (unsigned char) text[i];
+
+		if (c == '"' || c == '\\')
+			buffer_printf(context, b, "\\%c", c);
+		else if (c < 0x20)
+			buffer_printf(context, b, "\\u%04x", c);
+		else
+			buffer_append(context, b, text + i, 1);
+	}
+	return buffer_append(context, b, "\"", 1);
+}

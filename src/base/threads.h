@@ -1,0 +1,41 @@
+/*
+ * threads.h
+ *	  A small pool of threads that run the tiles of one computation.
+ *
+ * The caller's thread takes part and is the only one that polls for interrupts.
+ * Workers block all signals, allocate nothing, and sleep while there is no work.
+ * A pool belongs to one process and one calling thread; it is not used after a
+ * fork by the child.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_BASE_THREADS_H
+#define TFM_BASE_THREADS_H
+
+#include "base/context.h"
+
+#define THREADS_MAX 256
+
+typedef struct thread_pool thread_pool;
+
+/*
+ * A pool for up to threads threads, the caller's included; workers start with the first run that
+ * wants them.  NULL if memory is out.
+ */
+extern thread_pool *threads_create(int threads);
+
+/* End the workers and free the pool.  NULL is allowed. */
+extern void threads_destroy(thread_pool *pool);
+
+/*
+ * Call work(argument, item, thread) for every item of 0..items-1, each once, on up to
+ * context->threads threads (thread counts from 0, the caller's); returns when all have ended.
+ * Polls for interrupts between the caller's items; once stopped, remaining items are skipped and
+ * TFM_CANCELLED is recorded.  False if the context has failed.  A pool of NULL runs on the caller's
+ * thread alone.  A thread that cannot be started only makes the pool smaller.
+ */
+extern bool threads_run(tfm_context *context, thread_pool *pool,
+						void (*work)(void *argument, int64_t item, int thread), void *argument,
+						int64_t items);
+
+#endif
