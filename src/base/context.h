@@ -69,8 +69,17 @@ typedef struct tfm_context
 	void *interrupted_argument;	 /* handed to interrupted */
 	void (*log)(void *, tfm_log_level, const char *); /* NULL, or takes a message */
 	void *log_argument;								  /* handed to log */
-	int threads; /* threads a computation may use, the caller's included; 0 is 1 */
+	struct thread_pool *pool; /* NULL, or the threads that help; see base/threads.h */
+	int threads;			  /* threads a computation may use, the caller's included; 0 is 1 */
+	int isa; /* instruction set of the kernels (tensor/kernels.h); 0 is the best there is */
 } tfm_context;
+
+/* Bytes that somebody else owns; not zero-terminated.  Text is valid UTF-8. */
+typedef struct tfm_text
+{
+	const char *data;
+	size_t length;
+} tfm_text;
 
 /* Whether an error has been recorded. */
 static inline bool

@@ -156,9 +156,10 @@ run_alone(tfm_context *context, void (*work)(void *, int64_t, int), void *argume
 }
 
 bool
-threads_run(tfm_context *context, thread_pool *pool,
-			void (*work)(void *argument, int64_t item, int thread), void *argument, int64_t items)
+threads_run(tfm_context *context, void (*work)(void *argument, int64_t item, int thread),
+			void *argument, int64_t items)
 {
+	thread_pool *pool = context->pool;
 	int threads = pool == NULL ? 1 : pool->threads;
 
 	if (tfm_failed(context))

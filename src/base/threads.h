@@ -31,10 +31,10 @@ extern void threads_destroy(thread_pool *pool);
  * Call work(argument, item, thread) for every item of 0..items-1, each once, on up to
  * context->threads threads (thread counts from 0, the caller's); returns when all have ended.
  * Polls for interrupts between the caller's items; once stopped, remaining items are skipped and
- * TFM_CANCELLED is recorded.  False if the context has failed.  A pool of NULL runs on the caller's
- * thread alone.  A thread that cannot be started only makes the pool smaller.
+ * TFM_CANCELLED is recorded.  False if the context has failed.  Without a context->pool all runs on
+ * the caller's thread.  A thread that cannot be started only makes the pool smaller.
  */
-extern bool threads_run(tfm_context *context, thread_pool *pool,
+extern bool threads_run(tfm_context *context,
 						void (*work)(void *argument, int64_t item, int thread), void *argument,
 						int64_t items);
 

@@ -1,0 +1,49 @@
+/*
+ * model.h
+ *	  A checkpoint compiled to an image, and an image opened as a model: Transformers' AutoClass.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_RUNTIME_MODEL_H
+#define TFM_RUNTIME_MODEL_H
+
+#include "base/context.h"
+
+/* A loaded model: read-only, shared by all calls of a process. */
+typedef struct run_model run_model;
+
+/* What is known of a model; the strings live as long as it does. */
+typedef struct run_model_info
+{
+	const char *family;		  /* the file under models/ that runs it: "bert" */
+	const char *model_type;	  /* of config.json: "bert" */
+	const char *architecture; /* of config.json, or the base model's class: "BertModel" */
+	const char *task;		  /* "feature-extraction", "text-classification", ... */
+	const char *dtype;		  /* of the weights: "float32" */
+	int64_t parameters;		/* number of weights' elements in the checkpoint that the model uses */
+	int64_t image_bytes;	/* size of the image */
+	double compile_seconds; /* time it took to make the image */
+	int dimensions;			/* of an embedding, after all modules; 0 if it makes none */
+	int max_tokens;			/* longest input in tokens, special ones included */
+	const char *content;	/* SHA-256 of the checkpoint, as ckpt_fingerprint gives it */
+} run_model_info;
+
+/*
+ * Compile the checkpoint in a directory into the image file at image_path.  The file appears whole
+ * or not at all (write, fsync, rename); an existing one is replaced by an equal one.  The content
+ * hash of what was read is stored in the image and returned in content.
+ * Errors: FILE_NOT_FOUND, CORRUPTED, UNSUPPORTED, DISK_FULL, CANCELLED, ...
+ */
+extern bool run_compile(tfm_context *context, const char *directory, const char *image_path,
+						char content[65]);
+
+/*
+ * Open an image.  The model lives in the context's arena, which must outlive all its uses, and maps
+ * the file until then.  NULL on error: FILE_NOT_FOUND; CORRUPTED for a file that is damaged or from
+ * another version (compile it again).
+ */
+extern run_model *run_model_open(tfm_context *context, const char *image_path);
+
+extern const run_model_info *run_model_describe(const run_model *model);
+
+#endif
