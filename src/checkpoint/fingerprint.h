@@ -1,0 +1,57 @@
+/*
+ * fingerprint.h
+ *	  Which files make a checkpoint, and its identity by content and by file status.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_CHECKPOINT_FINGERPRINT_H
+#define TFM_CHECKPOINT_FINGERPRINT_H
+
+#include <sys/stat.h>
+
+#include "base/context.h"
+
+#define CKPT_HEX_LENGTH 64
+
+typedef struct ckpt_file
+{
+	const char *name; /* relative to the directory: "config.json", "1_Pooling/config.json" */
+	const char *path;
+	struct stat status; /* of what a symbolic link points to */
+} ckpt_file;
+
+typedef struct ckpt_files
+{
+	ckpt_file *items; /* sorted by name, bytewise */
+	size_t count;
+} ckpt_files;
+
+/*
+ * Record TFM_FILE_NOT_FOUND unless the directory exists and holds config.json.  The functions below
+ * do not ask for one: a directory with tokenizer files alone is good for them.
+ */
+extern bool ckpt_check_directory(tfm_context *context, const char *directory);
+
+/*
+ * List the files of a directory that a loaded model depends on: configurations, weights, tokenizer
+ * files, and the same in the subdirectories named by modules.json.  Allocated in the context's
+ * arena.  Errors: FILE_NOT_FOUND, PERMISSION_DENIED; CORRUPTED for a broken modules.json;
+ * LIMIT_EXCEEDED for a directory with very many entries.
+ */
+extern bool ckpt_list_files(tfm_context *context, const char *directory, ckpt_files *files);
+
+/*
+ * The identity of the content: SHA-256 in hexadecimal over name, size and bytes of each file.  Reads
+ * everything, polling for interrupts.
+ */
+extern bool ckpt_fingerprint(tfm_context *context, const char *directory,
+							 char content[CKPT_HEX_LENGTH + 1]);
+
+/*
+ * A cheap stand-in that reads no content but modules.json: SHA-256 over name, size, times of change
+ * (nanoseconds), inode and device of each file.  While it is the same, so is the fingerprint.
+ */
+extern bool ckpt_signature(tfm_context *context, const char *directory,
+						   char signature[CKPT_HEX_LENGTH + 1]);
+
+#endif

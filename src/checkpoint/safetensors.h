@@ -1,0 +1,60 @@
+/*
+ * safetensors.h
+ *	  The weights of a Hugging Face checkpoint: one safetensors file, or a sharded set.
+ *
+ * Files are read with pread and never mapped: whoever owns the checkpoint may truncate it while we
+ * read.  Everything that a header or an index says is checked when it is opened.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_CHECKPOINT_SAFETENSORS_H
+#define TFM_CHECKPOINT_SAFETENSORS_H
+
+#include "checkpoint/safetensors_header.h"
+
+/* The tensors of a checkpoint; lives, with its open files, in the arena of who opened it. */
+typedef struct ckpt_weights ckpt_weights;
+
+/*
+ * Open the weights of a directory: model.safetensors or, where there is none, the shards named by
+ * model.safetensors.index.json.  Of a shard only the tensors that the index maps to it are seen; a
+ * mapped tensor that its shard lacks is CORRUPTED.  NULL on error; FILE_NOT_FOUND if there are no
+ * weights, with a hint where they are only in PyTorch's own format.
+ */
+extern ckpt_weights *ckpt_open_weights(tfm_context *context, const char *directory);
+
+/* Open a single safetensors file. */
+extern ckpt_weights *ckpt_open_file(tfm_context *context, const char *path);
+
+/* The tensor of that name; NULL if there is none (not an error). */
+extern const ckpt_tensor *ckpt_find(const ckpt_weights *weights, const char *name);
+
+/* All tensors in the order of their names: index is 0..ckpt_count - 1. */
+extern size_t ckpt_count(const ckpt_weights *weights);
+extern const ckpt_tensor *ckpt_at(const ckpt_weights *weights, size_t index);
+
+/* The file (or index) that was opened, for messages. */
+extern const char *ckpt_source(const ckpt_weights *weights);
+
+/*
+ * Read all of a tensor as it is stored into bytes[tensor->length], polling for interrupts.  A type
+ * that we do not know is UNSUPPORTED, a file that has become shorter CORRUPTED.
+ */
+extern bool ckpt_read(tfm_context *context, const ckpt_tensor *tensor, void *bytes);
+
+/*
+ * Read all of an F32, F16, BF16 or F64 tensor as float; exact but for F64, which is rounded to the
+ * nearest.  Any other type is UNSUPPORTED.
+ */
+extern bool ckpt_read_f32(tfm_context *context, const ckpt_tensor *tensor, float *values);
+
+/*
+ * As above, but count elements from element first on (in row-major order), so that a large tensor
+ * can be read in pieces.  A range that is not within the tensor is INTERNAL.
+ */
+extern bool ckpt_read_part(tfm_context *context, const ckpt_tensor *tensor, int64_t first,
+						   int64_t count, void *bytes);
+extern bool ckpt_read_part_f32(tfm_context *context, const ckpt_tensor *tensor, int64_t first,
+							   int64_t count, float *values);
+
+#endif

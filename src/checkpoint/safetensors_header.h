@@ -1,0 +1,48 @@
+/*
+ * safetensors_header.h
+ *	  The header of a safetensors file: a JSON object that says where each tensor lies.
+ *
+ * The format: https://huggingface.co/docs/safetensors, "Format".
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_CHECKPOINT_SAFETENSORS_HEADER_H
+#define TFM_CHECKPOINT_SAFETENSORS_HEADER_H
+
+#include "base/file.h"
+#include "tensor/tensor.h"
+
+/* A tensor in a file of the checkpoint; what it points to lives in the arena of who opened it. */
+typedef struct ckpt_tensor
+{
+	const char *name;		 /* as in the file */
+	tfm_dtype dtype;		 /* 0: a type that we do not read, such as F8_E4M3 */
+	const char *stored_type; /* as in the file: "BF16" */
+	int rank;
+	int64_t shape[TENSOR_MAX_RANK];
+	const file *file; /* NULL for a header that was parsed from memory */
+	size_t offset;	  /* of the first byte, from the start of the file */
+	size_t length;	  /* in bytes; count of elements times size of one */
+} ckpt_tensor;
+
+/* The tensors of one file, sorted by name (strcmp), no name twice. */
+typedef struct ckpt_header
+{
+	ckpt_tensor *tensors;
+	size_t count;
+} ckpt_header;
+
+/*
+ * Parse and check the header text[length] of a file that has data_length bytes of tensors from byte
+ * data_offset on; source names the file in messages and must outlive the result.  Each tensor must
+ * lie within the data and be as long as its type and shape say, and together they must cover the
+ * data without overlap or hole.  Errors: CORRUPTED; UNSUPPORTED for a rank above TENSOR_MAX_RANK.
+ */
+extern bool ckpt_parse_header(tfm_context *context, const char *text, size_t length,
+							  const char *source, size_t data_offset, size_t data_length,
+							  ckpt_header *header);
+
+/* Read, parse and check the header of an open file. */
+extern bool ckpt_read_header(tfm_context *context, const file *f, ckpt_header *header);
+
+#endif
