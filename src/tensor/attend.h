@@ -1,0 +1,49 @@
+/*
+ * attend.h
+ *	  Multi-head attention over a ragged batch.
+ *
+ * For each sequence and head: softmax(q k^T scale + bias) v, over blocks of keys with a running
+ * maximum, so that memory does not grow with the length.  A row's bits depend on its own sequence
+ * alone.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_TENSOR_ATTEND_H
+#define TFM_TENSOR_ATTEND_H
+
+#include "base/context.h"
+
+#define ATTEND_MAX_HEAD_DIM 512
+
+typedef struct op_attend_options
+{
+	const float *q; /* [tokens, heads * head_dim] */
+	const float *k; /* [tokens, kv_heads * head_dim] */
+	const float *v; /* as k */
+	float *y;		/* as q; must not overlap q, k, v */
+	/* Elements from one token to the next, so that q, k and v may lie in one row; 0: its width. */
+	int64_t q_stride, k_stride, v_stride, y_stride;
+	const int32_t *offsets; /* [batch + 1] tokens where sequences start; ascending, the first 0 */
+	int64_t batch;
+	int heads;
+	int kv_heads; /* divides heads; 0: heads */
+	int head_dim; /* 1 .. ATTEND_MAX_HEAD_DIM */
+	float scale;  /* 0: 1 / sqrt(head_dim) */
+	bool causal;  /* a token sees those before it in its sequence and itself */
+	/*
+	 * Relative bias, or NULL: [heads, 2 span - 1]; bias[h][d + span - 1] is added to the score of a
+	 * query and a key that comes d positions after it.  Differences beyond the table take its end.
+	 */
+	const float *bias;
+	int32_t span;
+	const int32_t *positions; /* [tokens] for the bias; NULL: the place in the sequence */
+	const uint8_t *hidden;	  /* [tokens], not 0 for keys that nobody sees; NULL: none */
+} op_attend_options;
+
+/*
+ * A query that sees no key gives zeros.  Empty sequences are allowed.
+ * Errors: INTERNAL (sizes), OUT_OF_MEMORY, CANCELLED.
+ */
+extern bool op_attend(tfm_context *context, const op_attend_options *options);
+
+#endif
