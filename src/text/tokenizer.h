@@ -1,0 +1,163 @@
+/*
+ * tokenizer.h
+ *	  Text to token ids and back, with ids, tokens and offsets as Hugging Face's "tokenizers" gives.
+ *
+ * A tokenizer is compiled once, from the files of a checkpoint, to a blob that holds its vocabulary,
+ * tries and settings in a form that is used where it lies: in a mapped image file.  Opening a blob
+ * resolves the kinds of its components to functions and builds no table.
+ *
+ *		text -> added tokens | normalizer -> pre-tokenizer -> model -> truncation -> post-processor
+ *		ids -> tokens -> decoder -> text
+ *
+ * The truncation and padding stored in tokenizer.json are ignored, as Transformers does.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_TEXT_TOKENIZER_H
+#define TFM_TEXT_TOKENIZER_H
+
+#include "base/buffer.h"
+#include "base/context.h"
+
+/* A tokenizer: read-only, may be used by several threads at once, each with its own context. */
+typedef struct tok_tokenizer tok_tokenizer;
+
+typedef enum tok_truncation
+{
+	TOK_LONGEST_FIRST,
+	TOK_ONLY_FIRST,
+	TOK_ONLY_SECOND
+} tok_truncation;
+
+typedef enum tok_direction
+{
+	TOK_TRUNCATE_RIGHT, /* keep the beginning */
+	TOK_TRUNCATE_LEFT	/* keep the end */
+} tok_direction;
+
+/* What to compute beside the ids. */
+enum
+{
+	TOK_WANT_TYPE_IDS = 1 << 0,
+	TOK_WANT_OFFSETS = 1 << 1,
+	TOK_WANT_WORDS = 1 << 2,
+	TOK_WANT_SPECIAL_MASK = 1 << 3,
+	TOK_WANT_SEQUENCES = 1 << 4,
+	TOK_WANT_OVERFLOWING = 1 << 5
+};
+
+/* Start with TOK_ENCODE_DEFAULTS: special tokens, no truncation, ids alone. */
+typedef struct tok_encode_options
+{
+	bool add_special_tokens;
+	int want;			/* TOK_WANT_... */
+	int32_t max_length; /* 0: no truncation; else the most tokens, special ones included */
+	int32_t stride;		/* tokens that an overflowing piece shares with the one before */
+	tok_truncation truncation;
+	tok_direction direction;
+} tok_encode_options;
+
+#define TOK_ENCODE_DEFAULTS ((tok_encode_options) {.add_special_tokens = true})
+
+/*
+ * The tokens of a text or a pair.  Arrays of count in the arena of the context given to tok_encode;
+ * NULL where not wanted (ids never; all may be NULL where count is 0).
+ */
+typedef struct tok_encoding
+{
+	size_t count;
+	int32_t *ids;
+	int32_t *type_ids;
+	int32_t *starts; /* first character (code point) of its text that the token covers, from 0 */
+	int32_t *ends;	 /* one past the last; an added special token has 0, 0 */
+	int32_t
+		*words; /* number of the word in its text, from 0; -1 for what the post-processor adds */
+	uint8_t *special_mask;			  /* 1 for what the post-processor adds */
+	int8_t *sequences;				  /* 0 first text, 1 second, -1 neither */
+	struct tok_encoding *overflowing; /* pieces that truncation cut off, in the library's order */
+	size_t overflowing_count;
+} tok_encoding;
+
+/*
+ * Compile the tokenizer of a checkpoint directory (tokenizer.json, or vocab.txt; and
+ * tokenizer_config.json where there is one) and append it to the blob, whose length is first padded
+ * to a multiple of 8.  The blob is position-independent and little endian; put it in memory at an
+ * address that is a multiple of 8.
+ * Errors: FILE_NOT_FOUND (no tokenizer in the directory), CORRUPTED, UNSUPPORTED (names the component
+ * and the file), LIMIT_EXCEEDED.
+ */
+extern bool tok_compile(tfm_context *context, const char *directory, buffer *blob);
+
+/*
+ * The same from memory: tokenizer.json's text, and tokenizer_config.json's or {NULL, 0}.  The names
+ * are used in messages and must outlive the context.
+ */
+extern bool tok_compile_json(tfm_context *context, tfm_text tokenizer, const char *tokenizer_name,
+							 tfm_text config, const char *config_name, buffer *blob);
+
+/* And from vocab.txt's text, built as Transformers builds a BertTokenizer (or an MPNetTokenizer). */
+extern bool tok_compile_vocabulary(tfm_context *context, tfm_text vocabulary,
+								   const char *vocabulary_name, tfm_text config,
+								   const char *config_name, buffer *blob);
+
+/*
+ * Open a compiled tokenizer that stays where it is, unchanged, as long as the result is used.  The
+ * result lives in the context's arena.  Takes microseconds: sections are checked here, what is in
+ * them when it is used, so that a damaged blob is an error or a wrong answer, never a crash.
+ * NULL on error: CORRUPTED (damaged, or made by another version: compile it again).
+ */
+extern const tok_tokenizer *tok_open(tfm_context *context, const void *blob, size_t length);
+
+/*
+ * Tokenize a text, or a pair if second is not NULL.  Texts are UTF-8 (checked).
+ * Errors: INVALID_ARGUMENT (not UTF-8; truncation that cannot be done: a max_length without room
+ * for the special tokens, a stride that leaves no progress, TOK_ONLY_FIRST with too short a first
+ * text), CORRUPTED (an unknown word where the vocabulary has no unknown token), CANCELLED,
+ * OUT_OF_MEMORY.
+ */
+extern bool tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
+					   const tfm_text *second, const tok_encode_options *options,
+					   tok_encoding *encoding);
+
+/*
+ * The text of ids as the library's decode(ids, skip_special_tokens) gives it (no clean-up but the
+ * decoder's own), in the context's arena.  INVALID_ARGUMENT for an id that is no token's.
+ */
+extern bool tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids,
+					   size_t count, bool skip_special_tokens, tfm_text *text);
+
+/* The token of an id, zero-terminated, inside the blob; NULL if there is none. */
+extern const char *tok_id_to_token(const tok_tokenizer *tokenizer, int32_t id);
+
+/* The id of a token; -1 if there is none. */
+extern int32_t tok_token_to_id(const tok_tokenizer *tokenizer, tfm_text token);
+
+/* Number of tokens, added ones included, and one more than the largest id: rows an embedding needs. */
+extern int32_t tok_vocabulary_size(const tok_tokenizer *tokenizer);
+extern int32_t tok_id_limit(const tok_tokenizer *tokenizer);
+
+typedef enum tok_special
+{
+	TOK_PAD,
+	TOK_UNK,
+	TOK_CLS,
+	TOK_SEP,
+	TOK_MASK,
+	TOK_BOS,
+	TOK_EOS,
+	TOK_SPECIAL_COUNT
+} tok_special;
+
+/* The id of a special token that the files declare; -1 if they do not. */
+extern int32_t tok_special_id(const tok_tokenizer *tokenizer, tok_special which);
+
+/* Whether the id is that of a token marked special among the added tokens. */
+extern bool tok_is_special(const tok_tokenizer *tokenizer, int32_t id);
+
+/* Special tokens that the post-processor adds to a text (a pair). */
+extern int32_t tok_added_count(const tok_tokenizer *tokenizer, bool pair);
+
+/* model_max_length of tokenizer_config.json; 0 if it is absent or Transformers' "very large". */
+extern int64_t tok_model_max_length(const tok_tokenizer *tokenizer);
+
+#endif
