@@ -1,33 +1,243 @@
 # tfm: Hugging Face Transformers as SQL functions.
 #
-# src/pg is built by PGXS against the server's headers; everything else is the
-# engine, a static library that knows nothing of PostgreSQL.
+# src/pg is built by PGXS against the headers of the server that PG_CONFIG
+# names; everything else is the engine, a static library that knows nothing of
+# PostgreSQL.  The engine and all that is built of it lies in build/$(FLAVOUR),
+# so that the ordinary build, the sanitizers' and the fuzzers' never mix.
+#
+#	make, make install, make installcheck	the extension, as with any other
+#	make test			what script/test runs, without its set-up
+#	make unit T=json		unit tests, all or one
+#	make golden M=bert		golden outputs of the models, all or one family
+#	make asan, make valgrind	unit tests under sanitizers, under valgrind
+#	make fuzz F=json SECONDS=60	look for inputs that break a reader
+#	make corpus F=json		add what fuzzing found to the committed corpus
+#	make replay			feed the committed corpus to the readers
+#	make bench, make stats, make lint, make format, make clean
 
-EXTENSION = tfm
-VERSION = 0.1.0
+comma = ,
+
 MODULE_big = tfm
+EXTENSION = $(patsubst %.control,%,$(sort $(wildcard *.control)))
+EXTVERSION = 0.1.0
 
 # Pieces of the install script, in the order in which they need each other.
 INSTALL_SQL = vector models tokenize embed forward
-DATA_built = sql/tfm--$(VERSION).sql
+INSTALL_FILES = $(wildcard $(INSTALL_SQL:%=sql/install/%.sql))
+DATA_built = sql/tfm--$(EXTVERSION).sql
+DATA = $(wildcard sql/tfm_pgvector--*.sql sql/upgrade/*--*.sql)
 
-ENGINE_SRCS = $(sort $(wildcard src/base/*.c src/tensor/*.c src/tensor/cpu/*.c src/nn/*.c \
-	src/models/*.c src/text/*.c src/checkpoint/*.c src/runtime/*.c src/task/*.c))
-ENGINE_OBJS = $(ENGINE_SRCS:.c=.o)
-ENGINE = libtfm.a
+# Regression tests; those that need pgvector run where it is installed.
+REGRESS_PGVECTOR = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/pgvector*.sql)))
+REGRESS_PLAIN = $(filter-out $(REGRESS_PGVECTOR) tfm--% tfm_pgvector--%,\
+	$(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql))))
+REGRESS = $(REGRESS_PLAIN)
+REGRESS_OPTS = --load-extension=tfm
+export TFM_GOLDEN ?= $(CURDIR)/test/golden
+
+# A flavour is a directory of build products: release, asan, fuzz, clang, ...
+FLAVOUR ?= release
+DIR := build/$(FLAVOUR)
+ENGINE := $(DIR)/libtfm.a
 ENGINE_LIBS = -lcjson -licui18n -licuuc -lcrypto -lpthread -lm
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/pg/*.c)))
-SHLIB_LINK = $(ENGINE) $(ENGINE_LIBS)
-EXTRA_CLEAN = $(ENGINE) $(ENGINE_OBJS)
+PG_CPPFLAGS = -Isrc
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wno-unused-parameter $(WERROR)
+SHLIB_LINK = $(ENGINE) $(ENGINE_LIBS) -Wl,--version-script=build/exports.map
+EXTRA_CLEAN = build sql/tfm--*.sql $(OBJS:.o=.d)
+
+# Bitcode for inlining SQL functions is of no use here: ours are never cheap.
+override with_llvm := $(if $(filter command,$(firstword $(origin with_llvm))),$(with_llvm),no)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-WARNINGS = -Wall -Wextra -Wshadow -Wvla
-ENGINE_CFLAGS = -std=gnu11 -O2 -g -fPIC -fvisibility=hidden $(WARNINGS) -fno-math-errno
+# The server may have been built by another compiler: drop what ours does not
+# know.  Its headers are not ours to warn about, and declarations may stand
+# where they are needed.
+refused = $(if $(shell $(CC) -Werror $1 -E -x c /dev/null >/dev/null 2>&1 || echo refused),$1)
+ifneq ($(call refused,$(CFLAGS)),)
+override CFLAGS := $(filter-out $(foreach flag,$(sort $(CFLAGS)),$(call refused,$(flag))),$(CFLAGS))
+endif
+override CFLAGS := $(filter-out -Wdeclaration-after-statement,$(CFLAGS)) -MMD -MP
+override CPPFLAGS := $(subst -I$(includedir_server),-isystem $(includedir_server),$(CPPFLAGS))
 
-# The engine does not see the server's headers.
-$(ENGINE_OBJS): override CPPFLAGS = -Isrc
-$(ENGINE_OBJS): override CFLAGS = $(ENGINE_CFLAGS) $(CFLAGS_EXTRA)
+.PHONY: FORCE engine test unit golden asan valgrind fuzz corpus replay bench stats lint format
+
+# $(call write_if_changed,command): the target becomes the command's output, and
+# keeps its time when that is the same, so that nothing is built again for it.
+write_if_changed = @mkdir -p $(@D); { $1; } >$@.new; \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# Objects of src/pg belong to one server; another PG_CONFIG builds them anew.
+$(OBJS): build/server
+build/server: FORCE
+	$(call write_if_changed,echo '$(shell $(PG_CONFIG) --version --includedir-server)'; \
+		echo "$(CC) $(CPPFLAGS) $(CFLAGS)")
+
+$(shlib): $(ENGINE) build/exports.map
+
+# What tfm.so exports: the server's entries and the SQL functions, nothing else.
+build/exports.map: $(OBJS)
+	@mkdir -p $(@D)
+	@{ echo '{ global: _PG_init; Pg_magic_func;'; \
+	   nm $(OBJS) /dev/null 2>/dev/null | sed -n 's/.* T pg_finfo_\(.*\)/pg_finfo_\1; \1;/p'; \
+	   echo 'local: *; };'; } >$@
+
+sql/tfm--$(EXTVERSION).sql: $(INSTALL_FILES)
+	@{ printf '%s\n' '\echo Use "CREATE EXTENSION tfm" to load this file. \quit'; \
+	   for file in $(INSTALL_FILES); do echo; cat $$file; done; } >$@
+
+# ---------------------------------------------------------------------------
+# Engine
+# ---------------------------------------------------------------------------
+
+WARNINGS = -Wall -Wextra -Wshadow -Wvla $(WERROR)
+ENGINE_CFLAGS = -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -fno-math-errno $(WARNINGS) \
+	$(SANITIZE) $(CFLAGS_EXTRA)
+ENGINE_COMPILE = $(CC) $(ENGINE_CFLAGS) -Isrc -MMD -MP
+
+ENGINE_SRCS = $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor tensor/cpu nn models text \
+	checkpoint runtime task)))
+ENGINE_OBJS = $(ENGINE_SRCS:src/%.c=$(DIR)/%.o) $(if $(wildcard src/nn/family.h),$(DIR)/families.o)
+
+engine: $(ENGINE)
+
+$(ENGINE): $(ENGINE_OBJS) $(DIR)/objects
+	@rm -f $@
+	$(AR) rcs $@ $(ENGINE_OBJS)
+
+$(DIR)/%.o: src/%.c $(DIR)/command
+	@mkdir -p $(@D)
+	$(ENGINE_COMPILE) -c -o $@ $<
+
+$(DIR)/%.o: build/%.c $(DIR)/command
+	@mkdir -p $(@D)
+	$(ENGINE_COMPILE) -c -o $@ $<
+
+# Another compiler or other flags, a file added or removed: build again.
+$(DIR)/command: FORCE
+	$(call write_if_changed,echo "$(ENGINE_COMPILE)")
+$(DIR)/objects: FORCE
+	$(call write_if_changed,echo $(ENGINE_OBJS))
+
+# Kernels: what is compiled once per instruction set has its rules here.
+
+# The list of families, from the names of their files: xlm-roberta.c has
+# family_xlm_roberta.
+FAMILY_NAMES = $(subst -,_,$(subst .,_,$(patsubst src/models/%.c,%,$(sort $(wildcard src/models/*.c)))))
+define list_families
+echo '/* Made by the Makefile from the names of the files in src/models. */'; \
+echo '#include <stddef.h>'; echo; echo '#include "nn/family.h"'; echo; \
+for name in $(FAMILY_NAMES); do echo "extern const nn_family family_$$name;"; done; echo; \
+echo 'const nn_family *const families[] = {'; \
+for name in $(FAMILY_NAMES); do echo "	&family_$$name,"; done; \
+echo '	NULL};'
+endef
+build/families.c: FORCE
+	$(call write_if_changed,$(list_families))
+
+# ---------------------------------------------------------------------------
+# Tests without a server
+# ---------------------------------------------------------------------------
+
+UNIT_SRCS = $(sort $(wildcard test/unit/*.c))
+UNIT_TESTS = $(if $(T),$(T),$(UNIT_SRCS:test/unit/%.c=%))
+UNIT_SUPPORT = $(patsubst %.c,$(DIR)/%.o,$(sort $(wildcard test/unit/support/*.c)))
+UNIT_WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+UNIT_RUN = for test in $(UNIT_TESTS); do echo "== $$test"; $1 $(DIR)/unit/$$test || exit 1; done
+
+$(DIR)/test/%.o: test/%.c $(DIR)/command
+	@mkdir -p $(@D)
+	$(ENGINE_COMPILE) -Itest/unit -c -o $@ $<
+
+$(DIR)/unit/%: $(DIR)/test/unit/%.o $(UNIT_SUPPORT) $(ENGINE)
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) $(UNIT_WRAP) -o $@ $^ -lcmocka $(ENGINE_LIBS)
+
+unit-build: $(UNIT_TESTS:%=$(DIR)/unit/%)
+
+unit: unit-build
+	@$(call UNIT_RUN,)
+
+golden: $(DIR)/unit/golden
+	TFM_FAMILY=$(M) $<
+
+SANITIZE_ADDRESS = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+
+asan:
+	$(MAKE) unit FLAVOUR=asan SANITIZE="$(SANITIZE_ADDRESS)"
+
+valgrind: unit-build
+	@$(call UNIT_RUN,valgrind -q --error-exitcode=99 --leak-check=full \
+		--errors-for-leak-kinds=definite$(comma)possible)
+
+# A fuzzer is test/fuzz/<reader>.c; with clang's driver it looks for new inputs,
+# with test/fuzz/replay.c it runs over known ones.
+FUZZERS = $(filter-out replay,$(patsubst test/fuzz/%.c,%,$(sort $(wildcard test/fuzz/*.c))))
+CORPUS = test/fuzz/corpus
+SECONDS = 60
+
+$(DIR)/fuzz/%: $(DIR)/test/fuzz/%.o $(ENGINE)
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(ENGINE_LIBS)
+
+$(DIR)/replay/%: $(DIR)/test/fuzz/%.o $(DIR)/test/fuzz/replay.o $(ENGINE)
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) -o $@ $^ $(ENGINE_LIBS)
+
+FUZZ_MAKE = $(MAKE) FLAVOUR=fuzz CC=clang \
+	SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
+
+fuzz:
+	$(if $(F),,$(error say which reader: make fuzz F=one of: $(FUZZERS)))
+	$(FUZZ_MAKE) build/fuzz/fuzz/$(F)
+	@mkdir -p build/fuzz/found/$(F) $(CORPUS)/$(F)
+	build/fuzz/fuzz/$(F) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 \
+		-print_final_stats=1 -artifact_prefix=build/fuzz/$(F)- \
+		build/fuzz/found/$(F) $(CORPUS)/$(F)
+
+corpus:
+	$(if $(F),,$(error say which reader: make corpus F=one of: $(FUZZERS)))
+	$(FUZZ_MAKE) build/fuzz/fuzz/$(F)
+	@mkdir -p build/fuzz/found/$(F) $(CORPUS)/$(F)
+	build/fuzz/fuzz/$(F) -merge=1 $(CORPUS)/$(F) build/fuzz/found/$(F)
+
+replay-build: $(FUZZERS:%=$(DIR)/replay/%)
+
+replay:
+	@$(MAKE) replay-build FLAVOUR=asan SANITIZE="$(SANITIZE_ADDRESS)"
+	@for reader in $(FUZZERS); do build/asan/replay/$$reader $(CORPUS)/$$reader || exit 1; done
+
+# ---------------------------------------------------------------------------
+# Habits
+# ---------------------------------------------------------------------------
+
+SOURCES = $(sort $(wildcard $(patsubst %,%/*.[ch],src/pg $(patsubst %,src/%,base tensor tensor/cpu \
+	nn models text checkpoint runtime task) test/unit test/unit/support test/fuzz)))
+
+test:
+	script/test --no-setup
+
+bench:
+	script/bench
+
+stats:
+	@script/stats
+
+lint:
+	clang-format --dry-run -Werror $(SOURCES)
+	script/check-layers
+	script/check-style
+	script/check-symbols
+
+format:
+	clang-format -i $(SOURCES)
+
+.PHONY: unit-build replay-build
+.SECONDARY:
+
+-include $(wildcard $(OBJS:.o=.d) $(ENGINE_OBJS:.o=.d) $(DIR)/test/*/*.d $(DIR)/test/*/*/*.d)
