@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Make the golden cases under test/golden.
+
+usage: make.py [CASE...]     a case is sentence/mean, bert/BertModel, or a folder: bert
+"""
+
+import os
+import pathlib
+import sys
+import warnings
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+warnings.filterwarnings("ignore")
+
+import torch  # noqa: E402
+import transformers  # noqa: E402
+
+import sentence  # noqa: E402
+
+GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
+
+
+def main():
+    torch.set_num_threads(1)
+    transformers.logging.disable_progress_bar()
+    chosen = sys.argv[1:]
+
+    def wanted(case):
+        return not chosen or case in chosen or case.split("/")[0] in chosen
+
+    sentence.make(GOLDEN, wanted)
+
+
+if __name__ == "__main__":
+    main()

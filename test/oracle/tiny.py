@@ -1,0 +1,66 @@
+"""Tiny checkpoints with seeded weights, and tensors as JSON."""
+
+import hashlib
+import json
+import math
+import pathlib
+
+import torch
+from torch import nn
+
+
+def generator(*key):
+    """A random generator that depends on the key alone."""
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
+
+
+@torch.no_grad()
+def fill(model, seed, embedding_scale=0.06):
+    """Give every weight a value that shows in the outputs.
+
+    Embeddings are small, so that the epsilon of the norm behind them matters; the matrices behind a
+    norm keep the size of what passes through, so that activations are used where they bend.  A
+    weight depends on its name below the base model and on its shape: the heads of a family share
+    their common part.  Values are rounded to bfloat16, which packs well and makes F16 and BF16
+    copies of a checkpoint (nearly) equal to it.
+    """
+    prefix = model.base_model_prefix + "."
+    for module_name, module in model.named_modules():
+        for name, weight in module.named_parameters(recurse=False):
+            path = f"{module_name}.{name}".removeprefix(prefix)
+            noise = torch.randn(weight.shape, generator=generator(seed, path, tuple(weight.shape)))
+            if isinstance(module, nn.Embedding):
+                value = embedding_scale * noise
+            elif isinstance(module, nn.LayerNorm) and name == "weight":
+                value = 1 + 0.3 * noise
+            elif weight.dim() > 1:
+                value = 1.5 * noise / math.sqrt(weight.shape[-1])
+            else:
+                value = 0.3 * noise
+            weight.copy_(value.bfloat16().float())
+    model.tie_weights()
+    return model.eval()
+
+
+def rounded(values):
+    """Floats with the seven digits that float32 has; what is below them is noise."""
+    return [float(f"{value:.7g}") for value in values]
+
+
+def tensor_json(tensor):
+    """A tensor as tfm_forward takes and gives it."""
+    tensor = tensor.detach()
+    if tensor.is_floating_point():
+        dtype, data = "float32", rounded(tensor.reshape(-1).tolist())
+    else:
+        dtype, data = ("bool" if tensor.dtype == torch.bool else "int64"), tensor.reshape(-1).tolist()
+    return {"dtype": dtype, "shape": list(tensor.shape), "data": data}
+
+
+def write_json(path, value, indent=None):
+    separators = (",", ":") if indent is None else None
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(value, separators=separators, indent=indent, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
