@@ -1,0 +1,51 @@
+/*
+ * registry.h
+ *	  From the name of a model to the model, opened in this backend.
+ *
+ * A name is, in this order: a foreign server of the wrapper "tfm" (a registered model), an absolute
+ * path of a checkpoint's directory (for those who may read server files), or an id such as
+ * "org/name" under one of the directories of tfm.model_path.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_PG_REGISTRY_H
+#define TFM_PG_REGISTRY_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "runtime/model.h"
+
+/*
+ * A caller's hold on a model.  The model stays open as long as the handle's memory context lives,
+ * or until the handle is used for another model.
+ */
+typedef struct registry_handle
+{
+	const run_model *model;
+	const char *name; /* as the user gave it, in the database's encoding */
+	struct registry_private *private;
+} registry_handle;
+
+/*
+ * The model called model, or, where model is NULL, the one that the setting called setting (such as
+ * "tfm.embed_model") names.  The handle is kept in fn_extra, which must be used for nothing else;
+ * the same name again in the same statement costs a comparison.  Valid until the next registry_use
+ * of the same function.
+ *
+ * Checked once in a statement: that the current user has USAGE on the server, and that the
+ * checkpoint is the one that was registered.  The image is compiled if it is not there.
+ * Errors: undefined_object, insufficient_privilege, object_not_in_prerequisite_state (the
+ * checkpoint has changed), and those of run_compile and run_model_open.
+ */
+extern const registry_handle *registry_use(FunctionCallInfo fcinfo, const text *model,
+										   const char *setting);
+
+/*
+ * As registry_use, for callers whose fn_extra is taken: *handle (NULL at first) is kept by the
+ * caller and lives in owner.
+ */
+extern const registry_handle *registry_get(registry_handle **handle, MemoryContext owner,
+										   const text *model, const char *setting);
+
+#endif
