@@ -1,0 +1,98 @@
+/*
+ * distilbert.c
+ *	  DistilBERT (Sanh et al. 2019): as BERT, without token types and pooler.
+ *	  Follows transformers/models/distilbert/modeling_distilbert.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/encoder.h"
+
+/* Fixed in all its layer norms. */
+#define NORM_EPS 1e-12
+
+static const encoder_names names = {
+	.layer = "transformer.layer.%d",
+	.query = "attention.q_lin",
+	.key = "attention.k_lin",
+	.value = "attention.v_lin",
+	.attention_output = "attention.out_lin",
+	.attention_norm = "sa_layer_norm",
+	.intermediate = "ffn.lin1",
+	.output = "ffn.lin2",
+	.output_norm = "output_layer_norm",
+};
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	encoder_config *c = config;
+	int64_t dim = json_int(context, file, "hidden_size", 768, 1, NN_MAX_SIZE);
+	int64_t layers = json_int(context, file, "num_hidden_layers", 6, 0, NN_MAX_LAYERS);
+	int64_t heads = json_int(context, file, "num_attention_heads", 12, 1, NN_MAX_HEADS);
+
+	c->common = (nn_config) {
+		.vocab_size = json_int(context, file, "vocab_size", 30522, 1, NN_MAX_SIZE),
+		.hidden_size = json_int(context, file, "dim", dim, 1, NN_MAX_SIZE),
+		.max_positions = json_int(context, file, "max_position_embeddings", 512, 1, NN_MAX_SIZE),
+		.tie_word_embeddings = json_bool(context, file, "tie_word_embeddings", true),
+	};
+	c->names = &names;
+	c->layers = (int) json_int(context, file, "n_layers", layers, 0, NN_MAX_LAYERS);
+	c->activation = nn_activation(context, json_string(context, file, "activation", "gelu"));
+	c->norm_eps = NORM_EPS;
+	c->attention.heads = (int) json_int(context, file, "n_heads", heads, 1, NN_MAX_HEADS);
+	c->embedding = (embedding) {
+		.words = "embeddings.word_embeddings",
+		.positions = "embeddings.position_embeddings",
+		.norm = "embeddings.LayerNorm",
+		.norm_eps = NORM_EPS,
+	};
+	c->lm_head = (lm_head) {
+		.dense = "vocab_transform",
+		.norm = "vocab_layer_norm",
+		.decoder = "vocab_projector",
+		.activation = c->activation,
+	};
+	c->hidden_states = encoder_hidden_states;
+}
+
+static tensor
+classify(model *m, const void *config)
+{
+	tensor x = first_tokens(m, encoder_hidden_states(m, config));
+
+	x = linear(m, x, "pre_classifier", .activation = ACTIVATION_RELU);
+	return linear(m, x, "classifier");
+}
+
+static void
+sequence_classification(model *m, const void *config)
+{
+	nn_emit(m, "logits", NN_PER_SEQUENCE, classify(m, config));
+}
+
+static void
+multiple_choice(model *m, const void *config)
+{
+	nn_emit(m, "logits", NN_PER_CHOICE, classify(m, config));
+}
+
+static const nn_variant variants[] = {{"distilbert", "DistilBert", "distilbert"}, {0}};
+
+static const nn_head heads[] = {
+	{"Model", "feature-extraction", encoder_base_model},
+	{"ForMaskedLM", "fill-mask", encoder_masked_lm},
+	{"ForSequenceClassification", "text-classification", sequence_classification},
+	{"ForMultipleChoice", "multiple-choice", multiple_choice},
+	{"ForTokenClassification", "token-classification", encoder_token_classification},
+	{"ForQuestionAnswering", "question-answering", encoder_question_answering},
+	{0},
+};
+
+const nn_family family_distilbert = {
+	.variants = variants,
+	.heads = heads,
+	.config_size = sizeof(encoder_config),
+	.read_config = read_config,
+	.hidden_states = encoder_hidden_states,
+};

@@ -1,0 +1,153 @@
+/*
+ * encoder.c
+ *	  The post-norm encoder of BERT (Devlin et al. 2018), and its heads.
+ *	  Follows transformers/models/bert/modeling_bert.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/encoder.h"
+
+const encoder_names encoder_bert_names = {
+	.layer = "encoder.layer.%d",
+	.query = "attention.self.query",
+	.key = "attention.self.key",
+	.value = "attention.self.value",
+	.attention_output = "attention.output.dense",
+	.attention_norm = "attention.output.LayerNorm",
+	.intermediate = "intermediate.dense",
+	.output = "output.dense",
+	.output_norm = "output.LayerNorm",
+};
+
+static tensor
+encode_layer(model *m, tensor x, const encoder_config *c, const attention *how)
+{
+	const encoder_names *names = c->names;
+	tensor q = linear(m, x, names->query);
+	tensor k = linear(m, x, names->key);
+	tensor v = linear(m, x, names->value);
+	tensor a = attend(m, q, k, v, how);
+
+	x = linear(m, a, names->attention_output, .residual = x);
+	x = layer_norm(m, x, names->attention_norm, c->norm_eps);
+
+	a = linear(m, x, names->intermediate, .activation = c->activation);
+	x = linear(m, a, names->output, .residual = x);
+	return layer_norm(m, x, names->output_norm, c->norm_eps);
+}
+
+tensor
+encode(model *m, tensor x, const encoder_config *c, const attention *a)
+{
+	nn_emit_hidden_state(m, 0, x);
+	for (int i = 0; i < c->layers && !tfm_failed(m->context); i++)
+	{
+		nn_scope layer = nn_enter(m, c->names->layer, i);
+
+		x = nn_leave(m, layer, x, encode_layer(m, x, c, a));
+		nn_emit_hidden_state(m, i + 1, x);
+	}
+	return x;
+}
+
+tensor
+encoder_hidden_states(model *m, const void *config)
+{
+	const encoder_config *c = config;
+
+	return encode(m, embed(m, &c->embedding), c, &c->attention);
+}
+
+tensor
+encoder_pool(model *m, tensor x)
+{
+	return linear(m, first_tokens(m, x), "pooler.dense", .activation = ACTIVATION_TANH);
+}
+
+tensor
+encoder_predict_words(model *m, const encoder_config *c, tensor x)
+{
+	const lm_head *head = &c->lm_head;
+
+	x = linear(m, x, head->dense, .activation = head->activation);
+	x = layer_norm(m, x, head->norm, c->norm_eps);
+	return linear(m, x, head->decoder, .bias = head->decoder_bias,
+				  .tied = c->common.tie_word_embeddings ? c->embedding.words : NULL);
+}
+
+void
+encoder_base_model(model *m, const void *config)
+{
+	const encoder_config *c = config;
+	tensor x = c->hidden_states(m, config);
+
+	nn_emit(m, "last_hidden_state", NN_PER_TOKEN, x);
+	/* Saved without add_pooling_layer, as sentence encoders often are, there is no pooler. */
+	if (nn_has_weight(m, "pooler.dense.weight"))
+		nn_emit(m, "pooler_output", NN_PER_SEQUENCE, encoder_pool(m, x));
+}
+
+void
+encoder_masked_lm(model *m, const void *config)
+{
+	const encoder_config *c = config;
+	tensor x = c->hidden_states(m, config);
+
+	nn_emit(m, "logits", NN_PER_TOKEN, encoder_predict_words(m, c, x));
+}
+
+void
+encoder_sequence_classification(model *m, const void *config)
+{
+	const encoder_config *c = config;
+	tensor pooled = encoder_pool(m, c->hidden_states(m, config));
+
+	nn_emit(m, "logits", NN_PER_SEQUENCE, linear(m, pooled, "classifier"));
+}
+
+void
+encoder_first_token_classification(model *m, const void *config)
+{
+	const encoder_config *c = config;
+	tensor x = first_tokens(m, c->hidden_states(m, config));
+
+	x = linear(m, x, "classifier.dense", .activation = ACTIVATION_TANH);
+	nn_emit(m, "logits", NN_PER_SEQUENCE, linear(m, x, "classifier.out_proj"));
+}
+
+void
+encoder_multiple_choice(model *m, const void *config)
+{
+	const encoder_config *c = config;
+	tensor pooled = encoder_pool(m, c->hidden_states(m, config));
+
+	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, pooled, "classifier"));
+}
+
+void
+encoder_token_classification(model *m, const void *config)
+{
+	const encoder_config *c = config;
+
+	nn_emit(m, "logits", NN_PER_TOKEN, linear(m, c->hidden_states(m, config), "classifier"));
+}
+
+void
+encoder_question_answering(model *m, const void *config)
+{
+	const encoder_config *c = config;
+	tensor logits = linear(m, c->hidden_states(m, config), "qa_outputs");
+
+	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
+	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
+}
+
+void
+encoder_positions_after_padding(int64_t padding_id, const int32_t *ids, int64_t count,
+								int32_t *positions)
+{
+	int32_t seen = 0;
+
+	for (int64_t i = 0; i < count; i++)
+		positions[i] = (int32_t) padding_id + (ids[i] == padding_id ? 0 : ++seen);
+}

@@ -1,0 +1,70 @@
+/*
+ * family.h
+ *	  What a file in src/models/ tells of itself; everything that differs between families.
+ *
+ * The list of families is generated from the names of the files: models/x.c must
+ * define "const nn_family family_x" (with _ for what C does not allow in a name).
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_NN_FAMILY_H
+#define TFM_NN_FAMILY_H
+
+#include "base/json.h"
+#include "nn/model.h"
+
+/* Bounds of what a config.json may say, far beyond any model and far below overflow. */
+#define NN_MAX_SIZE (1 << 24)
+#define NN_MAX_LAYERS 4096
+#define NN_MAX_HEADS 4096
+
+/*
+ * What the engine wants to know of any configuration of a text model.  The first member of a
+ * family's own configuration, filled by its read_config.
+ */
+typedef struct nn_config
+{
+	int64_t vocab_size;
+	int64_t hidden_size;
+	int64_t max_positions; /* longest sequence in tokens */
+	int64_t pad_token_id;  /* -1: none */
+	bool tie_word_embeddings;
+} nn_config;
+
+/* A model_type of config.json that the family runs. */
+typedef struct nn_variant
+{
+	const char *model_type;	  /* "xlm-roberta" */
+	const char *class_prefix; /* of Transformers' classes: "XLMRoberta" */
+	const char *base_prefix;  /* Transformers' base_model_prefix: "roberta" */
+} nn_variant;
+
+/* A class on top of the base model: class_prefix followed by suffix. */
+typedef struct nn_head
+{
+	const char *suffix; /* "Model" (the base model itself), "ForMaskedLM", ... */
+	const char *task;	/* of the pipelines that run it: "fill-mask" */
+	void (*forward)(model *m, const void *config);
+} nn_head;
+
+typedef struct nn_family
+{
+	const nn_variant *variants; /* ends with a NULL model_type */
+	const nn_head *heads;		/* the base model first; ends with a NULL suffix */
+	size_t config_size;			/* of the family's configuration, which starts with an nn_config */
+
+	/* Fill config from config.json with Transformers' names, aliases and defaults. */
+	void (*read_config)(tfm_context *context, json file, void *config);
+
+	/* The position ids of one row of input_ids; NULL: 0, 1, 2, ... */
+	void (*make_positions)(const void *config, const int32_t *ids, int64_t count,
+						   int32_t *positions);
+
+	/* The hidden states alone, [tokens, hidden], for embeddings; no heads, no pooler. */
+	tensor (*hidden_states)(model *m, const void *config);
+} nn_family;
+
+/* All families, ended by NULL; generated. */
+extern const nn_family *const nn_families[];
+
+#endif

@@ -1,0 +1,234 @@
+/*
+ * layers.c
+ *	  The layers of which blocks and families are made: names and shapes around the ops.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/layers.h"
+
+#include <stdio.h>
+
+#include "tensor/attend.h"
+#include "tensor/embed.h"
+#include "tensor/norm.h"
+
+/* "<name>.<part>" in text; too long a name is caught when it is looked up. */
+static const char *
+part_name(char text[NN_NAME_MAX], const char *name, const char *part)
+{
+	snprintf(text, NN_NAME_MAX, "%s.%s", name, part);
+	return text;
+}
+
+/* Record an error of the family's own code. */
+static tensor
+fail_shape(model *m, const char *layer)
+{
+	tfm_fail(m->context, TFM_CORRUPTED, "the sizes of \"%s%s\" do not fit each other", m->scope,
+			 layer);
+	tfm_hint(m->context, "The tensors of the checkpoint do not fit its config.json.");
+	return (tensor) {0};
+}
+
+/* "<name>.weight", or the whole name given instead of it. */
+static const weight *
+linear_weight(model *m, const char *name, const char *tied, int64_t k)
+{
+	char own[NN_NAME_MAX], other[NN_NAME_MAX];
+
+	part_name(own, name, "weight");
+	if (tied != NULL && !nn_has_weight(m, own))
+		return nn_weight(m, part_name(other, tied, "weight"), LAYOUT_PANELS, -1, k);
+	return nn_weight(m, own, LAYOUT_PANELS, -1, k);
+}
+
+/* "<name>.bias", or the whole name given instead of it, or none. */
+static const float *
+linear_bias(model *m, const char *name, const char *other, int64_t n)
+{
+	char own[NN_NAME_MAX];
+	const weight *bias = NULL;
+
+	if (nn_has_weight(m, part_name(own, name, "bias")))
+		bias = nn_weight(m, own, LAYOUT_PLAIN, 0, n);
+	else if (other != NULL && nn_has_weight(m, other))
+		bias = nn_weight(m, other, LAYOUT_PLAIN, 0, n);
+	return bias == NULL ? NULL : bias->data;
+}
+
+tensor
+nn_linear(model *m, tensor x, const char *name, const linear_options *options)
+{
+	const weight *w;
+	const float *bias;
+	tensor y;
+
+	if (tfm_failed(m->context))
+		return (tensor) {0};
+	w = linear_weight(m, name, options->tied, x.shape[1]);
+	if (w == NULL)
+		return (tensor) {0};
+	bias = linear_bias(m, name, options->bias, w->shape[0]);
+	if (options->residual.rank != 0 &&
+		(options->residual.shape[0] != x.shape[0] || options->residual.shape[1] != w->shape[0]))
+		return fail_shape(m, name);
+	y = nn_matrix(m, x.shape[0], w->shape[0]);
+	if (nn_live(m))
+		op_linear(m->context, &(op_linear_options) {
+								  .x = x.data,
+								  .rows = x.shape[0],
+								  .panels = w->data,
+								  .dtype = w->dtype,
+								  .n = w->shape[0],
+								  .k = w->shape[1],
+								  .bias = bias,
+								  .activation = options->activation,
+								  .residual = options->residual.data,
+								  .y = y.data,
+							  });
+	return y;
+}
+
+tensor
+layer_norm(model *m, tensor x, const char *name, double eps)
+{
+	char weight_name[NN_NAME_MAX], bias_name[NN_NAME_MAX];
+	const weight *w, *b;
+	tensor y;
+
+	if (tfm_failed(m->context))
+		return (tensor) {0};
+	w = nn_weight(m, part_name(weight_name, name, "weight"), LAYOUT_PLAIN, 0, x.shape[1]);
+	b = nn_weight(m, part_name(bias_name, name, "bias"), LAYOUT_PLAIN, 0, x.shape[1]);
+	y = nn_matrix(m, x.shape[0], x.shape[1]);
+	if (nn_live(m))
+		op_layer_norm(m->context, &(op_norm_options) {.x = x.data,
+													  .rows = x.shape[0],
+													  .n = x.shape[1],
+													  .weight = w->data,
+													  .bias = b->data,
+													  .eps = (float) eps,
+													  .y = y.data});
+	return y;
+}
+
+tensor
+attend(model *m, tensor q, tensor k, tensor v, const attention *a)
+{
+	tensor y;
+
+	if (tfm_failed(m->context))
+		return (tensor) {0};
+	if (a->heads < 1 || q.shape[1] % a->heads != 0 || k.shape[1] != q.shape[1] ||
+		v.shape[1] != q.shape[1])
+		return fail_shape(m, "attention");
+	y = nn_matrix(m, q.shape[0], q.shape[1]);
+	if (nn_live(m))
+		op_attend(m->context,
+				  &(op_attend_options) {.q = q.data,
+										.k = k.data,
+										.v = v.data,
+										.y = y.data,
+										.offsets = m->batch->offsets,
+										.batch = m->batch->sequences,
+										.heads = a->heads,
+										.head_dim = (int) (q.shape[1] / a->heads),
+										.scale = (float) a->scale,
+										.causal = a->causal,
+										.bias = a->position_bias.data,
+										.span = (int32_t) ((a->position_bias.shape[1] + 1) / 2),
+										.positions = m->batch->columns,
+										.hidden = m->batch->hidden});
+	return y;
+}
+
+/* The table "<name>.weight" [any, hidden] as one of the sum; name NULL is none. */
+static const weight *
+add_table(model *m, op_embed_options *options, int *count, const char *name, const int32_t *ids)
+{
+	char weight_name[NN_NAME_MAX];
+	const weight *w;
+
+	if (name == NULL)
+		return NULL;
+	part_name(weight_name, name, "weight");
+	w = nn_weight(m, weight_name, LAYOUT_PLAIN, -1, *count == 0 ? -1 : options->n);
+	if (w == NULL)
+		return NULL;
+	options->n = w->shape[1];
+	options->tables[(*count)++] = (op_embed_table) {
+		.table = w->data,
+		.count = w->shape[0],
+		.ids = ids,
+	};
+	return w;
+}
+
+tensor
+embed(model *m, const embedding *e)
+{
+	char weight_name[NN_NAME_MAX], bias_name[NN_NAME_MAX];
+	op_embed_options options = {.tokens = m->batch->tokens, .norm_eps = (float) e->norm_eps};
+	int count = 0;
+	tensor y;
+
+	/* In the order in which Transformers adds them, so that rounding is the same. */
+	add_table(m, &options, &count, e->words, m->batch->ids);
+	add_table(m, &options, &count, e->types, m->batch->types);
+	add_table(m, &options, &count, e->positions, m->batch->positions);
+	if (e->norm != NULL)
+	{
+		const weight *w, *b;
+
+		w = nn_weight(m, part_name(weight_name, e->norm, "weight"), LAYOUT_PLAIN, 0, options.n);
+		b = nn_weight(m, part_name(bias_name, e->norm, "bias"), LAYOUT_PLAIN, 0, options.n);
+		options.norm_weight = w == NULL ? NULL : w->data;
+		options.norm_bias = b == NULL ? NULL : b->data;
+	}
+	y = nn_matrix(m, m->batch->tokens, options.n);
+	options.y = y.data;
+	if (nn_live(m))
+		op_embed(m->context, &options);
+	return y;
+}
+
+tensor
+first_tokens(model *m, tensor x)
+{
+	tensor y;
+
+	if (tfm_failed(m->context))
+		return (tensor) {0};
+	y = nn_matrix(m, m->batch->sequences, x.shape[1]);
+	if (nn_live(m))
+		op_gather_rows(m->context, x.data, x.shape[0], 0, x.shape[1], m->batch->offsets,
+					   m->batch->sequences, y.data);
+	return y;
+}
+
+tensor
+take_column(model *m, tensor x, int64_t column)
+{
+	tensor y;
+
+	if (tfm_failed(m->context))
+		return (tensor) {0};
+	if (column >= x.shape[1])
+		return fail_shape(m, "a column of the result");
+	y = nn_matrix(m, x.shape[0], 1);
+	y.rank = 1;
+	if (nn_live(m))
+		for (int64_t i = 0; i < x.shape[0]; i++)
+			((float *) y.data)[i] = ((const float *) x.data)[i * x.shape[1] + column];
+	return y;
+}
+
+op_activation
+nn_activation(tfm_context *context, const char *name)
+{
+	op_activation activation = ACTIVATION_NONE;
+
+	if (!op_activation_from_name(name, &activation))
+		tfm_fail(context, TFM_UNSUPPORTED, "activation function \"%s\" is not supported", name);
+	return activation;
+}

@@ -1,0 +1,73 @@
+/*
+ * layers.h
+ *	  The layers of which blocks and families are made.
+ *
+ * linear, layer_norm, attend and embed are what a family's file is written in;
+ * optional arguments are designated initialisers:
+ *
+ *		x = linear(m, a, "attention.output.dense", .residual = x);
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_NN_LAYERS_H
+#define TFM_NN_LAYERS_H
+
+#include "nn/model.h"
+#include "tensor/linear.h"
+
+typedef struct linear_options
+{
+	op_activation activation; /* of the sum; none by default */
+	tensor residual;		  /* [rows, n], added after the activation; none if empty */
+	const char *tied;		  /* "<tied>.weight" is taken if "<name>.weight" is absent */
+	const char *bias;		  /* whole name of the bias to take if "<name>.bias" is absent */
+} linear_options;
+
+/*
+ * x [rows, k] times "<name>.weight" [n, k], plus "<name>.bias" [n] if there is one -> [rows, n].
+ */
+#define linear(m, x, name, ...) nn_linear((m), (x), (name), &(linear_options) {__VA_ARGS__})
+extern tensor nn_linear(model *m, tensor x, const char *name, const linear_options *options);
+
+/* Layer norm of the rows of x [rows, n] with "<name>.weight" and "<name>.bias" [n] -> [rows, n]. */
+extern tensor layer_norm(model *m, tensor x, const char *name, double eps);
+
+typedef struct attention
+{
+	int heads;
+	bool causal;		  /* a token sees itself and those before it */
+	double scale;		  /* of the scores; 0: 1 / sqrt(head size) */
+	tensor position_bias; /* [heads, 2 * span - 1], added to the scores by distance; or empty */
+} attention;
+
+/*
+ * Attention within each sequence of the batch; q, k, v [tokens, heads * head size], heads side by
+ * side -> the same shape.
+ */
+extern tensor attend(model *m, tensor q, tensor k, tensor v, const attention *a);
+
+typedef struct embedding
+{
+	const char *words;	   /* "<words>.weight" [vocabulary, hidden], by batch->ids */
+	const char *positions; /* by batch->positions; NULL: none */
+	const char *types;	   /* by batch->types; NULL: none */
+	const char *norm;	   /* layer norm of the sum; NULL: none */
+	double norm_eps;
+} embedding;
+
+/*
+ * The sum of the embeddings of each token, normed -> [tokens, hidden].  An id outside its table is
+ * INVALID_ARGUMENT.
+ */
+extern tensor embed(model *m, const embedding *e);
+
+/* The row of the first token of each sequence: x [tokens, n] -> [sequences, n]. */
+extern tensor first_tokens(model *m, tensor x);
+
+/* Column number of x [rows, n] -> [rows]. */
+extern tensor take_column(model *m, tensor x, int64_t column);
+
+/* Transformers' name of an activation (ACT2FN); UNSUPPORTED is recorded for one that is not there. */
+extern op_activation nn_activation(tfm_context *context, const char *name);
+
+#endif

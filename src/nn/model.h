@@ -1,0 +1,124 @@
+/*
+ * model.h
+ *	  One forward pass as a family sees it: weights by name, a ragged batch, outputs.
+ *
+ * A family's forward pass is plain C over the blocks of this folder.  Each block
+ * asks for its weights by name, checks their shapes, allocates its result in the
+ * arena and calls an op.  After the first error every block returns an empty
+ * tensor at once, so that a family has no error handling.
+ *
+ * In a dry run there are shapes but no data: nothing is computed, and what is
+ * asked for tells which weights a family reads, in which layout, and how much
+ * memory the pass needs.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_NN_MODEL_H
+#define TFM_NN_MODEL_H
+
+#include "tensor/tensor.h"
+
+#define NN_NAME_MAX 256
+
+/*
+ * Sequences without padding, one after the other.  Sequence i has the tokens offsets[i] to
+ * offsets[i + 1] - 1.  All arrays are checked by the blocks that use them as indexes.
+ */
+typedef struct nn_batch
+{
+	int64_t sequences;
+	int64_t tokens;
+	const int32_t *offsets;	   /* [sequences + 1] */
+	const int32_t *ids;		   /* [tokens] */
+	const int32_t *types;	   /* [tokens], or NULL for zeros */
+	const int32_t *positions;  /* [tokens]: indexes into a table of positions */
+	const int32_t *columns;	   /* [tokens]: the token's place in its row of input_ids */
+	const uint8_t *hidden;	   /* [tokens], not 0: no token attends to it; NULL: none */
+	int64_t choices;		   /* sequences that make one example; 1 but for multiple choice */
+	bool output_hidden_states; /* also output the hidden states of all layers */
+} nn_batch;
+
+/* Where weights come from, by name: whether there is one, and the weight, NULL if there is none. */
+typedef struct nn_weights
+{
+	bool (*has)(void *source, const char *name);
+	const weight *(*find)(void *source, const char *name, weight_layout layout);
+	void *source;
+} nn_weights;
+
+/* How the first dimension of an output relates to the batch. */
+typedef enum nn_axis
+{
+	NN_PER_TOKEN,	 /* [tokens, ...]: padded to [rows, columns, ...] for the caller */
+	NN_PER_SEQUENCE, /* [sequences, ...] */
+	NN_PER_CHOICE	 /* [sequences, 1]: [examples, choices] for the caller */
+} nn_axis;
+
+/* A named result, as in Transformers' ModelOutput. */
+typedef struct nn_output
+{
+	struct nn_output *next;
+	const char *name;
+	nn_axis axis;
+	tensor value; /* f32, [tokens or sequences, features], or rank 1 without features */
+} nn_output;
+
+typedef struct model
+{
+	tfm_context *context;
+	nn_weights weights;
+	const nn_batch *batch;
+	bool dry;				 /* shapes only */
+	char scope[NN_NAME_MAX]; /* prefix of all names, "encoder.layer.3.", or empty */
+	nn_output *outputs;		 /* in the order in which they were made */
+	size_t bytes, peak;		 /* dry run: memory in use, and the most of it */
+} model;
+
+/* A part of the model: its prefix, and the memory that its intermediates take. */
+typedef struct nn_scope
+{
+	size_t length; /* of the prefix around it */
+	size_t bytes;
+	arena_mark mark;
+} nn_scope;
+
+/* Add a prefix to all names and begin a layer's memory; name is formatted as by printf, "layer.%d". */
+extern nn_scope nn_enter(model *m, const char *name, ...) TFM_PRINTF(2, 3);
+
+/*
+ * End a layer: its result takes the place of its input, which has the same shape, and all memory
+ * taken since nn_enter is free.  Returns input's tensor.
+ */
+extern tensor nn_leave(model *m, nn_scope scope, tensor input, tensor result);
+
+/* A new f32 tensor [rows, columns] in the arena; empty after an error. */
+extern tensor nn_matrix(model *m, int64_t rows, int64_t columns);
+
+/* Whether the blocks have something to compute: neither a dry run nor after an error. */
+static inline bool
+nn_live(const model *m)
+{
+	return !m->dry && !tfm_failed(m->context);
+}
+
+/* Whether there is a weight called name (within the scope). */
+extern bool nn_has_weight(model *m, const char *name);
+
+/*
+ * The weight called name (within the scope), which must have the shape [rows, columns], or [columns]
+ * if rows is 0; a negative number matches any.  NULL with CORRUPTED recorded if there is none or
+ * its shape differs.
+ */
+extern const weight *nn_weight(model *m, const char *name, weight_layout layout, int64_t rows,
+							   int64_t columns);
+
+/* Add a result.  value must not be freed by an nn_leave afterwards. */
+extern void nn_emit(model *m, const char *name, nn_axis axis, tensor value);
+
+/* Add a copy of x, of now, as hidden_states.<index>, if the caller wants hidden states. */
+extern void nn_emit_hidden_state(model *m, int index, tensor x);
+
+/* The output called name, or NULL. */
+extern const nn_output *nn_find_output(const model *m, const char *name);
+
+#endif
