@@ -16,6 +16,7 @@ warnings.filterwarnings("ignore")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
+import forward  # noqa: E402
 import sentence  # noqa: E402
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
@@ -29,7 +30,10 @@ def main():
     def wanted(case):
         return not chosen or case in chosen or case.split("/")[0] in chosen
 
+    forward.make(GOLDEN, wanted)
     sentence.make(GOLDEN, wanted)
+    for path in GOLDEN.rglob("*.safetensors"):
+        path.chmod(0o644)
 
 
 if __name__ == "__main__":

@@ -16,28 +16,34 @@ def generator(*key):
 
 
 @torch.no_grad()
-def fill(model, seed, embedding_scale=0.06):
-    """Give every weight a value that shows in the outputs.
+def fill(model, seed):
+    """Give every weight a value that shows in the outputs; check.py says whether it does.
 
-    Embeddings are small, so that the epsilon of the norm behind them matters; the matrices behind a
-    norm keep the size of what passes through, so that activations are used where they bend.  A
-    weight depends on its name below the base model and on its shape: the heads of a family share
-    their common part.  Values are rounded to bfloat16, which packs well and makes F16 and BF16
-    copies of a checkpoint (nearly) equal to it.
+    Embeddings are small, so that the epsilon of the norm behind them matters; the matrices are
+    large, so that activations are used where they bend.  A weight depends on its name below the
+    base model and on its shape: the heads of a family share their common part.  Values are rounded
+    to bfloat16, which packs well and makes an F16 or BF16 copy of a checkpoint (nearly) equal to it.
     """
     prefix = model.base_model_prefix + "."
+    tied = set()
     for module_name, module in model.named_modules():
         for name, weight in module.named_parameters(recurse=False):
+            if weight in tied:
+                continue
+            tied.add(weight)
             path = f"{module_name}.{name}".removeprefix(prefix)
             noise = torch.randn(weight.shape, generator=generator(seed, path, tuple(weight.shape)))
-            if isinstance(module, nn.Embedding):
-                value = embedding_scale * noise
+            if "relative_attention_bias" in path:
+                value = noise
+            elif isinstance(module, nn.Embedding):
+                value = 0.05 * noise
             elif isinstance(module, nn.LayerNorm) and name == "weight":
                 value = 1 + 0.3 * noise
-            elif weight.dim() > 1:
-                value = 1.5 * noise / math.sqrt(weight.shape[-1])
+            elif weight.dim() == 1:
+                value = 0.1 * noise
             else:
-                value = 0.3 * noise
+                outputs, inputs = weight.shape
+                value = (4 if inputs > outputs > 3 else 1.5) * noise / math.sqrt(inputs)
             weight.copy_(value.bfloat16().float())
     model.tie_weights()
     return model.eval()

@@ -1,0 +1,71 @@
+"""Whether a case would show a mistake: what each weight, activation and epsilon does to its outputs."""
+
+import copy
+import re
+
+import torch
+from torch import nn
+from transformers.activations import GELUActivation, NewGELUActivation
+
+# A test allows this share of the largest value of a tensor; see test/unit/golden.c.
+TOLERANCE = 1e-5
+# A mistake must move some output by so many tolerances, rounding by no more than this.
+VISIBLE = 10
+ROUNDING = 0.3
+
+
+def moved(old, new):
+    """How far outputs are apart, in tolerances."""
+    return max(
+        ((new[k] - old[k]).abs().max() / (TOLERANCE * old[k].abs().max())).item() for k in old
+    )
+
+
+def without_weights(forward, model, outputs, every_row):
+    """Movement by each weight that is set to zero; by each row of those that every_row matches."""
+    for name, weight in model.named_parameters():
+        parts = range(len(weight)) if re.search(every_row, name) else [slice(None)]
+        for part in parts:
+            kept = weight.data[part].clone()
+            weight.data[part] = 0
+            yield moved(outputs, forward(model)), name if len(parts) == 1 else f"{name}[{part}]"
+            weight.data[part] = kept
+
+
+def with_other_gelu(forward, model, outputs):
+    """Movement by the tanh approximation where the config asks for erf."""
+    changed = copy.deepcopy(model)
+    for module in list(changed.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, GELUActivation):
+                setattr(module, name, NewGELUActivation())
+    return moved(outputs, forward(changed))
+
+
+def with_other_epsilons(forward, model, outputs):
+    """Movement by the epsilon of BERT's own code, or PyTorch's, in each norm."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.LayerNorm):
+            kept, module.eps = module.eps, 1e-5 if module.eps < 1e-5 else 1e-12
+            yield moved(outputs, forward(model)), name
+            module.eps = kept
+
+
+@torch.no_grad()
+def report(forward, model, outputs, unseen="$^", every_row="$^", every_epsilon=False):
+    """A line that tells the least movement by each kind of mistake; an error if a test would miss it.
+
+    unseen: weights that have no part in these outputs; every_row: weights that are looked up.  A bias of the keys never has one: it adds the
+    same to all scores of a query, which softmax does not see.
+    """
+    hidden = re.compile(rf"\.(key|k|k_lin)\.bias$|{unseen}")
+    losses = without_weights(forward, model, outputs, every_row)
+    weight = min(loss for loss in losses if not hidden.search(loss[1]))
+    epsilon = (min if every_epsilon else max)(with_other_epsilons(forward, model, outputs))
+    gelu = with_other_gelu(forward, model, outputs)
+    rounding = moved(outputs, forward(copy.deepcopy(model).double()))
+    line = f"rounding {rounding:.2f}, gelu {gelu:.0f}, epsilon {epsilon[0]:.0f}, {weight[1]} {weight[0]:.0f}"
+    uses_gelu = any(isinstance(module, GELUActivation) for module in model.modules())
+    if rounding > ROUNDING or min(weight[0], epsilon[0]) < VISIBLE or uses_gelu and gelu < VISIBLE:
+        raise SystemExit(f"a test would not see every mistake: {line}")
+    return line

@@ -1,0 +1,124 @@
+"""Forward passes of the checkpoints of families.py by transformers."""
+
+import json
+import os
+import shutil
+
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+import check
+import families
+import tiny
+
+
+def config_of(model_type, architecture, changes):
+    base = families.FAMILIES[model_type]["architectures"][0]
+    return transformers.AutoConfig.for_model(
+        model_type,
+        **{
+            **families.SIZES,
+            "num_hidden_layers": 2 if architecture == base else 1,
+            "num_labels": 2 if "QuestionAnswering" in architecture else 3,
+            **families.FAMILIES[model_type].get("config", {}),
+            **changes,
+        },
+    )
+
+
+@torch.no_grad()
+def run(model, x):
+    """The outputs by name; zeros where the mask leaves a position out."""
+    dtype = next(model.parameters()).dtype
+    x = {k: v.to(dtype) if torch.is_tensor(v) and v.is_floating_point() else v for k, v in x.items()}
+    outputs = {}
+    for name, value in model(**x).items():
+        if torch.is_tensor(value):
+            outputs[name] = value
+        else:
+            outputs.update({f"{name}.{i}": part for i, part in enumerate(value)})
+    mask = x.get("attention_mask")
+    for name, value in outputs.items():
+        if mask is not None and value.shape[: mask.dim()] == mask.shape:
+            kept = mask.bool().reshape(*mask.shape, *[1] * (value.dim() - mask.dim()))
+            outputs[name] = torch.where(kept, value, 0.0)
+    return outputs
+
+
+def copy_config(source, directory, case):
+    config = json.loads((source / "config.json").read_text())
+    config.update(case.get("set", {}))
+    if "architecture" in case:
+        config["architectures"] = [case["architecture"]]
+    if "dtype" in case:
+        config["dtype"] = str(case["dtype"]).removeprefix("torch.")
+    tiny.write_json(directory / "config.json", config, indent=2)
+
+
+def derive(source, directory, case):
+    """A checkpoint made from that of another case: other keys, names or storage of the weights."""
+    weights = source / "model.safetensors"
+    if "shard" in case:
+        architecture = json.loads((source / "config.json").read_text())["architectures"][0]
+        model = getattr(transformers, architecture).from_pretrained(source, dtype=torch.float32)
+        model.save_pretrained(directory, max_shard_size=case["shard"])
+    elif "dtype" in case:
+        changed = {k: v.to(case["dtype"]) for k, v in load_file(weights).items()}
+        save_file(changed, directory / weights.name, metadata={"format": "pt"})
+    elif "names" in case:
+        changed = case["names"](load_file(weights))
+        save_file(changed, directory / weights.name, metadata={"format": "pt"})
+    else:
+        os.symlink(f"../{source.name}/{weights.name}", directory / weights.name)
+    copy_config(source, directory, case)
+
+
+def write_inputs(path, x, nested):
+    def as_json(value):
+        if not torch.is_tensor(value):
+            return value
+        return value.tolist() if nested else tiny.tensor_json(value)
+
+    tiny.write_json(path, {name: as_json(value) for name, value in x.items()})
+
+
+def make_case(golden, model_type, name, case):
+    directory = golden / model_type / name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    architecture = case.get("architecture") or case["of"].split("-")[0]
+    model_class = getattr(transformers, architecture)
+    if "of" in case:
+        derive(directory.parent / case["of"], directory, case)
+    else:
+        config = config_of(model_type, architecture, case.get("config", {}))
+        tiny.fill(model_class(config), model_type).save_pretrained(directory)
+    (directory / "generation_config.json").unlink(missing_ok=True)
+
+    # What is read back is what is run: the directory is all that a test has.
+    model = model_class.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+    usual = families.usual_inputs(architecture, model.config)
+    x = case.get("inputs", lambda x, config: x)(usual, model.config)
+    outputs = run(model, x)
+    if name.endswith("-from_head"):
+        outputs.pop("pooler_output", None)  # of weights that the checkpoint lacks
+    write_inputs(directory / "inputs.json", x, case.get("nested"))
+    tiny.write_json(directory / "expected.json", {k: tiny.tensor_json(v) for k, v in outputs.items()})
+    line = check.report(
+        lambda changed: {k: v for k, v in run(changed, x).items() if k in outputs},
+        model,
+        outputs,
+        case.get("unseen", "$^"),
+        case.get("every_row", "$^"),
+        every_epsilon=name.endswith("-eps"),
+    )
+    print(f"{model_type}/{name}: {line}", flush=True)
+
+
+def make(golden, wanted):
+    for model_type, family in families.FAMILIES.items():
+        cases = {name: dict(architecture=name) for name in family["architectures"]}
+        for name, case in {**cases, **families.VARIANTS.get(model_type, {})}.items():
+            if wanted(f"{model_type}/{name}"):
+                make_case(golden, model_type, name, case)
