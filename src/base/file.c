@@ -22,7 +22,7 @@ file_fail(tfm_context *context, int error_number, const char *action, const char
 		kind = TFM_FILE_NOT_FOUND;
 	else if (error_number == EACCES || error_number == EPERM)
 		kind = TFM_PERMISSION_DENIED;
-	else if (error_number == ENOSPC || error_number == EDQUOT)
+	else if (error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG)
 		kind = TFM_DISK_FULL;
 	return tfm_fail(context, kind, "could not %s file \"%s\": %s", action, path,
 					strerror(error_number));

@@ -70,27 +70,27 @@ extern image_writer *image_create(tfm_context *context, const char *path);
 
 /*
  * A section: begin, write any number of times, end.  Names are not empty and not used twice;
- * alignment is a power of two of at most IMAGE_MAX_ALIGNMENT.  Errors: DISK_FULL, CANCELLED, IO;
+ * a section starts at a multiple
+ * of alignment, a power of two of at most IMAGE_MAX_ALIGNMENT, and of 64 in any case.  Errors: DISK_FULL, CANCELLED, IO;
  * INTERNAL for a wrong order of calls or a name used twice.
  */
-extern bool image_begin_section(image_writer *writer, const char *name, size_t alignment);
-extern bool image_write(image_writer *writer, const void *bytes, size_t length);
-extern bool image_end_section(image_writer *writer);
+extern bool image_begin_section(image_writer *w, const char *name, size_t alignment);
+extern bool image_write(image_writer *w, const void *bytes, size_t length);
+extern bool image_end_section(image_writer *w);
 
-/* The same for a weight: name, dtype, layout, rank and shape are taken from w, its data is not. */
-extern bool image_begin_weight(image_writer *writer, const weight *w);
-extern bool image_end_weight(image_writer *writer);
+/* The same for a weight: name, dtype, layout, rank and shape are taken from source, its data is not. */
+extern bool image_begin_weight(image_writer *w, const weight *source);
+extern bool image_end_weight(image_writer *w);
 
-/* A whole section; a whole weight with its length bytes at w->data. */
-extern bool image_add_section(image_writer *writer, const char *name, const void *bytes,
-							  size_t length);
-extern bool image_add_weight(image_writer *writer, const weight *w, size_t length);
+/* A whole section; a whole weight with its length bytes at source->data. */
+extern bool image_add_section(image_writer *w, const char *name, const void *bytes, size_t length);
+extern bool image_add_weight(image_writer *w, const weight *source, size_t length);
 
 /*
  * Write directory and header, make the file durable and give it its name, replacing one that is
  * there.  The image at path is whole at every moment; the writer is of no more use.
  */
-extern bool image_finish(image_writer *writer);
+extern bool image_finish(image_writer *w);
 
 /*
  * Remove temporary files that writers which no longer live have left in a directory.  What cannot

@@ -37,24 +37,24 @@ extern const ckpt_tensor *ckpt_at(const ckpt_weights *weights, size_t index);
 extern const char *ckpt_source(const ckpt_weights *weights);
 
 /*
- * Read all of a tensor as it is stored into bytes[tensor->length], polling for interrupts.  A type
+ * Read all of a tensor as it is stored into bytes[t->length], polling for interrupts.  A type
  * that we do not know is UNSUPPORTED, a file that has become shorter CORRUPTED.
  */
-extern bool ckpt_read(tfm_context *context, const ckpt_tensor *tensor, void *bytes);
+extern bool ckpt_read(tfm_context *context, const ckpt_tensor *t, void *bytes);
 
 /*
  * Read all of an F32, F16, BF16 or F64 tensor as float; exact but for F64, which is rounded to the
  * nearest.  Any other type is UNSUPPORTED.
  */
-extern bool ckpt_read_f32(tfm_context *context, const ckpt_tensor *tensor, float *values);
+extern bool ckpt_read_f32(tfm_context *context, const ckpt_tensor *t, float *values);
 
 /*
  * As above, but count elements from element first on (in row-major order), so that a large tensor
  * can be read in pieces.  A range that is not within the tensor is INTERNAL.
  */
-extern bool ckpt_read_part(tfm_context *context, const ckpt_tensor *tensor, int64_t first,
-						   int64_t count, void *bytes);
-extern bool ckpt_read_part_f32(tfm_context *context, const ckpt_tensor *tensor, int64_t first,
+extern bool ckpt_read_part(tfm_context *context, const ckpt_tensor *t, int64_t first, int64_t count,
+						   void *bytes);
+extern bool ckpt_read_part_f32(tfm_context *context, const ckpt_tensor *t, int64_t first,
 							   int64_t count, float *values);
 
 #endif

@@ -45,4 +45,10 @@ extern bool ckpt_parse_header(tfm_context *context, const char *text, size_t len
 /* Read, parse and check the header of an open file. */
 extern bool ckpt_read_header(tfm_context *context, const file *f, ckpt_header *header);
 
+/* Sort tensors by name; CORRUPTED if a name is there twice. */
+extern bool ckpt_sort_header(tfm_context *context, ckpt_header *header, const char *source);
+
+/* The tensor of that name, NULL if there is none. */
+extern const ckpt_tensor *ckpt_search_header(const ckpt_header *header, const char *name);
+
 #endif

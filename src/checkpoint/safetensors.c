@@ -1,0 +1,332 @@
+/*
+ * safetensors.c
+ *	  The weights of a checkpoint: opening one file or a set of shards, finding and reading tensors.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "checkpoint/safetensors.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "tensor/float16.h"
+
+#define MAX_INDEX_LENGTH ((size_t) 100000000)
+#define MAX_SHARDS 1000 /* each takes a file descriptor */
+#define READ_PIECE ((size_t) 8 * 1024 * 1024)
+#define CONVERT_PIECE ((size_t) 32 * 1024) /* elements; stays in the second-level cache */
+
+struct ckpt_weights
+{
+	const char *source;
+	ckpt_header all;
+};
+
+/* An entry of an index's weight_map. */
+typedef struct index_entry
+{
+	const char *tensor;
+	const char *shard;
+} index_entry;
+
+ckpt_weights *
+ckpt_open_file(tfm_context *context, const char *path)
+{
+	ckpt_weights *weights = tfm_alloc_zero(context, sizeof(ckpt_weights));
+	const file *f = weights == NULL ? NULL : file_open(context, path);
+
+	if (f == NULL || !ckpt_read_header(context, f, &weights->all))
+		return NULL;
+	weights->source = f->path;
+	return weights;
+}
+
+/* ---- Sharded checkpoints ---- */
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const index_entry *s = a, *t = b;
+	int order = strcmp(s->shard, t->shard);
+
+	return order != 0 ? order : strcmp(s->tensor, t->tensor);
+}
+
+/* A shard must be a file beside the index, not a path that leads elsewhere. */
+static bool
+is_plain_name(const char *name)
+{
+	return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+		   strcmp(name, "..") != 0;
+}
+
+/* The entries of the index, sorted by shard; NULL on error. */
+static index_entry *
+read_index(tfm_context *context, const char *path, size_t *count)
+{
+	json map = json_member(json_read(context, path, MAX_INDEX_LENGTH), "weight_map");
+	index_entry *entries;
+	size_t n = 0;
+
+	if (tfm_failed(context))
+		return NULL;
+	if (!json_is_object(map))
+	{
+		tfm_fail(context, TFM_CORRUPTED, "\"%s\": key \"weight_map\" must be an object", path);
+		return NULL;
+	}
+	*count = json_size(map);
+	entries = tfm_alloc_array(context, *count, sizeof(index_entry));
+	if (entries == NULL)
+		return NULL;
+	for (json item = json_first(map); json_present(item); item = json_next(item))
+	{
+		if (!json_is_string(item) || !is_plain_name(json_as_string(item)))
+		{
+			tfm_fail(context, TFM_CORRUPTED,
+					 "\"%s\": tensor \"%s\" is not mapped to the plain name of a file", path,
+					 json_key(item));
+			return NULL;
+		}
+		entries[n++] = (index_entry) {.tensor = json_key(item), .shard = json_as_string(item)};
+	}
+	qsort(entries, n, sizeof(index_entry), compare_entries);
+	return entries;
+}
+
+/* Add the tensors of the first entries, which name one shard; returns how many entries there are. */
+static size_t
+add_shard(tfm_context *context, const char *directory, const index_entry *entries, size_t count,
+		  ckpt_weights *weights)
+{
+	char *path = file_join(context, directory, entries[0].shard);
+	const file *f = path == NULL ? NULL : file_open(context, path);
+	ckpt_header header;
+	size_t n = 0;
+
+	if (f == NULL || !ckpt_read_header(context, f, &header))
+		return count;
+	for (; n < count && strcmp(entries[n].shard, entries[0].shard) == 0; n++)
+	{
+		const ckpt_tensor *t = ckpt_search_header(&header, entries[n].tensor);
+
+		if (t == NULL)
+		{
+			tfm_fail(context, TFM_CORRUPTED, "\"%s\" lacks tensor \"%s\", which \"%s\" maps to it",
+					 f->path, entries[n].tensor, weights->source);
+			return count;
+		}
+		weights->all.tensors[weights->all.count++] = *t;
+	}
+	return n;
+}
+
+static ckpt_weights *
+open_shards(tfm_context *context, const char *directory, const char *index_path)
+{
+	ckpt_weights *weights = tfm_alloc_zero(context, sizeof(ckpt_weights));
+	size_t count, shards = 0;
+	index_entry *entries = weights == NULL ? NULL : read_index(context, index_path, &count);
+
+	if (entries == NULL)
+		return NULL;
+	weights->source = index_path;
+	weights->all.tensors = tfm_alloc_array(context, count, sizeof(ckpt_tensor));
+	for (size_t i = 0; i < count && !tfm_stopped(context); shards++)
+	{
+		if (shards == MAX_SHARDS)
+			tfm_fail(context, TFM_LIMIT_EXCEEDED, "\"%s\" names more than %d files", index_path,
+					 MAX_SHARDS);
+		else
+			i += add_shard(context, directory, entries + i, count - i, weights);
+	}
+	if (tfm_failed(context) || !ckpt_sort_header(context, &weights->all, index_path))
+		return NULL;
+	return weights;
+}
+
+static void
+fail_no_weights(tfm_context *context, const char *directory)
+{
+	char *pytorch = file_join(context, directory, "pytorch_model.bin");
+	char *pytorch_index = file_join(context, directory, "pytorch_model.bin.index.json");
+
+	tfm_fail(context, TFM_FILE_NOT_FOUND, "\"%s\" has no model.safetensors", directory);
+	if (pytorch != NULL && pytorch_index != NULL &&
+		(file_exists(pytorch) || file_exists(pytorch_index)))
+		tfm_hint(context, "Its weights are in PyTorch's own format, which can run code when it is "
+						  "read. Save the model as safetensors with Transformers' "
+						  "save_pretrained().");
+}
+
+/* Whether there is nothing at path; what cannot be seen for another reason is left to open. */
+static bool
+is_absent(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+ckpt_weights *
+ckpt_open_weights(tfm_context *context, const char *directory)
+{
+	char *single = file_join(context, directory, "model.safetensors");
+	char *index_path = file_join(context, directory, "model.safetensors.index.json");
+
+	if (single == NULL || index_path == NULL)
+		return NULL;
+	if (!is_absent(single))
+		return ckpt_open_file(context, single);
+	if (!is_absent(index_path))
+		return open_shards(context, directory, index_path);
+	fail_no_weights(context, directory);
+	return NULL;
+}
+
+/* ---- Finding ---- */
+
+const ckpt_tensor *
+ckpt_find(const ckpt_weights *weights, const char *name)
+{
+	return ckpt_search_header(&weights->all, name);
+}
+
+size_t
+ckpt_count(const ckpt_weights *weights)
+{
+	return weights->all.count;
+}
+
+const ckpt_tensor *
+ckpt_at(const ckpt_weights *weights, size_t index)
+{
+	return &weights->all.tensors[index];
+}
+
+const char *
+ckpt_source(const ckpt_weights *weights)
+{
+	return weights->source;
+}
+
+/* ---- Reading ---- */
+
+static int64_t
+count_elements(const ckpt_tensor *t)
+{
+	int64_t count = 1;
+
+	for (int i = 0; i < t->rank; i++)
+		count *= t->shape[i];
+	return count;
+}
+
+static bool
+fail_type(tfm_context *context, const ckpt_tensor *t)
+{
+	return tfm_fail(context, TFM_UNSUPPORTED,
+					"\"%s\": tensor \"%s\" is of type %s, which is not %s", t->file->path, t->name,
+					t->stored_type, t->dtype == 0 ? "supported" : "a floating-point type");
+}
+
+/* Whether the elements first .. first + count - 1 may be read. */
+static bool
+check_part(tfm_context *context, const ckpt_tensor *t, int64_t first, int64_t count)
+{
+	int64_t elements = count_elements(t);
+
+	if (tfm_failed(context))
+		return false;
+	if (t->dtype == 0)
+		return fail_type(context, t);
+	if (first < 0 || count < 0 || first > elements || count > elements - first)
+		return tfm_fail(context, TFM_INTERNAL,
+						"elements %lld to %lld of tensor \"%s\" were asked for, which has %lld",
+						(long long) first, (long long) first + count, t->name,
+						(long long) elements);
+	return true;
+}
+
+bool
+ckpt_read_part(tfm_context *context, const ckpt_tensor *t, int64_t first, int64_t count,
+			   void *bytes)
+{
+	size_t size = dtype_size(t->dtype);
+	char *p = bytes;
+	size_t offset, left;
+
+	if (!check_part(context, t, first, count))
+		return false;
+	offset = t->offset + (size_t) first * size;
+	left = (size_t) count * size;
+	while (left > 0 && !tfm_stopped(context))
+	{
+		size_t n = left < READ_PIECE ? left : READ_PIECE;
+
+		if (!file_read_at(context, t->file, offset, p, n))
+			return false;
+		p += n;
+		offset += n;
+		left -= n;
+	}
+	return !tfm_failed(context);
+}
+
+bool
+ckpt_read(tfm_context *context, const ckpt_tensor *t, void *bytes)
+{
+	return ckpt_read_part(context, t, 0, count_elements(t), bytes);
+}
+
+static void
+convert_to_f32(tfm_dtype dtype, const void *stored, size_t count, float *values)
+{
+	if (dtype == DTYPE_F16)
+		for (size_t i = 0; i < count; i++)
+			values[i] = f16_to_f32(((const uint16_t *) stored)[i]);
+	else if (dtype == DTYPE_BF16)
+		for (size_t i = 0; i < count; i++)
+			values[i] = bf16_to_f32(((const uint16_t *) stored)[i]);
+	else
+		for (size_t i = 0; i < count; i++)
+			values[i] = (float) ((const double *) stored)[i];
+}
+
+bool
+ckpt_read_part_f32(tfm_context *context, const ckpt_tensor *t, int64_t first, int64_t count,
+				   float *values)
+{
+	arena_mark mark = arena_save(context->arena);
+	void *piece;
+
+	if (!check_part(context, t, first, count))
+		return false;
+	if (t->dtype == DTYPE_F32)
+		return ckpt_read_part(context, t, first, count, values);
+	if (t->dtype != DTYPE_F16 && t->dtype != DTYPE_BF16 && t->dtype != DTYPE_F64)
+		return fail_type(context, t);
+	piece = tfm_alloc_array(context, CONVERT_PIECE, dtype_size(t->dtype));
+	while (count > 0 && !tfm_failed(context))
+	{
+		int64_t n = count < (int64_t) CONVERT_PIECE ? count : (int64_t) CONVERT_PIECE;
+
+		if (!ckpt_read_part(context, t, first, n, piece))
+			break;
+		convert_to_f32(t->dtype, piece, (size_t) n, values);
+		first += n;
+		count -= n;
+		values += n;
+	}
+	arena_restore(context->arena, mark);
+	return !tfm_failed(context);
+}
+
+bool
+ckpt_read_f32(tfm_context *context, const ckpt_tensor *t, float *values)
+{
+	return ckpt_read_part_f32(context, t, 0, count_elements(t), values);
+}
