@@ -17,6 +17,7 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 
 import forward  # noqa: E402
+import minilm  # noqa: E402
 import sentence  # noqa: E402
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
@@ -32,6 +33,7 @@ def main():
 
     forward.make(GOLDEN, wanted)
     sentence.make(GOLDEN, wanted)
+    minilm.make(GOLDEN, wanted)
     for path in GOLDEN.rglob("*.safetensors"):
         path.chmod(0o644)
 
