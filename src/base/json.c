@@ -12,22 +12,8 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/json_check.h"
 #include "base/utf8.h"
-
-/* cJSON ends a string at an escaped NUL and would silently drop what follows. */
-static bool
-has_escaped_nul(const char *text, size_t length)
-{
-	for (size_t i = 0; i + 5 < length; i++)
-	{
-		if (text[i] != '\\')
-			continue;
-		if (memcmp(text + i + 1, "u0000", 5) == 0)
-			return true;
-		i++;
-	}
-	return false;
-}
 
 static void
 delete_tree(void *argument)
@@ -39,7 +25,8 @@ json
 json_parse(tfm_context *context, const char *text, size_t length, const char *source)
 {
 	json result = {.node = NULL, .source = source};
-	const char *end = text;
+	const char *wrong;
+	size_t offset;
 	cJSON *tree;
 
 	if (tfm_failed(context))
@@ -49,28 +36,17 @@ json_parse(tfm_context *context, const char *text, size_t length, const char *so
 		tfm_fail(context, TFM_CORRUPTED, "\"%s\" is not valid UTF-8", source);
 		return result;
 	}
-	if (memchr(text, '\0', length) != NULL || has_escaped_nul(text, length))
-	{
-		tfm_fail(context, TFM_CORRUPTED, "\"%s\" contains a NUL character", source);
-		return result;
-	}
-	tree = cJSON_ParseWithLengthOpts(text, length, &end, false);
-	if (tree != NULL)
-	{
-		const char *rest = end;
-
-		while (rest < text + length && strchr(" \t\r\n", *rest) != NULL)
-			rest++;
-		if (rest < text + length)
-		{
-			cJSON_Delete(tree);
-			tree = NULL;
-		}
-	}
-	if (tree == NULL)
+	wrong = json_check(text, length, &offset);
+	if (wrong != NULL)
 	{
 		tfm_fail(context, TFM_CORRUPTED, "\"%s\" is not valid JSON", source);
-		tfm_detail(context, "Parsing stopped at byte %zu of %zu.", (size_t) (end - text), length);
+		tfm_detail(context, "There is %s at byte %zu of %zu.", wrong, offset, length);
+		return result;
+	}
+	tree = cJSON_ParseWithLength(text, length);
+	if (tree == NULL)
+	{
+		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory while parsing \"%s\"", source);
 		return result;
 	}
 	if (!arena_on_release(context->arena, delete_tree, tree))
