@@ -132,7 +132,7 @@ define list_families
 echo '/* Made by the Makefile from the names of the files in src/models. */'; \
 echo '#include <stddef.h>'; echo; echo '#include "nn/family.h"'; echo; \
 for name in $(FAMILY_NAMES); do echo "extern const nn_family family_$$name;"; done; echo; \
-echo 'const nn_family *const families[] = {'; \
+echo 'const nn_family *const nn_families[] = {'; \
 for name in $(FAMILY_NAMES); do echo "	&family_$$name,"; done; \
 echo '	NULL};'
 endef

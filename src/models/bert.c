@@ -44,7 +44,7 @@ read_config(tfm_context *context, json file, void *config)
 }
 
 static void
-next_sentence_prediction(model *m, const void *config)
+next_sentence_prediction(nn_model *m, const void *config)
 {
 	tensor pooled = encoder_pool(m, encoder_hidden_states(m, config));
 
@@ -52,7 +52,7 @@ next_sentence_prediction(model *m, const void *config)
 }
 
 static void
-pre_training(model *m, const void *config)
+pre_training(nn_model *m, const void *config)
 {
 	tensor x = encoder_hidden_states(m, config);
 	tensor pooled = encoder_pool(m, x);
@@ -78,6 +78,7 @@ static const nn_head heads[] = {
 };
 
 const nn_family family_bert = {
+	.name = "bert",
 	.variants = variants,
 	.heads = heads,
 	.config_size = sizeof(encoder_config),

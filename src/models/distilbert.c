@@ -57,7 +57,7 @@ read_config(tfm_context *context, json file, void *config)
 }
 
 static tensor
-classify(model *m, const void *config)
+classify(nn_model *m, const void *config)
 {
 	tensor x = first_tokens(m, encoder_hidden_states(m, config));
 
@@ -66,13 +66,13 @@ classify(model *m, const void *config)
 }
 
 static void
-sequence_classification(model *m, const void *config)
+sequence_classification(nn_model *m, const void *config)
 {
 	nn_emit(m, "logits", NN_PER_SEQUENCE, classify(m, config));
 }
 
 static void
-multiple_choice(model *m, const void *config)
+multiple_choice(nn_model *m, const void *config)
 {
 	nn_emit(m, "logits", NN_PER_CHOICE, classify(m, config));
 }
@@ -90,6 +90,7 @@ static const nn_head heads[] = {
 };
 
 const nn_family family_distilbert = {
+	.name = "distilbert",
 	.variants = variants,
 	.heads = heads,
 	.config_size = sizeof(encoder_config),

@@ -30,7 +30,7 @@ static const encoder_names names = {
 };
 
 static tensor
-hidden_states(model *m, const void *config)
+hidden_states(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 	attention a = c->attention;
@@ -97,6 +97,7 @@ static const nn_head heads[] = {
 };
 
 const nn_family family_mpnet = {
+	.name = "mpnet",
 	.variants = variants,
 	.heads = heads,
 	.config_size = sizeof(encoder_config),

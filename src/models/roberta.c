@@ -75,6 +75,7 @@ static const nn_head heads[] = {
 };
 
 const nn_family family_roberta = {
+	.name = "roberta",
 	.variants = variants,
 	.heads = heads,
 	.config_size = sizeof(encoder_config),

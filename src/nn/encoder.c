@@ -20,7 +20,7 @@ const encoder_names encoder_bert_names = {
 };
 
 static tensor
-encode_layer(model *m, tensor x, const encoder_config *c, const attention *how)
+encode_layer(nn_model *m, tensor x, const encoder_config *c, const attention *how)
 {
 	const encoder_names *names = c->names;
 	tensor q = linear(m, x, names->query);
@@ -37,7 +37,7 @@ encode_layer(model *m, tensor x, const encoder_config *c, const attention *how)
 }
 
 tensor
-encode(model *m, tensor x, const encoder_config *c, const attention *a)
+encode(nn_model *m, tensor x, const encoder_config *c, const attention *a)
 {
 	nn_emit_hidden_state(m, 0, x);
 	for (int i = 0; i < c->layers && !tfm_failed(m->context); i++)
@@ -51,7 +51,7 @@ encode(model *m, tensor x, const encoder_config *c, const attention *a)
 }
 
 tensor
-encoder_hidden_states(model *m, const void *config)
+encoder_hidden_states(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 
@@ -59,13 +59,13 @@ encoder_hidden_states(model *m, const void *config)
 }
 
 tensor
-encoder_pool(model *m, tensor x)
+encoder_pool(nn_model *m, tensor x)
 {
 	return linear(m, first_tokens(m, x), "pooler.dense", .activation = ACTIVATION_TANH);
 }
 
 tensor
-encoder_predict_words(model *m, const encoder_config *c, tensor x)
+encoder_predict_words(nn_model *m, const encoder_config *c, tensor x)
 {
 	const lm_head *head = &c->lm_head;
 
@@ -76,7 +76,7 @@ encoder_predict_words(model *m, const encoder_config *c, tensor x)
 }
 
 void
-encoder_base_model(model *m, const void *config)
+encoder_base_model(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 	tensor x = c->hidden_states(m, config);
@@ -88,7 +88,7 @@ encoder_base_model(model *m, const void *config)
 }
 
 void
-encoder_masked_lm(model *m, const void *config)
+encoder_masked_lm(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 	tensor x = c->hidden_states(m, config);
@@ -97,7 +97,7 @@ encoder_masked_lm(model *m, const void *config)
 }
 
 void
-encoder_sequence_classification(model *m, const void *config)
+encoder_sequence_classification(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 	tensor pooled = encoder_pool(m, c->hidden_states(m, config));
@@ -106,7 +106,7 @@ encoder_sequence_classification(model *m, const void *config)
 }
 
 void
-encoder_first_token_classification(model *m, const void *config)
+encoder_first_token_classification(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 	tensor x = first_tokens(m, c->hidden_states(m, config));
@@ -116,7 +116,7 @@ encoder_first_token_classification(model *m, const void *config)
 }
 
 void
-encoder_multiple_choice(model *m, const void *config)
+encoder_multiple_choice(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 	tensor pooled = encoder_pool(m, c->hidden_states(m, config));
@@ -125,7 +125,7 @@ encoder_multiple_choice(model *m, const void *config)
 }
 
 void
-encoder_token_classification(model *m, const void *config)
+encoder_token_classification(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 
@@ -133,7 +133,7 @@ encoder_token_classification(model *m, const void *config)
 }
 
 void
-encoder_question_answering(model *m, const void *config)
+encoder_question_answering(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 	tensor logits = linear(m, c->hidden_states(m, config), "qa_outputs");

@@ -51,35 +51,37 @@ typedef struct encoder_config
 	double norm_eps;
 	attention attention;
 	lm_head lm_head;
-	tensor (*hidden_states)(model *m, const void *config); /* the family's */
+	tensor (*hidden_states)(nn_model *m, const void *config); /* the family's */
 } encoder_config;
 
 /* Embeddings and layers -> [tokens, hidden]; hidden_states of most families. */
-extern tensor encoder_hidden_states(model *m, const void *config);
+extern tensor encoder_hidden_states(nn_model *m, const void *config);
 
 /*
  * All layers over x [tokens, hidden], which is overwritten and returned.  Emits hidden_states.0 (x)
  * to hidden_states.<layers> if the caller wants them.
  */
-extern tensor encode(model *m, tensor x, const encoder_config *c, const attention *a);
+extern tensor encode(nn_model *m, tensor x, const encoder_config *c, const attention *a);
 
 /* The first token through "pooler.dense" and tanh: x [tokens, hidden] -> [sequences, hidden]. */
-extern tensor encoder_pool(model *m, tensor x);
+extern tensor encoder_pool(nn_model *m, tensor x);
 
 /* Scores of the vocabulary by c->lm_head: x [tokens, hidden] -> [tokens, vocabulary]. */
-extern tensor encoder_predict_words(model *m, const encoder_config *c, tensor x);
+extern tensor encoder_predict_words(nn_model *m, const encoder_config *c, tensor x);
 
 /*
  * Heads, for an nn_head's forward; config starts with an encoder_config.  What is emitted is named
  * as in Transformers' outputs.
  */
-extern void encoder_base_model(model *m, const void *config); /* the pooler only if it is there */
-extern void encoder_masked_lm(model *m, const void *config);
-extern void encoder_sequence_classification(model *m, const void *config);	  /* of the pooler */
-extern void encoder_first_token_classification(model *m, const void *config); /* dense, out_proj */
-extern void encoder_multiple_choice(model *m, const void *config);
-extern void encoder_token_classification(model *m, const void *config);
-extern void encoder_question_answering(model *m, const void *config);
+extern void encoder_base_model(nn_model *m,
+							   const void *config); /* the pooler only if it is there */
+extern void encoder_masked_lm(nn_model *m, const void *config);
+extern void encoder_sequence_classification(nn_model *m, const void *config); /* of the pooler */
+extern void encoder_first_token_classification(nn_model *m,
+											   const void *config); /* dense, out_proj */
+extern void encoder_multiple_choice(nn_model *m, const void *config);
+extern void encoder_token_classification(nn_model *m, const void *config);
+extern void encoder_question_answering(nn_model *m, const void *config);
 
 /*
  * Positions as fairseq counts them: padding_id + 1, + 2, ... over the ids that are not padding_id,

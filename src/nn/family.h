@@ -44,11 +44,12 @@ typedef struct nn_head
 {
 	const char *suffix; /* "Model" (the base model itself), "ForMaskedLM", ... */
 	const char *task;	/* of the pipelines that run it: "fill-mask" */
-	void (*forward)(model *m, const void *config);
+	void (*forward)(nn_model *m, const void *config);
 } nn_head;
 
 typedef struct nn_family
 {
+	const char *name;			/* of the file: "bert" */
 	const nn_variant *variants; /* ends with a NULL model_type */
 	const nn_head *heads;		/* the base model first; ends with a NULL suffix */
 	size_t config_size;			/* of the family's configuration, which starts with an nn_config */
@@ -61,7 +62,7 @@ typedef struct nn_family
 						   int32_t *positions);
 
 	/* The hidden states alone, [tokens, hidden], for embeddings; no heads, no pooler. */
-	tensor (*hidden_states)(model *m, const void *config);
+	tensor (*hidden_states)(nn_model *m, const void *config);
 } nn_family;
 
 /* All families, ended by NULL; generated. */

@@ -22,7 +22,7 @@ part_name(char text[NN_NAME_MAX], const char *name, const char *part)
 
 /* Record an error of the family's own code. */
 static tensor
-fail_shape(model *m, const char *layer)
+fail_shape(nn_model *m, const char *layer)
 {
 	tfm_fail(m->context, TFM_CORRUPTED, "the sizes of \"%s%s\" do not fit each other", m->scope,
 			 layer);
@@ -32,7 +32,7 @@ fail_shape(model *m, const char *layer)
 
 /* "<name>.weight", or the whole name given instead of it. */
 static const weight *
-linear_weight(model *m, const char *name, const char *tied, int64_t k)
+linear_weight(nn_model *m, const char *name, const char *tied, int64_t k)
 {
 	char own[NN_NAME_MAX], other[NN_NAME_MAX];
 
@@ -44,7 +44,7 @@ linear_weight(model *m, const char *name, const char *tied, int64_t k)
 
 /* "<name>.bias", or the whole name given instead of it, or none. */
 static const float *
-linear_bias(model *m, const char *name, const char *other, int64_t n)
+linear_bias(nn_model *m, const char *name, const char *other, int64_t n)
 {
 	char own[NN_NAME_MAX];
 	const weight *bias = NULL;
@@ -57,7 +57,7 @@ linear_bias(model *m, const char *name, const char *other, int64_t n)
 }
 
 tensor
-nn_linear(model *m, tensor x, const char *name, const linear_options *options)
+nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options)
 {
 	const weight *w;
 	const float *bias;
@@ -90,7 +90,7 @@ nn_linear(model *m, tensor x, const char *name, const linear_options *options)
 }
 
 tensor
-layer_norm(model *m, tensor x, const char *name, double eps)
+layer_norm(nn_model *m, tensor x, const char *name, double eps)
 {
 	char weight_name[NN_NAME_MAX], bias_name[NN_NAME_MAX];
 	const weight *w, *b;
@@ -113,7 +113,7 @@ layer_norm(model *m, tensor x, const char *name, double eps)
 }
 
 tensor
-attend(model *m, tensor q, tensor k, tensor v, const attention *a)
+attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 {
 	tensor y;
 
@@ -144,7 +144,7 @@ attend(model *m, tensor q, tensor k, tensor v, const attention *a)
 
 /* The table "<name>.weight" [any, hidden] as one of the sum; name NULL is none. */
 static const weight *
-add_table(model *m, op_embed_options *options, int *count, const char *name, const int32_t *ids)
+add_table(nn_model *m, op_embed_options *options, int *count, const char *name, const int32_t *ids)
 {
 	char weight_name[NN_NAME_MAX];
 	const weight *w;
@@ -165,7 +165,7 @@ add_table(model *m, op_embed_options *options, int *count, const char *name, con
 }
 
 tensor
-embed(model *m, const embedding *e)
+embed(nn_model *m, const embedding *e)
 {
 	char weight_name[NN_NAME_MAX], bias_name[NN_NAME_MAX];
 	op_embed_options options = {.tokens = m->batch->tokens, .norm_eps = (float) e->norm_eps};
@@ -193,7 +193,7 @@ embed(model *m, const embedding *e)
 }
 
 tensor
-first_tokens(model *m, tensor x)
+first_tokens(nn_model *m, tensor x)
 {
 	tensor y;
 
@@ -207,7 +207,7 @@ first_tokens(model *m, tensor x)
 }
 
 tensor
-take_column(model *m, tensor x, int64_t column)
+take_column(nn_model *m, tensor x, int64_t column)
 {
 	tensor y;
 

@@ -27,10 +27,10 @@ typedef struct linear_options
  * x [rows, k] times "<name>.weight" [n, k], plus "<name>.bias" [n] if there is one -> [rows, n].
  */
 #define linear(m, x, name, ...) nn_linear((m), (x), (name), &(linear_options) {__VA_ARGS__})
-extern tensor nn_linear(model *m, tensor x, const char *name, const linear_options *options);
+extern tensor nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options);
 
 /* Layer norm of the rows of x [rows, n] with "<name>.weight" and "<name>.bias" [n] -> [rows, n]. */
-extern tensor layer_norm(model *m, tensor x, const char *name, double eps);
+extern tensor layer_norm(nn_model *m, tensor x, const char *name, double eps);
 
 typedef struct attention
 {
@@ -44,7 +44,7 @@ typedef struct attention
  * Attention within each sequence of the batch; q, k, v [tokens, heads * head size], heads side by
  * side -> the same shape.
  */
-extern tensor attend(model *m, tensor q, tensor k, tensor v, const attention *a);
+extern tensor attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a);
 
 typedef struct embedding
 {
@@ -59,13 +59,13 @@ typedef struct embedding
  * The sum of the embeddings of each token, normed -> [tokens, hidden].  An id outside its table is
  * INVALID_ARGUMENT.
  */
-extern tensor embed(model *m, const embedding *e);
+extern tensor embed(nn_model *m, const embedding *e);
 
 /* The row of the first token of each sequence: x [tokens, n] -> [sequences, n]. */
-extern tensor first_tokens(model *m, tensor x);
+extern tensor first_tokens(nn_model *m, tensor x);
 
 /* Column number of x [rows, n] -> [rows]. */
-extern tensor take_column(model *m, tensor x, int64_t column);
+extern tensor take_column(nn_model *m, tensor x, int64_t column);
 
 /* Transformers' name of an activation (ACT2FN); UNSUPPORTED is recorded for one that is not there. */
 extern op_activation nn_activation(tfm_context *context, const char *name);

@@ -12,7 +12,7 @@
 #include "base/size.h"
 
 nn_scope
-nn_enter(model *m, const char *name, ...)
+nn_enter(nn_model *m, const char *name, ...)
 {
 	nn_scope scope = {
 		.length = strlen(m->scope),
@@ -34,7 +34,7 @@ nn_enter(model *m, const char *name, ...)
 }
 
 tensor
-nn_leave(model *m, nn_scope scope, tensor input, tensor result)
+nn_leave(nn_model *m, nn_scope scope, tensor input, tensor result)
 {
 	m->scope[scope.length] = '\0';
 	if (nn_live(m))
@@ -47,7 +47,7 @@ nn_leave(model *m, nn_scope scope, tensor input, tensor result)
 }
 
 tensor
-nn_matrix(model *m, int64_t rows, int64_t columns)
+nn_matrix(nn_model *m, int64_t rows, int64_t columns)
 {
 	tensor t = {.dtype = DTYPE_F32, .rank = 2, .shape = {rows, columns}};
 	size_t bytes;
@@ -74,7 +74,7 @@ nn_matrix(model *m, int64_t rows, int64_t columns)
 
 /* Scope and name in one; false with an error if that is too long. */
 static bool
-full_name(model *m, const char *name, char result[NN_NAME_MAX])
+full_name(nn_model *m, const char *name, char result[NN_NAME_MAX])
 {
 	int n = snprintf(result, NN_NAME_MAX, "%s%s", m->scope, name);
 
@@ -84,7 +84,7 @@ full_name(model *m, const char *name, char result[NN_NAME_MAX])
 }
 
 bool
-nn_has_weight(model *m, const char *name)
+nn_has_weight(nn_model *m, const char *name)
 {
 	char full[NN_NAME_MAX];
 
@@ -114,7 +114,7 @@ shape_text(char *text, size_t size, int rank, const int64_t *shape)
 }
 
 const weight *
-nn_weight(model *m, const char *name, weight_layout layout, int64_t rows, int64_t columns)
+nn_weight(nn_model *m, const char *name, weight_layout layout, int64_t rows, int64_t columns)
 {
 	char full[NN_NAME_MAX];
 	char found[128], wanted[128];
@@ -142,7 +142,7 @@ nn_weight(model *m, const char *name, weight_layout layout, int64_t rows, int64_
 }
 
 void
-nn_emit(model *m, const char *name, nn_axis axis, tensor value)
+nn_emit(nn_model *m, const char *name, nn_axis axis, tensor value)
 {
 	nn_output *output = tfm_failed(m->context) ? NULL : tfm_alloc(m->context, sizeof(nn_output));
 	nn_output **last = &m->outputs;
@@ -156,7 +156,7 @@ nn_emit(model *m, const char *name, nn_axis axis, tensor value)
 }
 
 void
-nn_emit_hidden_state(model *m, int index, tensor x)
+nn_emit_hidden_state(nn_model *m, int index, tensor x)
 {
 	char name[32];
 	tensor copy;
@@ -171,7 +171,7 @@ nn_emit_hidden_state(model *m, int index, tensor x)
 }
 
 const nn_output *
-nn_find_output(const model *m, const char *name)
+nn_find_output(const nn_model *m, const char *name)
 {
 	for (const nn_output *output = m->outputs; output != NULL; output = output->next)
 		if (strcmp(output->name, name) == 0)

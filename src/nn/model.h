@@ -63,7 +63,7 @@ typedef struct nn_output
 	tensor value; /* f32, [tokens or sequences, features], or rank 1 without features */
 } nn_output;
 
-typedef struct model
+typedef struct nn_model
 {
 	tfm_context *context;
 	nn_weights weights;
@@ -72,7 +72,7 @@ typedef struct model
 	char scope[NN_NAME_MAX]; /* prefix of all names, "encoder.layer.3.", or empty */
 	nn_output *outputs;		 /* in the order in which they were made */
 	size_t bytes, peak;		 /* dry run: memory in use, and the most of it */
-} model;
+} nn_model;
 
 /* A part of the model: its prefix, and the memory that its intermediates take. */
 typedef struct nn_scope
@@ -83,42 +83,42 @@ typedef struct nn_scope
 } nn_scope;
 
 /* Add a prefix to all names and begin a layer's memory; name is formatted as by printf, "layer.%d". */
-extern nn_scope nn_enter(model *m, const char *name, ...) TFM_PRINTF(2, 3);
+extern nn_scope nn_enter(nn_model *m, const char *name, ...) TFM_PRINTF(2, 3);
 
 /*
  * End a layer: its result takes the place of its input, which has the same shape, and all memory
  * taken since nn_enter is free.  Returns input's tensor.
  */
-extern tensor nn_leave(model *m, nn_scope scope, tensor input, tensor result);
+extern tensor nn_leave(nn_model *m, nn_scope scope, tensor input, tensor result);
 
 /* A new f32 tensor [rows, columns] in the arena; empty after an error. */
-extern tensor nn_matrix(model *m, int64_t rows, int64_t columns);
+extern tensor nn_matrix(nn_model *m, int64_t rows, int64_t columns);
 
 /* Whether the blocks have something to compute: neither a dry run nor after an error. */
 static inline bool
-nn_live(const model *m)
+nn_live(const nn_model *m)
 {
 	return !m->dry && !tfm_failed(m->context);
 }
 
 /* Whether there is a weight called name (within the scope). */
-extern bool nn_has_weight(model *m, const char *name);
+extern bool nn_has_weight(nn_model *m, const char *name);
 
 /*
  * The weight called name (within the scope), which must have the shape [rows, columns], or [columns]
  * if rows is 0; a negative number matches any.  NULL with CORRUPTED recorded if there is none or
  * its shape differs.
  */
-extern const weight *nn_weight(model *m, const char *name, weight_layout layout, int64_t rows,
+extern const weight *nn_weight(nn_model *m, const char *name, weight_layout layout, int64_t rows,
 							   int64_t columns);
 
 /* Add a result.  value must not be freed by an nn_leave afterwards. */
-extern void nn_emit(model *m, const char *name, nn_axis axis, tensor value);
+extern void nn_emit(nn_model *m, const char *name, nn_axis axis, tensor value);
 
 /* Add a copy of x, of now, as hidden_states.<index>, if the caller wants hidden states. */
-extern void nn_emit_hidden_state(model *m, int index, tensor x);
+extern void nn_emit_hidden_state(nn_model *m, int index, tensor x);
 
 /* The output called name, or NULL. */
-extern const nn_output *nn_find_output(const model *m, const char *name);
+extern const nn_output *nn_find_output(const nn_model *m, const char *name);
 
 #endif

@@ -43,7 +43,7 @@ longest_row(const nn_batch *batch)
 }
 
 tensor
-position_bias(model *m, const char *name, const position_buckets *b)
+position_bias(nn_model *m, const char *name, const position_buckets *b)
 {
 	char weight_name[NN_NAME_MAX];
 	int64_t span = longest_row(m->batch);

@@ -22,6 +22,6 @@ typedef struct position_buckets
  * row -> [heads, 2 * span - 1], entry span - 1 + (key's column - query's column).
  * Follows T5's _relative_position_bucket.
  */
-extern tensor position_bias(model *m, const char *name, const position_buckets *b);
+extern tensor position_bias(nn_model *m, const char *name, const position_buckets *b);
 
 #endif

@@ -1,0 +1,511 @@
+/*
+ * compile.c
+ *	  A checkpoint compiled to an image.
+ *
+ * Dry runs of the passes tell which tensors are read and in which layout; these
+ * are then copied, packed, into the image.  So no list of tensors is kept
+ * anywhere, a missing one is an error here and not at the first use, and what
+ * nobody reads is reported.
+ *
+ * A tensor is looked for under the name that the family uses, under the same
+ * behind the base model's prefix (a head's checkpoint has "bert.encoder...", the
+ * base model's "encoder..."), and in the spelling of TensorFlow's first
+ * checkpoints ("gamma", "beta").
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "runtime/model.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "checkpoint/fingerprint.h"
+#include "checkpoint/safetensors.h"
+#include "runtime/loaded.h"
+#include "tensor/linear.h"
+
+#define MAX_CONFIG_BYTES ((size_t) 16 * 1024 * 1024)
+#define COPY_ELEMENTS ((int64_t) 256 * 1024)
+
+/* A tensor that a pass has asked for. */
+typedef struct wanted
+{
+	struct wanted *next;
+	const ckpt_tensor *tensor;
+	weight weight; /* name as the pass knows it; no data */
+} wanted;
+
+/* Weights in a file of their own: the model's, or a module's. */
+typedef struct part
+{
+	struct part *next;
+	const char *path; /* "" or "2_Dense" */
+	const ckpt_weights *weights;
+} part;
+
+typedef struct compiler
+{
+	tfm_context *context;
+	const char *directory;
+	run_model model; /* without image */
+	part *parts;	 /* the model's own is the last */
+	wanted *first, **end;
+	size_t peak; /* bytes that the passes take for one longest input */
+	struct timespec start;
+	char signature[CKPT_HEX_LENGTH + 1]; /* of the directory before it was read */
+	const char *content;				 /* its hash */
+} compiler;
+
+/* ---- Finding tensors ---- */
+
+/* name with its last part replaced, "x.weight" -> "x.gamma"; NULL if it ends otherwise. */
+static const char *
+old_spelling(char text[NN_NAME_MAX], const char *name)
+{
+	static const char *const pairs[][2] = {{".weight", ".gamma"}, {".bias", ".beta"}};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+	{
+		size_t stem = strlen(name) - strlen(pairs[i][0]);
+
+		if (strlen(name) > strlen(pairs[i][0]) && strcmp(name + stem, pairs[i][0]) == 0)
+		{
+			snprintf(text, NN_NAME_MAX, "%.*s%s", (int) stem, name, pairs[i][1]);
+			return text;
+		}
+	}
+	return NULL;
+}
+
+/* The tensor of a part under any of its names. */
+static const ckpt_tensor *
+find_spelling(const ckpt_weights *weights, const char *base_prefix, const char *name)
+{
+	char prefixed[NN_NAME_MAX];
+	const ckpt_tensor *t = ckpt_find(weights, name);
+
+	if (t != NULL)
+		return t;
+	snprintf(prefixed, sizeof(prefixed), "%s.%s", base_prefix, name);
+	return ckpt_find(weights, prefixed);
+}
+
+static const ckpt_tensor *
+find_tensor(const compiler *c, const char *name)
+{
+	const char *base_prefix = c->model.class.variant->base_prefix;
+	char old[NN_NAME_MAX];
+
+	for (const part *p = c->parts; p != NULL; p = p->next)
+	{
+		size_t length = strlen(p->path);
+		const ckpt_tensor *t;
+
+		if (length > 0 && (strncmp(name, p->path, length) != 0 || name[length] != '/'))
+			continue;
+		if (length > 0)
+			return ckpt_find(p->weights, name + length + 1);
+		t = find_spelling(p->weights, base_prefix, name);
+		if (t == NULL && old_spelling(old, name) != NULL)
+			t = find_spelling(p->weights, base_prefix, old);
+		return t;
+	}
+	return NULL;
+}
+
+static bool
+has_tensor(void *source, const char *name)
+{
+	return find_tensor(source, name) != NULL;
+}
+
+/* A pass asks for a weight: note it, once for each layout. */
+static const weight *
+want_tensor(void *source, const char *name, weight_layout layout)
+{
+	compiler *c = source;
+	const ckpt_tensor *t;
+	wanted *w;
+
+	for (w = c->first; w != NULL; w = w->next)
+		if (w->weight.layout == layout && strcmp(w->weight.name, name) == 0)
+			return &w->weight;
+	t = find_tensor(c, name);
+	w = t == NULL ? NULL : tfm_alloc_zero(c->context, sizeof(wanted));
+	if (w == NULL)
+		return NULL;
+	w->tensor = t;
+	w->weight = (weight) {
+		.name = tfm_strdup(c->context, name),
+		.dtype = DTYPE_F32,
+		.layout = layout,
+		.rank = t->rank,
+	};
+	if (w->weight.name == NULL)
+		return NULL;
+	memcpy(w->weight.shape, t->shape, sizeof(w->weight.shape));
+	*c->end = w;
+	c->end = &w->next;
+	return &w->weight;
+}
+
+static bool
+add_part(compiler *c, const char *path, const ckpt_weights *weights)
+{
+	part *p = weights == NULL ? NULL : tfm_alloc(c->context, sizeof(part));
+
+	if (p == NULL)
+		return false;
+	*p = (part) {.next = c->parts, .path = path, .weights = weights};
+	c->parts = p;
+	return true;
+}
+
+static bool
+open_parts(compiler *c)
+{
+	const run_sentence *s = &c->model.sentence;
+
+	if (!add_part(c, "", ckpt_open_weights(c->context, c->directory)))
+		return false;
+	for (size_t i = 0; i < s->module_count; i++)
+	{
+		char *name;
+
+		if (s->modules[i].kind != MODULE_DENSE)
+			continue;
+		name = tfm_sprintf(c->context, "%s/%s/model.safetensors", c->directory, s->modules[i].path);
+		if (name == NULL || !add_part(c, s->modules[i].path, ckpt_open_file(c->context, name)))
+			return false;
+	}
+	return true;
+}
+
+/* ---- Dry runs ---- */
+
+static nn_model
+begin_dry_run(compiler *c, const nn_batch *batch)
+{
+	return (nn_model) {
+		.context = c->context,
+		.weights = {.has = has_tensor, .find = want_tensor, .source = c},
+		.batch = batch,
+		.dry = true,
+	};
+}
+
+/*
+ * Run all passes dry for one sequence of tokens tokens.  A sentence-transformers checkpoint may
+ * name a head in its config.json whose weights it does not have; that only matters to who asks for
+ * the head.
+ */
+static bool
+run_dry(compiler *c, int64_t tokens)
+{
+	tfm_context *context = c->context;
+	nn_batch batch = {.sequences = 1, .tokens = tokens, .choices = 1};
+	run_embedding_options options = {
+		.poolings = c->model.sentence.poolings,
+		.pooling_count = c->model.sentence.pooling_count,
+	};
+	nn_model m = begin_dry_run(c, &batch);
+
+	run_embedding_pass(&m, &c->model, &options);
+	if (tfm_failed(context))
+		return false;
+	c->peak = m.peak;
+	m = begin_dry_run(c, &batch);
+	run_head_pass(&m, &c->model);
+	if (m.peak > c->peak)
+		c->peak = m.peak;
+	if (c->model.sentence.present && context->error.kind == TFM_CORRUPTED)
+	{
+		c->model.head_error = tfm_strdup(context, context->error.message);
+		tfm_clear_error(context);
+	}
+	return !tfm_failed(context);
+}
+
+/* Report tensors that no pass asks for. */
+static void
+report_unread(compiler *c)
+{
+	const ckpt_weights *weights;
+	const part *own = c->parts;
+
+	while (own->next != NULL)
+		own = own->next;
+	weights = own->weights;
+	for (size_t i = 0; i < ckpt_count(weights); i++)
+	{
+		const ckpt_tensor *t = ckpt_at(weights, i);
+		const wanted *w = c->first;
+
+		while (w != NULL && w->tensor != t)
+			w = w->next;
+		if (w == NULL)
+			tfm_log(c->context, TFM_LOG_INFO, "tensor \"%s\" of \"%s\" is not used", t->name,
+					ckpt_source(weights));
+	}
+}
+
+/* ---- Writing ---- */
+
+static bool
+write_plain(compiler *c, image_writer *writer, const wanted *w)
+{
+	int64_t count = (int64_t) (w->tensor->length / dtype_size(w->tensor->dtype));
+	float *values = tfm_alloc(c->context, (size_t) COPY_ELEMENTS * sizeof(float));
+
+	for (int64_t first = 0; values != NULL && first < count; first += COPY_ELEMENTS)
+	{
+		int64_t n = count - first < COPY_ELEMENTS ? count - first : COPY_ELEMENTS;
+
+		if (!ckpt_read_part_f32(c->context, w->tensor, first, n, values) ||
+			!image_write(writer, values, (size_t) n * sizeof(float)))
+			return false;
+	}
+	return values != NULL;
+}
+
+/* A panel at a time: PANEL_COLUMNS rows of the tensor. */
+static bool
+write_panels(compiler *c, image_writer *writer, const wanted *w)
+{
+	int64_t n = w->weight.shape[0], k = w->weight.shape[1];
+	size_t panel_size;
+	float *rows, *panel;
+
+	if (!op_linear_panels_size(DTYPE_F32, PANEL_COLUMNS, k, &panel_size))
+		return tfm_fail(c->context, TFM_LIMIT_EXCEEDED, "tensor \"%s\" is too large",
+						w->weight.name);
+	rows = tfm_alloc_array(c->context, (size_t) k, PANEL_COLUMNS * sizeof(float));
+	panel = tfm_alloc(c->context, panel_size);
+	if (rows == NULL || panel == NULL)
+		return false;
+	for (int64_t row = 0; row < n; row += PANEL_COLUMNS)
+	{
+		int64_t count = n - row < PANEL_COLUMNS ? n - row : PANEL_COLUMNS;
+
+		if (!ckpt_read_part_f32(c->context, w->tensor, row * k, count * k, rows))
+			return false;
+		op_pack_linear(rows, count, k, panel);
+		if (!image_write(writer, panel, panel_size))
+			return false;
+	}
+	return true;
+}
+
+static bool
+write_weights(compiler *c, image_writer *writer)
+{
+	for (const wanted *w = c->first; w != NULL; w = w->next)
+	{
+		arena_mark mark = arena_save(c->context->arena);
+		bool written = image_begin_weight(writer, &w->weight) &&
+					   (w->weight.layout == LAYOUT_PANELS ? write_panels(c, writer, w)
+														  : write_plain(c, writer, w)) &&
+					   image_end_weight(writer);
+
+		arena_restore(c->context->arena, mark);
+		if (!written)
+			return false;
+	}
+	return true;
+}
+
+/* A file of the checkpoint: the source of run_files while compiling. */
+static const char *
+read_checkpoint_file(tfm_context *context, const void *source, const char *name, size_t *length)
+{
+	char *path = file_join(context, source, name);
+
+	return path == NULL ? NULL : file_read_optional(context, path, MAX_CONFIG_BYTES, length);
+}
+
+/* Copy a file of the checkpoint into the image, if it is there. */
+static bool
+write_file(compiler *c, image_writer *writer, const char *name)
+{
+	size_t length;
+	const char *text = read_checkpoint_file(c->context, c->directory, name, &length);
+	char *section = tfm_sprintf(c->context, IMAGE_FILES "%s", name);
+
+	if (tfm_failed(c->context))
+		return false;
+	return text == NULL || image_add_section(writer, section, text, length);
+}
+
+static bool
+write_files(compiler *c, image_writer *writer)
+{
+	const run_sentence *s = &c->model.sentence;
+
+	if (!write_file(c, writer, "config.json") || !write_file(c, writer, "modules.json") ||
+		!write_file(c, writer, "sentence_bert_config.json") ||
+		!write_file(c, writer, "config_sentence_transformers.json"))
+		return false;
+	for (size_t i = 0; i < s->path_count; i++)
+	{
+		char *name = tfm_sprintf(c->context, "%s/config.json", s->paths[i]);
+
+		if (name == NULL || !write_file(c, writer, name))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The tokenizer.  Of a kind that is not supported yet it leaves the model without one, not without
+ * its forward pass.
+ */
+static bool
+write_tokenizer(compiler *c, image_writer *writer)
+{
+	tfm_context *context = c->context;
+	buffer *blob = buffer_create(context);
+	const tok_tokenizer *tokenizer;
+
+	if (blob == NULL)
+		return false;
+	if (!tok_compile(context, c->directory, blob))
+	{
+		char message[sizeof(context->error.message)];
+
+		if (context->error.kind != TFM_FILE_NOT_FOUND && context->error.kind != TFM_UNSUPPORTED)
+			return false;
+		strcpy(message, context->error.message);
+		tfm_clear_error(context);
+		return image_add_section(writer, IMAGE_TOKENIZER_ERROR, message, strlen(message));
+	}
+	tokenizer = tok_open(context, blob->data, blob->length);
+	if (tokenizer == NULL)
+		return false;
+	if (tok_id_limit(tokenizer) > run_config(&c->model)->vocab_size)
+	{
+		tfm_fail(context, TFM_CORRUPTED,
+				 "the tokenizer has ids up to %d, but \"vocab_size\" in \"config.json\" is %lld",
+				 tok_id_limit(tokenizer) - 1, (long long) run_config(&c->model)->vocab_size);
+		return tfm_detail(context, "The checkpoint is in \"%s\".", c->directory);
+	}
+	c->model.tokenizer = tokenizer;
+	return image_add_section(writer, IMAGE_TOKENIZER, blob->data, blob->length);
+}
+
+/* Longest input: what sentence-transformers' files or the tokenizer say, within the positions. */
+static int64_t
+longest_input(const compiler *c)
+{
+	int64_t positions = run_config(&c->model)->max_positions;
+	int64_t said = c->model.sentence.max_seq_length;
+
+	if (said == 0 && c->model.tokenizer != NULL)
+		said = tok_model_max_length(c->model.tokenizer);
+	return said > 0 && said < positions ? said : positions;
+}
+
+static int64_t
+count_parameters(const compiler *c)
+{
+	int64_t count = 0;
+
+	for (const wanted *w = c->first; w != NULL; w = w->next)
+	{
+		const wanted *before = c->first;
+
+		while (before != w && before->tensor != w->tensor)
+			before = before->next;
+		if (before == w)
+			count += (int64_t) (w->tensor->length / dtype_size(w->tensor->dtype));
+	}
+	return count;
+}
+
+static double
+seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double) (now.tv_sec - start->tv_sec) + (double) (now.tv_nsec - start->tv_nsec) * 1e-9;
+}
+
+static bool
+write_info(compiler *c, image_writer *writer)
+{
+	buffer *info = buffer_create(c->context);
+
+	if (info == NULL ||
+		!buffer_printf(c->context, info,
+					   "{\"content\": \"%s\", \"family\": \"%s\", \"dtype\": \"%s\", "
+					   "\"parameters\": %lld, \"max_tokens\": %lld, \"peak_bytes\": %zu, "
+					   "\"compile_seconds\": %.6f}",
+					   c->content, c->model.class.family->name, dtype_name(DTYPE_F32),
+					   (long long) count_parameters(c), (long long) longest_input(c), c->peak,
+					   seconds_since(&c->start)))
+		return false;
+	return image_add_section(writer, IMAGE_INFO, info->data, info->length);
+}
+
+/* What was read must be what was hashed: nobody may have changed it meanwhile. */
+static bool
+check_unchanged(compiler *c)
+{
+	char after[CKPT_HEX_LENGTH + 1];
+
+	if (!ckpt_signature(c->context, c->directory, after))
+		return false;
+	if (strcmp(c->signature, after) != 0)
+		return tfm_fail(c->context, TFM_CHANGED,
+						"the checkpoint in \"%s\" changed while it was read", c->directory);
+	return true;
+}
+
+static bool
+write_image(compiler *c, const char *image_path)
+{
+	image_writer *writer = image_create(c->context, image_path);
+	const char *head_error = c->model.head_error;
+
+	if (writer == NULL || !write_weights(c, writer) || !write_files(c, writer) ||
+		!write_tokenizer(c, writer))
+		return false;
+	if (head_error != NULL &&
+		!image_add_section(writer, IMAGE_HEAD_ERROR, head_error, strlen(head_error)))
+		return false;
+	return write_info(c, writer) && check_unchanged(c) && image_finish(writer);
+}
+
+static bool
+compile(compiler *c, const char *image_path)
+{
+	run_files files = {
+		.read = read_checkpoint_file,
+		.source = c->directory,
+		.prefix = tfm_sprintf(c->context, "%s/", c->directory),
+	};
+
+	if (files.prefix == NULL || !run_read_config(c->context, &files, &c->model) || !open_parts(c) ||
+		!run_dry(c, run_config(&c->model)->max_positions))
+		return false;
+	report_unread(c);
+	return write_image(c, image_path);
+}
+
+bool
+run_compile(tfm_context *context, const char *directory, const char *image_path, char content[65])
+{
+	arena_mark mark = arena_save(context->arena);
+	compiler c = {.context = context, .directory = directory, .content = content};
+
+	clock_gettime(CLOCK_MONOTONIC, &c.start);
+	c.end = &c.first;
+	if (ckpt_check_directory(context, directory) &&
+		ckpt_signature(context, directory, c.signature) &&
+		ckpt_fingerprint(context, directory, content))
+		compile(&c, image_path);
+	arena_restore(context->arena, mark);
+	return !tfm_failed(context);
+}

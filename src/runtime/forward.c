@@ -1,0 +1,263 @@
+/*
+ * forward.c
+ *	  Forward passes of a loaded model.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "runtime/forward.h"
+
+#include <stdio.h>
+
+#include "nn/layers.h"
+#include "runtime/loaded.h"
+#include "tensor/norm.h"
+
+/* ---- Batches ---- */
+
+/* Whether token i of a row takes part in the batch. */
+static bool
+is_kept(const run_sequence *s, int64_t i)
+{
+	return s->mask == NULL || s->mask[i] != 0 || i == 0;
+}
+
+static bool
+check_sequence(tfm_context *context, const run_model *model, const run_sequence *s)
+{
+	const nn_config *c = run_config(model);
+
+	if (s->positions == NULL && model->class.family->make_positions == NULL &&
+		s->count > c->max_positions)
+		return tfm_fail(context, TFM_INVALID_ARGUMENT,
+						"the input has %lld tokens, but the model has positions for %lld",
+						(long long) s->count, (long long) c->max_positions);
+	for (int64_t i = 0; i < s->count; i++)
+		if (s->ids[i] < 0 || s->ids[i] >= c->vocab_size)
+			return tfm_fail(context, TFM_INVALID_ARGUMENT,
+							"token id %d is outside the model's vocabulary of %lld", s->ids[i],
+							(long long) c->vocab_size);
+	return true;
+}
+
+/* The arrays of a batch while it is filled. */
+typedef struct batch_arrays
+{
+	int32_t *offsets, *ids, *types, *positions, *columns;
+	uint8_t *hidden;
+	int64_t used;
+} batch_arrays;
+
+static bool
+allocate_arrays(tfm_context *context, int64_t sequences, int64_t tokens, batch_arrays *a)
+{
+	size_t n = (size_t) tokens;
+
+	a->used = 0;
+	a->offsets = tfm_alloc_array(context, (size_t) sequences + 1, sizeof(int32_t));
+	a->ids = tfm_alloc_array(context, n, sizeof(int32_t));
+	a->types = tfm_alloc_array(context, n, sizeof(int32_t));
+	a->positions = tfm_alloc_array(context, n, sizeof(int32_t));
+	a->columns = tfm_alloc_array(context, n, sizeof(int32_t));
+	a->hidden = tfm_alloc_array(context, n, sizeof(uint8_t));
+	return !tfm_failed(context);
+}
+
+/* Append a row; true if it has a hidden token. */
+static bool
+append_sequence(batch_arrays *a, const run_sequence *s, const int32_t *positions)
+{
+	bool any_hidden = false;
+
+	for (int64_t i = 0; i < s->count; i++)
+	{
+		int64_t t = a->used;
+
+		if (!is_kept(s, i))
+			continue;
+		a->ids[t] = s->ids[i];
+		a->types[t] = s->types == NULL ? 0 : s->types[i];
+		a->positions[t] = positions == NULL ? (int32_t) i : positions[i];
+		a->columns[t] = (int32_t) i;
+		a->hidden[t] = s->mask != NULL && s->mask[i] == 0;
+		any_hidden |= a->hidden[t] != 0;
+		a->used++;
+	}
+	return any_hidden;
+}
+
+/* Tokens that sequences bring into a batch; false if they are more than offsets can count. */
+static bool
+count_tokens(tfm_context *context, const run_sequence *sequences, int64_t count, int64_t *tokens,
+			 int64_t *longest)
+{
+	*tokens = *longest = 0;
+	for (int64_t i = 0; i < count; i++)
+	{
+		if (sequences[i].count > *longest)
+			*longest = sequences[i].count;
+		if (sequences[i].count > INT32_MAX - *tokens)
+			return tfm_fail(context, TFM_LIMIT_EXCEEDED, "a batch has too many tokens");
+		*tokens += sequences[i].count;
+	}
+	return true;
+}
+
+bool
+run_make_batch(tfm_context *context, const run_model *model, const run_sequence *sequences,
+			   int64_t count, nn_batch *batch)
+{
+	const nn_family *family = model->class.family;
+	int64_t tokens, longest;
+	bool any_hidden = false;
+	batch_arrays a;
+	int32_t *made;
+
+	if (!count_tokens(context, sequences, count, &tokens, &longest) ||
+		!allocate_arrays(context, count, tokens, &a))
+		return false;
+	made = tfm_alloc_array(context, (size_t) longest, sizeof(int32_t));
+	if (made == NULL)
+		return false;
+	for (int64_t i = 0; i < count; i++)
+	{
+		const run_sequence *s = &sequences[i];
+		const int32_t *positions = s->positions;
+
+		if (!check_sequence(context, model, s))
+			return false;
+		if (positions == NULL && family->make_positions != NULL)
+		{
+			family->make_positions(model->config, s->ids, s->count, made);
+			positions = made;
+		}
+		a.offsets[i] = (int32_t) a.used;
+		any_hidden |= append_sequence(&a, s, positions);
+	}
+	a.offsets[count] = (int32_t) a.used;
+	*batch = (nn_batch) {
+		.sequences = count,
+		.tokens = a.used,
+		.offsets = a.offsets,
+		.ids = a.ids,
+		.types = a.types,
+		.positions = a.positions,
+		.columns = a.columns,
+		.hidden = any_hidden ? a.hidden : NULL,
+		.choices = 1,
+	};
+	return true;
+}
+
+/* ---- Passes ---- */
+
+static bool
+has_image_weight(void *source, const char *name)
+{
+	return image_find_weight(source, name, LAYOUT_PLAIN) != NULL ||
+		   image_find_weight(source, name, LAYOUT_PANELS) != NULL;
+}
+
+static const weight *
+find_image_weight(void *source, const char *name, weight_layout layout)
+{
+	return image_find_weight(source, name, layout);
+}
+
+static nn_model
+begin_pass(tfm_context *context, const run_model *loaded, const nn_batch *batch)
+{
+	return (nn_model) {
+		.context = context,
+		.weights = {.has = has_image_weight,
+					.find = find_image_weight,
+					.source = (void *) loaded->image},
+		.batch = batch,
+	};
+}
+
+/* Pool x [tokens, hidden] in each way, side by side -> [sequences, hidden * ways]. */
+static tensor
+pool_tokens(nn_model *m, tensor x, const run_embedding_options *options)
+{
+	int64_t hidden = x.shape[1];
+	tensor y = nn_matrix(m, m->batch->sequences, hidden * options->pooling_count);
+
+	for (int i = 0; i < options->pooling_count && nn_live(m); i++)
+		op_pool(m->context, &(op_pool_options) {.pooling = options->poolings[i],
+												.x = x.data,
+												.n = hidden,
+												.offsets = m->batch->offsets,
+												.batch = m->batch->sequences,
+												.skip = options->skip,
+												.y = (float *) y.data + i * hidden,
+												.y_stride = hidden * options->pooling_count});
+	return y;
+}
+
+static tensor
+apply_dense(nn_model *m, tensor x, const run_module *module)
+{
+	char name[NN_NAME_MAX], residual_name[NN_NAME_MAX];
+	tensor residual = {0};
+
+	snprintf(name, sizeof(name), "%s/linear", module->path);
+	snprintf(residual_name, sizeof(residual_name), "%s/residual", module->path);
+	if (!tfm_failed(m->context) && x.shape[1] != module->in_features)
+		tfm_fail(m->context, TFM_INVALID_ARGUMENT,
+				 "the module \"%s\" takes %lld columns, but pooling gives %lld", module->path,
+				 (long long) module->in_features, (long long) x.shape[1]);
+	if (module->residual)
+		residual = module->in_features == module->out_features ? x : linear(m, x, residual_name);
+	x = linear(m, x, name, .activation = module->activation, .residual = residual);
+	if (!tfm_failed(m->context) && x.shape[1] != module->out_features)
+		tfm_fail(m->context, TFM_CORRUPTED, "tensor \"%s.weight\" has %lld rows instead of %lld",
+				 name, (long long) x.shape[1], (long long) module->out_features);
+	return x;
+}
+
+tensor
+run_embedding_pass(nn_model *m, const run_model *loaded, const run_embedding_options *options)
+{
+	tensor x = loaded->class.family->hidden_states(m, loaded->config);
+
+	x = pool_tokens(m, x, options);
+	for (size_t i = 0; i < loaded->sentence.module_count; i++)
+	{
+		const run_module *module = &loaded->sentence.modules[i];
+
+		if (module->kind == MODULE_DENSE)
+			x = apply_dense(m, x, module);
+		else if (options->normalize && nn_live(m))
+			op_normalize(m->context, x.data, x.shape[0], x.shape[1], x.data);
+	}
+	return x;
+}
+
+void
+run_head_pass(nn_model *m, const run_model *loaded)
+{
+	loaded->class.head->forward(m, loaded->config);
+}
+
+bool
+run_forward(tfm_context *context, const run_model *loaded, const nn_batch *batch,
+			const nn_output **outputs)
+{
+	nn_model m = begin_pass(context, loaded, batch);
+
+	if (loaded->head_error != NULL)
+		return tfm_fail(context, TFM_CORRUPTED, "%s", loaded->head_error);
+	run_head_pass(&m, loaded);
+	*outputs = m.outputs;
+	return !tfm_failed(context);
+}
+
+bool
+run_embed(tfm_context *context, const run_model *loaded, const nn_batch *batch,
+		  const run_embedding_options *options, tensor *result)
+{
+	nn_model m = begin_pass(context, loaded, batch);
+
+	*result = run_embedding_pass(&m, loaded, options);
+	return !tfm_failed(context);
+}

@@ -1,0 +1,53 @@
+/*
+ * forward.h
+ *	  Forward passes of a loaded model: batches from rows of ids, the head, the embedding.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_RUNTIME_FORWARD_H
+#define TFM_RUNTIME_FORWARD_H
+
+#include "nn/model.h"
+#include "runtime/model.h"
+#include "tensor/pool.h"
+
+/* One row of token ids, as the tokenizer or the caller gives it. */
+typedef struct run_sequence
+{
+	const int32_t *ids; /* [count] */
+	int64_t count;
+	const uint8_t *mask;	  /* [count], 0 where attention_mask is; NULL: all are seen */
+	const int32_t *types;	  /* [count]; NULL: zeros */
+	const int32_t *positions; /* [count]; NULL: as the family counts them */
+} run_sequence;
+
+/*
+ * Put rows together into a batch without padding.  Masked tokens are left out, but for a row's
+ * first: the heads that look at the first token look at it even so.  token_rows, if not NULL,
+ * receives for each token of the batch its place row * columns + column.
+ * Errors: INVALID_ARGUMENT for an id beyond the vocabulary or a row beyond the model's positions.
+ */
+extern bool run_make_batch(tfm_context *context, const run_model *model,
+						   const run_sequence *sequences, int64_t count, nn_batch *batch);
+
+/*
+ * Run the head that config.json names; *outputs in the context's arena, in the order of
+ * Transformers' ModelOutput.
+ */
+extern bool run_forward(tfm_context *context, const run_model *model, const nn_batch *batch,
+						const nn_output **outputs);
+
+/* What an embedding is made of; see run_sentence. */
+typedef struct run_embedding_options
+{
+	const op_pooling *poolings; /* [pooling_count]; their results side by side */
+	int pooling_count;
+	const int32_t *skip; /* [sequences] first tokens that pooling leaves out; NULL: none */
+	bool normalize;		 /* whether Normalize modules are run */
+} run_embedding_options;
+
+/* Hidden states, pooling and the modules after it -> *result [sequences, dimensions]. */
+extern bool run_embed(tfm_context *context, const run_model *model, const nn_batch *batch,
+					  const run_embedding_options *options, tensor *result);
+
+#endif

@@ -1,0 +1,379 @@
+/*
+ * forward.c
+ *	  The raw forward pass: JSON tensors in, JSON tensors out.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "task/forward.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "runtime/loaded.h"
+
+#define MAX_INPUT_TOKENS (1 << 24)
+
+/* An integer tensor of the caller's, [rows, columns] or [examples, choices, columns]. */
+typedef struct int_tensor
+{
+	int rank; /* 0: not given */
+	int64_t shape[3];
+	int32_t *data;
+} int_tensor;
+
+typedef struct arguments
+{
+	int_tensor input_ids;
+	int_tensor attention_mask;
+	int_tensor token_type_ids;
+	int_tensor position_ids;
+	bool output_hidden_states;
+} arguments;
+
+/* ---- Reading arguments ---- */
+
+static bool
+fail_argument(tfm_context *context, const char *name, const char *what)
+{
+	return tfm_fail(context, TFM_INVALID_ARGUMENT, "argument \"%s\" %s", name, what);
+}
+
+static bool
+set_element(tfm_context *context, const char *name, json value, int32_t *element)
+{
+	int64_t number;
+
+	if (json_is_bool(value))
+		number = json_as_bool(value);
+	else if (!json_to_int(value, INT32_MIN, INT32_MAX, &number))
+		return fail_argument(context, name, "must hold whole numbers");
+	*element = (int32_t) number;
+	return true;
+}
+
+/* {"dtype", "shape", "data"} */
+static bool
+read_flat_tensor(tfm_context *context, const char *name, json value, int_tensor *t)
+{
+	json shape = json_member(value, "shape");
+	json data = json_member(value, "data");
+	int64_t count = 1, i = 0;
+
+	for (json size = json_first(shape); json_present(size); size = json_next(size))
+	{
+		if (t->rank == 3)
+			return fail_argument(context, name, "has too many dimensions");
+		if (!json_to_int(size, 0, MAX_INPUT_TOKENS, &t->shape[t->rank]))
+			return fail_argument(context, name, "has a shape that is not allowed");
+		count *= t->shape[t->rank++];
+		if (count > MAX_INPUT_TOKENS)
+			return fail_argument(context, name, "is too large");
+	}
+	if (!json_is_array(shape) || !json_is_array(data) || (int64_t) json_size(data) != count)
+		return fail_argument(context, name, "must have as much \"data\" as its \"shape\" says");
+	t->data = tfm_alloc_array(context, (size_t) count, sizeof(int32_t));
+	if (t->data == NULL)
+		return false;
+	for (json e = json_first(data); json_present(e); e = json_next(e))
+		if (!set_element(context, name, e, &t->data[i++]))
+			return false;
+	return true;
+}
+
+/* Fill the part of a nested array at depth; all arrays of a depth have the same length. */
+static bool
+fill_nested(tfm_context *context, const char *name, json value, int depth, int_tensor *t,
+			int64_t *used)
+{
+	if (depth == t->rank)
+		return set_element(context, name, value, &t->data[(*used)++]);
+	if (!json_is_array(value) || (int64_t) json_size(value) != t->shape[depth])
+		return fail_argument(context, name, "must be an array whose rows have one length");
+	for (json child = json_first(value); json_present(child); child = json_next(child))
+		if (!fill_nested(context, name, child, depth + 1, t, used))
+			return false;
+	return true;
+}
+
+static bool
+read_nested_tensor(tfm_context *context, const char *name, json value, int_tensor *t)
+{
+	int64_t count = 1, used = 0;
+
+	for (json level = value; json_is_array(level); level = json_first(level))
+	{
+		if (t->rank == 3)
+			return fail_argument(context, name, "has too many dimensions");
+		t->shape[t->rank] = (int64_t) json_size(level);
+		if (t->shape[t->rank] > MAX_INPUT_TOKENS)
+			return fail_argument(context, name, "is too large");
+		count *= t->shape[t->rank++];
+		if (count > MAX_INPUT_TOKENS)
+			return fail_argument(context, name, "is too large");
+	}
+	t->data = tfm_alloc_array(context, (size_t) count, sizeof(int32_t));
+	return t->data != NULL && fill_nested(context, name, value, 0, t, &used);
+}
+
+static bool
+read_tensor(tfm_context *context, const char *name, json value, int_tensor *t)
+{
+	bool read = json_is_object(value) ? read_flat_tensor(context, name, value, t)
+									  : read_nested_tensor(context, name, value, t);
+
+	if (read && (t->rank < 2 || t->shape[t->rank - 1] == 0 || t->shape[0] == 0))
+		return fail_argument(context, name, "must have the shape [batch, sequence]");
+	return read;
+}
+
+/* A plain argument that must have the value that we compute with anyway. */
+static bool
+read_fixed(tfm_context *context, const char *name, json value)
+{
+	bool fixed = strcmp(name, "return_dict") == 0;
+
+	if (json_is_bool(value) && json_as_bool(value) == fixed)
+		return true;
+	return tfm_fail(context, TFM_UNSUPPORTED, "argument \"%s\" can only be %s", name,
+					fixed ? "true" : "false");
+}
+
+static bool
+read_argument(tfm_context *context, json value, arguments *a)
+{
+	const char *name = json_key(value);
+
+	if (!json_is_array(value) && !json_is_object(value) && !json_is_bool(value) &&
+		!json_is_number(value) && !json_is_string(value))
+		return true; /* null: as if it were not given */
+	if (strcmp(name, "input_ids") == 0)
+		return read_tensor(context, name, value, &a->input_ids);
+	if (strcmp(name, "attention_mask") == 0)
+		return read_tensor(context, name, value, &a->attention_mask);
+	if (strcmp(name, "token_type_ids") == 0)
+		return read_tensor(context, name, value, &a->token_type_ids);
+	if (strcmp(name, "position_ids") == 0)
+		return read_tensor(context, name, value, &a->position_ids);
+	if (strcmp(name, "output_hidden_states") == 0 && json_is_bool(value))
+	{
+		a->output_hidden_states = json_as_bool(value);
+		return true;
+	}
+	if (strcmp(name, "return_dict") == 0 || strcmp(name, "output_attentions") == 0 ||
+		strcmp(name, "use_cache") == 0)
+		return read_fixed(context, name, value);
+	return tfm_fail(context, TFM_UNSUPPORTED, "argument \"%.64s\" is not supported", name);
+}
+
+/* A tensor beside input_ids: the same shape, or one row for all; absent is fine. */
+static bool
+check_shape(tfm_context *context, const char *name, const int_tensor *ids, int_tensor *t)
+{
+	int64_t rows = 1, own_rows = 1, columns = ids->shape[ids->rank - 1];
+	int32_t *data;
+
+	if (t->rank == 0)
+		return true;
+	for (int i = 0; i < ids->rank - 1; i++)
+		rows *= ids->shape[i];
+	for (int i = 0; i < t->rank - 1; i++)
+		own_rows *= t->shape[i];
+	if (t->shape[t->rank - 1] != columns || (own_rows != 1 && own_rows != rows))
+		return fail_argument(context, name, "must have the shape of \"input_ids\"");
+	if (own_rows == rows)
+		return true;
+	data = tfm_alloc_array(context, (size_t) (rows * columns), sizeof(int32_t));
+	for (int64_t i = 0; data != NULL && i < rows * columns; i++)
+		data[i] = t->data[i % columns];
+	t->data = data;
+	return data != NULL;
+}
+
+static bool
+read_arguments(tfm_context *context, tfm_text text, arguments *a)
+{
+	json object = json_parse(context, text.data, text.length, "inputs");
+
+	if (tfm_failed(context))
+	{
+		if (context->error.kind == TFM_CORRUPTED)
+			context->error.kind = TFM_INVALID_ARGUMENT;
+		return false;
+	}
+	if (!json_is_object(object))
+		return tfm_fail(context, TFM_INVALID_ARGUMENT, "inputs must be a JSON object");
+	for (json value = json_first(object); json_present(value); value = json_next(value))
+		if (!read_argument(context, value, a))
+			return false;
+	if (a->input_ids.rank == 0)
+		return tfm_fail(context, TFM_INVALID_ARGUMENT, "argument \"input_ids\" is missing");
+	return check_shape(context, "attention_mask", &a->input_ids, &a->attention_mask) &&
+		   check_shape(context, "token_type_ids", &a->input_ids, &a->token_type_ids) &&
+		   check_shape(context, "position_ids", &a->input_ids, &a->position_ids);
+}
+
+/* ---- Rows to a batch ---- */
+
+/* The caller's rows: what outputs are padded back to. */
+typedef struct grid
+{
+	int64_t rows, columns, choices;
+	const uint8_t *mask; /* [rows, columns], or NULL */
+} grid;
+
+static bool
+make_grid(tfm_context *context, const arguments *a, grid *g)
+{
+	const int_tensor *ids = &a->input_ids;
+	int64_t cells;
+	uint8_t *mask;
+
+	*g = (grid) {
+		.rows = ids->rank == 3 ? ids->shape[0] * ids->shape[1] : ids->shape[0],
+		.columns = ids->shape[ids->rank - 1],
+		.choices = ids->rank == 3 ? ids->shape[1] : 1,
+	};
+	cells = g->rows * g->columns;
+	if (a->attention_mask.rank == 0)
+		return true;
+	mask = tfm_alloc(context, (size_t) cells);
+	for (int64_t i = 0; mask != NULL && i < cells; i++)
+		mask[i] = a->attention_mask.data[i] != 0;
+	g->mask = mask;
+	return mask != NULL;
+}
+
+static bool
+make_batch(tfm_context *context, const run_model *loaded, const arguments *a, const grid *g,
+		   nn_batch *batch)
+{
+	run_sequence *sequences = tfm_alloc_array(context, (size_t) g->rows, sizeof(run_sequence));
+
+	if (sequences == NULL)
+		return false;
+	for (int64_t i = 0; i < g->rows; i++)
+	{
+		int64_t start = i * g->columns;
+
+		sequences[i] = (run_sequence) {
+			.ids = a->input_ids.data + start,
+			.count = g->columns,
+			.mask = g->mask == NULL ? NULL : g->mask + start,
+			.types = a->token_type_ids.rank == 0 ? NULL : a->token_type_ids.data + start,
+			.positions = a->position_ids.rank == 0 ? NULL : a->position_ids.data + start,
+		};
+	}
+	if (!run_make_batch(context, loaded, sequences, g->rows, batch))
+		return false;
+	batch->choices = g->choices;
+	batch->output_hidden_states = a->output_hidden_states;
+	return true;
+}
+
+/* ---- Writing outputs ---- */
+
+static bool
+write_number(tfm_context *context, buffer *b, float value)
+{
+	if (isnan(value))
+		return buffer_append_string(context, b, "\"NaN\"");
+	if (isinf(value))
+		return buffer_append_string(context, b, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+	return buffer_printf(context, b, "%.9g", (double) value);
+}
+
+static bool
+write_row(tfm_context *context, buffer *b, const float *row, int64_t count, bool first)
+{
+	for (int64_t i = 0; i < count; i++)
+	{
+		if (!(first && i == 0) && !buffer_append(context, b, ",", 1))
+			return false;
+		if (!(row == NULL ? buffer_append(context, b, "0", 1) : write_number(context, b, row[i])))
+			return false;
+	}
+	return true;
+}
+
+/* Rows of a per-token result at their places in the grid, zeros where the mask is 0. */
+static bool
+write_padded(tfm_context *context, buffer *b, const nn_batch *batch, const grid *g,
+			 const tensor *value, int64_t features)
+{
+	int64_t t = 0;
+
+	for (int64_t i = 0; i < g->rows * g->columns; i++)
+	{
+		bool kept = t < batch->offsets[i / g->columns + 1] && batch->columns[t] == i % g->columns;
+		const float *row = NULL;
+
+		if (kept)
+		{
+			if (g->mask == NULL || g->mask[i] != 0)
+				row = (const float *) value->data + t * features;
+			t++;
+		}
+		if (!write_row(context, b, row, features, i == 0) ||
+			((i & 1023) == 0 && tfm_stopped(context)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+write_shape(tfm_context *context, buffer *b, const nn_output *output, const grid *g)
+{
+	const tensor *value = &output->value;
+
+	if (output->axis == NN_PER_CHOICE)
+		buffer_printf(context, b, "%lld,%lld", (long long) (g->rows / g->choices),
+					  (long long) g->choices);
+	else if (output->axis == NN_PER_TOKEN)
+		buffer_printf(context, b, "%lld,%lld", (long long) g->rows, (long long) g->columns);
+	else
+		buffer_printf(context, b, "%lld", (long long) value->shape[0]);
+	if (output->axis != NN_PER_CHOICE && value->rank == 2)
+		buffer_printf(context, b, ",%lld", (long long) value->shape[1]);
+	return !tfm_failed(context);
+}
+
+static bool
+write_output(tfm_context *context, buffer *b, const nn_batch *batch, const grid *g,
+			 const nn_output *output)
+{
+	const tensor *value = &output->value;
+	int64_t features = value->rank == 2 ? value->shape[1] : 1;
+
+	json_append_string(context, b, output->name, strlen(output->name));
+	buffer_append_string(context, b, ":{\"dtype\":\"float32\",\"shape\":[");
+	write_shape(context, b, output, g);
+	buffer_append_string(context, b, "],\"data\":[");
+	if (output->axis == NN_PER_TOKEN)
+		write_padded(context, b, batch, g, value, features);
+	else
+		write_row(context, b, value->data, value->shape[0] * features, true);
+	return buffer_append_string(context, b, "]}") && !tfm_failed(context);
+}
+
+bool
+task_forward(tfm_context *context, const run_model *model, tfm_text inputs, buffer *outputs)
+{
+	arguments a = {0};
+	const nn_output *first;
+	nn_batch batch;
+	grid g;
+
+	if (!read_arguments(context, inputs, &a) || !make_grid(context, &a, &g) ||
+		!make_batch(context, model, &a, &g, &batch) || !run_forward(context, model, &batch, &first))
+		return false;
+	buffer_append(context, outputs, "{", 1);
+	for (const nn_output *output = first; output != NULL; output = output->next)
+	{
+		if (output != first)
+			buffer_append(context, outputs, ",", 1);
+		if (!write_output(context, outputs, &batch, &g, output))
+			return false;
+	}
+	return buffer_append(context, outputs, "}", 1);
+}
