@@ -149,5 +149,5 @@ encoder_positions_after_padding(int64_t padding_id, const int32_t *ids, int64_t 
 	int32_t seen = 0;
 
 	for (int64_t i = 0; i < count; i++)
-		positions[i] = (int32_t) padding_id + (ids[i] == padding_id ? 0 : ++seen);
+		positions[i] = (int32_t) padding_id + (ids != NULL && ids[i] == padding_id ? 0 : ++seen);
 }

@@ -85,7 +85,7 @@ extern void encoder_question_answering(nn_model *m, const void *config);
 
 /*
  * Positions as fairseq counts them: padding_id + 1, + 2, ... over the ids that are not padding_id,
- * padding_id for those that are.
+ * padding_id for those that are.  Without ids (NULL) none is.
  */
 extern void encoder_positions_after_padding(int64_t padding_id, const int32_t *ids, int64_t count,
 											int32_t *positions);

@@ -57,7 +57,7 @@ typedef struct nn_family
 	/* Fill config from config.json with Transformers' names, aliases and defaults. */
 	void (*read_config)(tfm_context *context, json file, void *config);
 
-	/* The position ids of one row of input_ids; NULL: 0, 1, 2, ... */
+	/* The position ids of one row of input_ids (NULL: unknown); a NULL function: 0, 1, 2, ... */
 	void (*make_positions)(const void *config, const int32_t *ids, int64_t count,
 						   int32_t *positions);
 

@@ -142,6 +142,23 @@ attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 	return y;
 }
 
+/* The rows that the caller gives in place of the words' embeddings. */
+static void
+add_embeds(nn_model *m, op_embed_options *options, int *count)
+{
+	int32_t *rows =
+		m->dry ? NULL : tfm_alloc_array(m->context, (size_t) m->batch->tokens, sizeof(int32_t));
+
+	for (int64_t t = 0; rows != NULL && t < m->batch->tokens; t++)
+		rows[t] = (int32_t) t;
+	options->n = m->batch->embeds_size;
+	options->tables[(*count)++] = (op_embed_table) {
+		.table = m->batch->embeds,
+		.count = m->batch->tokens,
+		.ids = rows,
+	};
+}
+
 /* The table "<name>.weight" [any, hidden] as one of the sum; name NULL is none. */
 static const weight *
 add_table(nn_model *m, op_embed_options *options, int *count, const char *name, const int32_t *ids)
@@ -173,7 +190,10 @@ embed(nn_model *m, const embedding *e)
 	tensor y;
 
 	/* In the order in which Transformers adds them, so that rounding is the same. */
-	add_table(m, &options, &count, e->words, m->batch->ids);
+	if (m->batch->embeds != NULL)
+		add_embeds(m, &options, &count);
+	else
+		add_table(m, &options, &count, e->words, m->batch->ids);
 	add_table(m, &options, &count, e->types, m->batch->types);
 	add_table(m, &options, &count, e->positions, m->batch->positions);
 	if (e->norm != NULL)

@@ -39,8 +39,8 @@ nn_leave(nn_model *m, nn_scope scope, tensor input, tensor result)
 	m->scope[scope.length] = '\0';
 	if (nn_live(m))
 		memcpy(input.data, result.data, (size_t) tensor_count(&input) * sizeof(float));
-	/* Outputs made inside point into the arena and hold the layer's memory. */
-	if (!m->batch->output_hidden_states)
+	/* What was emitted inside holds the layer's memory; what a dry run asked for is kept, too. */
+	if (!m->dry && !m->batch->output_hidden_states)
 		arena_restore(m->context->arena, scope.mark);
 	m->bytes = scope.bytes;
 	return input;

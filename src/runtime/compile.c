@@ -68,13 +68,13 @@ old_spelling(char text[NN_NAME_MAX], const char *name)
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 	{
-		size_t stem = strlen(name) - strlen(pairs[i][0]);
+		size_t length = strlen(name), end = strlen(pairs[i][0]);
 
-		if (strlen(name) > strlen(pairs[i][0]) && strcmp(name + stem, pairs[i][0]) == 0)
-		{
-			snprintf(text, NN_NAME_MAX, "%.*s%s", (int) stem, name, pairs[i][1]);
-			return text;
-		}
+		if (length < end || length >= NN_NAME_MAX || strcmp(name + length - end, pairs[i][0]) != 0)
+			continue;
+		memcpy(text, name, length - end);
+		strcpy(text + length - end, pairs[i][1]); /* not longer than what it replaces */
+		return text;
 	}
 	return NULL;
 }

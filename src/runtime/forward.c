@@ -7,6 +7,7 @@
 #include "runtime/forward.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "nn/layers.h"
 #include "runtime/loaded.h"
@@ -31,7 +32,7 @@ check_sequence(tfm_context *context, const run_model *model, const run_sequence 
 		return tfm_fail(context, TFM_INVALID_ARGUMENT,
 						"the input has %lld tokens, but the model has positions for %lld",
 						(long long) s->count, (long long) c->max_positions);
-	for (int64_t i = 0; i < s->count; i++)
+	for (int64_t i = 0; s->ids != NULL && i < s->count; i++)
 		if (s->ids[i] < 0 || s->ids[i] >= c->vocab_size)
 			return tfm_fail(context, TFM_INVALID_ARGUMENT,
 							"token id %d is outside the model's vocabulary of %lld", s->ids[i],
@@ -44,15 +45,20 @@ typedef struct batch_arrays
 {
 	int32_t *offsets, *ids, *types, *positions, *columns;
 	uint8_t *hidden;
+	float *embeds; /* NULL unless the rows have them */
+	int64_t embeds_size;
 	int64_t used;
 } batch_arrays;
 
 static bool
-allocate_arrays(tfm_context *context, int64_t sequences, int64_t tokens, batch_arrays *a)
+allocate_arrays(tfm_context *context, int64_t sequences, int64_t tokens, int64_t embeds_size,
+				batch_arrays *a)
 {
 	size_t n = (size_t) tokens;
 
-	a->used = 0;
+	*a = (batch_arrays) {.embeds_size = embeds_size};
+	if (embeds_size > 0)
+		a->embeds = tfm_alloc_array(context, n, (size_t) embeds_size * sizeof(float));
 	a->offsets = tfm_alloc_array(context, (size_t) sequences + 1, sizeof(int32_t));
 	a->ids = tfm_alloc_array(context, n, sizeof(int32_t));
 	a->types = tfm_alloc_array(context, n, sizeof(int32_t));
@@ -74,7 +80,10 @@ append_sequence(batch_arrays *a, const run_sequence *s, const int32_t *positions
 
 		if (!is_kept(s, i))
 			continue;
-		a->ids[t] = s->ids[i];
+		a->ids[t] = s->ids == NULL ? 0 : s->ids[i];
+		if (a->embeds != NULL)
+			memcpy(a->embeds + t * a->embeds_size, s->embeds + i * a->embeds_size,
+				   (size_t) a->embeds_size * sizeof(float));
 		a->types[t] = s->types == NULL ? 0 : s->types[i];
 		a->positions[t] = positions == NULL ? (int32_t) i : positions[i];
 		a->columns[t] = (int32_t) i;
@@ -107,13 +116,15 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 			   int64_t count, nn_batch *batch)
 {
 	const nn_family *family = model->class.family;
+	bool has_embeds = count > 0 && sequences[0].embeds != NULL;
 	int64_t tokens, longest;
 	bool any_hidden = false;
 	batch_arrays a;
 	int32_t *made;
 
 	if (!count_tokens(context, sequences, count, &tokens, &longest) ||
-		!allocate_arrays(context, count, tokens, &a))
+		!allocate_arrays(context, count, tokens, has_embeds ? run_config(model)->hidden_size : 0,
+						 &a))
 		return false;
 	made = tfm_alloc_array(context, (size_t) longest, sizeof(int32_t));
 	if (made == NULL)
@@ -139,6 +150,8 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 		.tokens = a.used,
 		.offsets = a.offsets,
 		.ids = a.ids,
+		.embeds = a.embeds,
+		.embeds_size = a.embeds_size,
 		.types = a.types,
 		.positions = a.positions,
 		.columns = a.columns,

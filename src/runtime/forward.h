@@ -14,7 +14,8 @@
 /* One row of token ids, as the tokenizer or the caller gives it. */
 typedef struct run_sequence
 {
-	const int32_t *ids; /* [count] */
+	const int32_t *ids;	 /* [count]; NULL: embeds are given */
+	const float *embeds; /* [count, hidden size] in place of ids; NULL: ids are given */
 	int64_t count;
 	const uint8_t *mask;	  /* [count], 0 where attention_mask is; NULL: all are seen */
 	const int32_t *types;	  /* [count]; NULL: zeros */
@@ -23,8 +24,7 @@ typedef struct run_sequence
 
 /*
  * Put rows together into a batch without padding.  Masked tokens are left out, but for a row's
- * first: the heads that look at the first token look at it even so.  token_rows, if not NULL,
- * receives for each token of the batch its place row * columns + column.
+ * first: the heads that look at the first token look at it even so.
  * Errors: INVALID_ARGUMENT for an id beyond the vocabulary or a row beyond the model's positions.
  */
 extern bool run_make_batch(tfm_context *context, const run_model *model,

@@ -14,20 +14,28 @@
 
 #define MAX_INPUT_TOKENS (1 << 24)
 
-/* An integer tensor of the caller's, [rows, columns] or [examples, choices, columns]. */
-typedef struct int_tensor
+#define MAX_INPUT_RANK 4
+
+/*
+ * A tensor of the caller's: whole numbers [rows, columns] or [examples, choices, columns], or floats
+ * with one dimension more.
+ */
+typedef struct input
 {
+	bool is_float;
 	int rank; /* 0: not given */
-	int64_t shape[3];
-	int32_t *data;
-} int_tensor;
+	int64_t shape[MAX_INPUT_RANK];
+	int32_t *data; /* whole numbers */
+	float *floats;
+} input;
 
 typedef struct arguments
 {
-	int_tensor input_ids;
-	int_tensor attention_mask;
-	int_tensor token_type_ids;
-	int_tensor position_ids;
+	input input_ids;
+	input inputs_embeds;
+	input attention_mask;
+	input token_type_ids;
+	input position_ids;
 	bool output_hidden_states;
 } arguments;
 
@@ -40,21 +48,36 @@ fail_argument(tfm_context *context, const char *name, const char *what)
 }
 
 static bool
-set_element(tfm_context *context, const char *name, json value, int32_t *element)
+allocate_input(tfm_context *context, int64_t count, input *t)
+{
+	if (t->is_float)
+		t->floats = tfm_alloc_array(context, (size_t) count, sizeof(float));
+	else
+		t->data = tfm_alloc_array(context, (size_t) count, sizeof(int32_t));
+	return !tfm_failed(context);
+}
+
+static bool
+set_element(tfm_context *context, const char *name, json value, input *t, int64_t i)
 {
 	int64_t number;
 
+	if (t->is_float)
+	{
+		t->floats[i] = (float) json_as_number(value);
+		return json_is_number(value) || fail_argument(context, name, "must hold numbers");
+	}
 	if (json_is_bool(value))
 		number = json_as_bool(value);
 	else if (!json_to_int(value, INT32_MIN, INT32_MAX, &number))
 		return fail_argument(context, name, "must hold whole numbers");
-	*element = (int32_t) number;
+	t->data[i] = (int32_t) number;
 	return true;
 }
 
 /* {"dtype", "shape", "data"} */
 static bool
-read_flat_tensor(tfm_context *context, const char *name, json value, int_tensor *t)
+read_flat_tensor(tfm_context *context, const char *name, json value, input *t)
 {
 	json shape = json_member(value, "shape");
 	json data = json_member(value, "data");
@@ -62,7 +85,7 @@ read_flat_tensor(tfm_context *context, const char *name, json value, int_tensor 
 
 	for (json size = json_first(shape); json_present(size); size = json_next(size))
 	{
-		if (t->rank == 3)
+		if (t->rank == MAX_INPUT_RANK)
 			return fail_argument(context, name, "has too many dimensions");
 		if (!json_to_int(size, 0, MAX_INPUT_TOKENS, &t->shape[t->rank]))
 			return fail_argument(context, name, "has a shape that is not allowed");
@@ -72,22 +95,20 @@ read_flat_tensor(tfm_context *context, const char *name, json value, int_tensor 
 	}
 	if (!json_is_array(shape) || !json_is_array(data) || (int64_t) json_size(data) != count)
 		return fail_argument(context, name, "must have as much \"data\" as its \"shape\" says");
-	t->data = tfm_alloc_array(context, (size_t) count, sizeof(int32_t));
-	if (t->data == NULL)
+	if (!allocate_input(context, count, t))
 		return false;
 	for (json e = json_first(data); json_present(e); e = json_next(e))
-		if (!set_element(context, name, e, &t->data[i++]))
+		if (!set_element(context, name, e, t, i++))
 			return false;
 	return true;
 }
 
 /* Fill the part of a nested array at depth; all arrays of a depth have the same length. */
 static bool
-fill_nested(tfm_context *context, const char *name, json value, int depth, int_tensor *t,
-			int64_t *used)
+fill_nested(tfm_context *context, const char *name, json value, int depth, input *t, int64_t *used)
 {
 	if (depth == t->rank)
-		return set_element(context, name, value, &t->data[(*used)++]);
+		return set_element(context, name, value, t, (*used)++);
 	if (!json_is_array(value) || (int64_t) json_size(value) != t->shape[depth])
 		return fail_argument(context, name, "must be an array whose rows have one length");
 	for (json child = json_first(value); json_present(child); child = json_next(child))
@@ -97,13 +118,13 @@ fill_nested(tfm_context *context, const char *name, json value, int depth, int_t
 }
 
 static bool
-read_nested_tensor(tfm_context *context, const char *name, json value, int_tensor *t)
+read_nested_tensor(tfm_context *context, const char *name, json value, input *t)
 {
 	int64_t count = 1, used = 0;
 
 	for (json level = value; json_is_array(level); level = json_first(level))
 	{
-		if (t->rank == 3)
+		if (t->rank == MAX_INPUT_RANK)
 			return fail_argument(context, name, "has too many dimensions");
 		t->shape[t->rank] = (int64_t) json_size(level);
 		if (t->shape[t->rank] > MAX_INPUT_TOKENS)
@@ -112,19 +133,24 @@ read_nested_tensor(tfm_context *context, const char *name, json value, int_tenso
 		if (count > MAX_INPUT_TOKENS)
 			return fail_argument(context, name, "is too large");
 	}
-	t->data = tfm_alloc_array(context, (size_t) count, sizeof(int32_t));
-	return t->data != NULL && fill_nested(context, name, value, 0, t, &used);
+	return allocate_input(context, count, t) && fill_nested(context, name, value, 0, t, &used);
 }
 
 static bool
-read_tensor(tfm_context *context, const char *name, json value, int_tensor *t)
+read_tensor(tfm_context *context, const char *name, json value, input *t)
 {
 	bool read = json_is_object(value) ? read_flat_tensor(context, name, value, t)
 									  : read_nested_tensor(context, name, value, t);
+	int least = t->is_float ? 3 : 2;
 
-	if (read && (t->rank < 2 || t->shape[t->rank - 1] == 0 || t->shape[0] == 0))
-		return fail_argument(context, name, "must have the shape [batch, sequence]");
-	return read;
+	if (!read)
+		return false;
+	if (t->rank < least || t->rank > least + 1)
+		return fail_argument(context, name, "has the wrong number of dimensions");
+	for (int i = 0; i < t->rank; i++)
+		if (t->shape[i] == 0)
+			return fail_argument(context, name, "is empty");
+	return true;
 }
 
 /* A plain argument that must have the value that we compute with anyway. */
@@ -149,6 +175,11 @@ read_argument(tfm_context *context, json value, arguments *a)
 		return true; /* null: as if it were not given */
 	if (strcmp(name, "input_ids") == 0)
 		return read_tensor(context, name, value, &a->input_ids);
+	if (strcmp(name, "inputs_embeds") == 0)
+	{
+		a->inputs_embeds.is_float = true;
+		return read_tensor(context, name, value, &a->inputs_embeds);
+	}
 	if (strcmp(name, "attention_mask") == 0)
 		return read_tensor(context, name, value, &a->attention_mask);
 	if (strcmp(name, "token_type_ids") == 0)
@@ -164,30 +195,6 @@ read_argument(tfm_context *context, json value, arguments *a)
 		strcmp(name, "use_cache") == 0)
 		return read_fixed(context, name, value);
 	return tfm_fail(context, TFM_UNSUPPORTED, "argument \"%.64s\" is not supported", name);
-}
-
-/* A tensor beside input_ids: the same shape, or one row for all; absent is fine. */
-static bool
-check_shape(tfm_context *context, const char *name, const int_tensor *ids, int_tensor *t)
-{
-	int64_t rows = 1, own_rows = 1, columns = ids->shape[ids->rank - 1];
-	int32_t *data;
-
-	if (t->rank == 0)
-		return true;
-	for (int i = 0; i < ids->rank - 1; i++)
-		rows *= ids->shape[i];
-	for (int i = 0; i < t->rank - 1; i++)
-		own_rows *= t->shape[i];
-	if (t->shape[t->rank - 1] != columns || (own_rows != 1 && own_rows != rows))
-		return fail_argument(context, name, "must have the shape of \"input_ids\"");
-	if (own_rows == rows)
-		return true;
-	data = tfm_alloc_array(context, (size_t) (rows * columns), sizeof(int32_t));
-	for (int64_t i = 0; data != NULL && i < rows * columns; i++)
-		data[i] = t->data[i % columns];
-	t->data = data;
-	return data != NULL;
 }
 
 static bool
@@ -206,11 +213,11 @@ read_arguments(tfm_context *context, tfm_text text, arguments *a)
 	for (json value = json_first(object); json_present(value); value = json_next(value))
 		if (!read_argument(context, value, a))
 			return false;
-	if (a->input_ids.rank == 0)
-		return tfm_fail(context, TFM_INVALID_ARGUMENT, "argument \"input_ids\" is missing");
-	return check_shape(context, "attention_mask", &a->input_ids, &a->attention_mask) &&
-		   check_shape(context, "token_type_ids", &a->input_ids, &a->token_type_ids) &&
-		   check_shape(context, "position_ids", &a->input_ids, &a->position_ids);
+	if ((a->input_ids.rank == 0) == (a->inputs_embeds.rank == 0))
+		return tfm_fail(
+			context, TFM_INVALID_ARGUMENT,
+			"exactly one of the arguments \"input_ids\" and \"inputs_embeds\" is needed");
+	return true;
 }
 
 /* ---- Rows to a batch ---- */
@@ -222,19 +229,47 @@ typedef struct grid
 	const uint8_t *mask; /* [rows, columns], or NULL */
 } grid;
 
+/* A tensor beside the ids: one value for each cell, or one row for all; absent is fine. */
 static bool
-make_grid(tfm_context *context, const arguments *a, grid *g)
+check_shape(tfm_context *context, const char *name, const grid *g, input *t)
 {
-	const int_tensor *ids = &a->input_ids;
+	int64_t rows = 1;
+	int32_t *data;
+
+	if (t->rank == 0)
+		return true;
+	for (int i = 0; i < t->rank - 1; i++)
+		rows *= t->shape[i];
+	if (t->shape[t->rank - 1] != g->columns || (rows != 1 && rows != g->rows))
+		return fail_argument(context, name, "must have the shape of the input");
+	if (rows == g->rows)
+		return true;
+	data = tfm_alloc_array(context, (size_t) (g->rows * g->columns), sizeof(int32_t));
+	for (int64_t i = 0; data != NULL && i < g->rows * g->columns; i++)
+		data[i] = t->data[i % g->columns];
+	t->data = data;
+	return data != NULL;
+}
+
+static bool
+make_grid(tfm_context *context, arguments *a, grid *g)
+{
+	const input *main_input = a->input_ids.rank != 0 ? &a->input_ids : &a->inputs_embeds;
+	int rank = main_input->is_float ? main_input->rank - 1 : main_input->rank;
+	const int64_t *shape = main_input->shape;
 	int64_t cells;
 	uint8_t *mask;
 
 	*g = (grid) {
-		.rows = ids->rank == 3 ? ids->shape[0] * ids->shape[1] : ids->shape[0],
-		.columns = ids->shape[ids->rank - 1],
-		.choices = ids->rank == 3 ? ids->shape[1] : 1,
+		.rows = rank == 3 ? shape[0] * shape[1] : shape[0],
+		.columns = shape[rank - 1],
+		.choices = rank == 3 ? shape[1] : 1,
 	};
 	cells = g->rows * g->columns;
+	if (!check_shape(context, "attention_mask", g, &a->attention_mask) ||
+		!check_shape(context, "token_type_ids", g, &a->token_type_ids) ||
+		!check_shape(context, "position_ids", g, &a->position_ids))
+		return false;
 	if (a->attention_mask.rank == 0)
 		return true;
 	mask = tfm_alloc(context, (size_t) cells);
@@ -249,15 +284,20 @@ make_batch(tfm_context *context, const run_model *loaded, const arguments *a, co
 		   nn_batch *batch)
 {
 	run_sequence *sequences = tfm_alloc_array(context, (size_t) g->rows, sizeof(run_sequence));
+	const input *embeds = &a->inputs_embeds;
+	int64_t hidden = embeds->rank == 0 ? 0 : embeds->shape[embeds->rank - 1];
 
 	if (sequences == NULL)
 		return false;
+	if (hidden != 0 && hidden != run_config(loaded)->hidden_size)
+		return fail_argument(context, "inputs_embeds", "does not have the model's hidden size");
 	for (int64_t i = 0; i < g->rows; i++)
 	{
 		int64_t start = i * g->columns;
 
 		sequences[i] = (run_sequence) {
-			.ids = a->input_ids.data + start,
+			.ids = hidden != 0 ? NULL : a->input_ids.data + start,
+			.embeds = hidden != 0 ? embeds->floats + start * hidden : NULL,
 			.count = g->columns,
 			.mask = g->mask == NULL ? NULL : g->mask + start,
 			.types = a->token_type_ids.rank == 0 ? NULL : a->token_type_ids.data + start,
