@@ -11,6 +11,7 @@
 #ifndef TFM_TENSOR_KERNELS_H
 #define TFM_TENSOR_KERNELS_H
 
+#include "base/threads.h"
 #include "tensor/activation.h"
 
 typedef enum isa
@@ -21,7 +22,92 @@ typedef enum isa
 	ISA_AVX512
 } isa;
 
-typedef struct kernels kernels;
+#define KERNEL_MAX_ROWS 16 /* "rows" is at most this in every table */
+#define KERNEL_COLUMNS 32  /* columns of a panel, as in linear.h */
+
+/* What is done to a tile of sums of a linear layer. */
+typedef struct linear_finish
+{
+	const float *bias; /* [columns] or NULL */
+	op_activation activation;
+	const float *residual; /* at the tile's first element, or NULL */
+	int64_t residual_stride;
+	float *y; /* at the tile's first element; may be residual */
+	int64_t y_stride;
+} linear_finish;
+
+/* The rows of one normalisation, as in norm.h. */
+typedef struct norm_rows
+{
+	int64_t n;
+	const float *weight; /* NULL: ones */
+	const float *bias;	 /* NULL: zeros */
+	float eps;
+} norm_rows;
+
+/* A block of attention scores on its way through a running softmax. */
+typedef struct softmax_block
+{
+	int rows;
+	int64_t columns; /* a multiple of KERNEL_COLUMNS */
+	float *scores;	 /* [rows, columns]: q k^T, becomes e^(score - maximum) */
+	int64_t stride;
+	float scale;
+	const float *bias; /* NULL, or added: [rows, columns], row r at bias + r * bias_stride */
+	int64_t bias_stride;
+	const float *seen; /* NULL, or [columns]: 0 where no row sees the column */
+	int64_t limit;	   /* row r sees columns below limit + r * limit_step */
+	int64_t limit_step;
+	float *maximum;	   /* [rows] of all blocks so far; -INFINITY at first */
+	float *sum;		   /* [rows] of all blocks so far; 0 at first */
+	float *correction; /* [rows], result: what earlier sums are multiplied by */
+} softmax_block;
+
+typedef struct kernels
+{
+	isa set;
+	int rows; /* most rows of a tile */
+
+	/*
+	 * c[rows, 32] = a[rows, k] panel[k, 32]: each element is one chain of additions from k = 0 up,
+	 * whatever the number of rows (1 .. kernels->rows).  The panel and c are aligned to 64 bytes,
+	 * c_stride is a multiple of 16.
+	 */
+	void (*multiply)(int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
+					 float *c, int64_t c_stride);
+
+	/* y = activation(tile + bias) + residual; tile[rows][32] is overwritten; columns 1 .. 32. */
+	void (*finish_linear)(const linear_finish *finish, int rows, int columns, float *tile);
+
+	/* y[i] = activation(x[i]) */
+	void (*activate)(op_activation activation, const float *x, float *y, int64_t count);
+
+	/* One row; residual may be NULL, y may be x or residual. */
+	void (*layer_norm)(const norm_rows *norm, const float *x, const float *residual, float *y);
+	void (*rms_norm)(const norm_rows *norm, const float *x, const float *residual, float *y);
+
+	void (*softmax)(const softmax_block *block);
+
+	/* o[rows, 32] = o * correction[row] + c; both aligned, strides multiples of 16 */
+	void (*accumulate)(int rows, const float *correction, const float *c, int64_t c_stride,
+					   float *o, int64_t o_stride);
+} kernels;
+
+/* The tables that cpu/kernels.c is compiled to. */
+extern const kernels kernels_portable;
+#ifdef __x86_64__
+extern const kernels kernels_avx2;
+extern const kernels kernels_avx512;
+#endif
+
+/* Threads that threads_run uses at most: how many scratches an op needs. */
+static inline int
+cpu_threads(const tfm_context *context)
+{
+	if (context->pool == NULL || context->threads < 1)
+		return 1;
+	return context->threads < THREADS_MAX ? context->threads : THREADS_MAX;
+}
 
 /* The table for context->isa; the best below it where the processor lacks it. */
 extern const kernels *cpu_kernels(const tfm_context *context);

@@ -1,0 +1,116 @@
+/*
+ * embed.c
+ *	  Rows of tables, added and normalised while they are in the cache.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "tensor/embed.h"
+
+#include <string.h>
+
+#include "base/threads.h"
+#include "tensor/kernels.h"
+
+#define ITEM_ROWS 16
+
+typedef struct embed_call
+{
+	const kernels *table;
+	const op_embed_options *o;
+	norm_rows norm;
+} embed_call;
+
+/* y = the row of the table, or y + it. */
+static void
+add_row(const op_embed_table *t, int64_t token, int64_t n, bool first, float *y)
+{
+	const float *row = t->table + (t->ids == NULL ? 0 : t->ids[token]) * n;
+	float scale = t->scale == 0.0f ? 1.0f : t->scale;
+
+	if (first)
+		for (int64_t i = 0; i < n; i++)
+			y[i] = row[i] * scale;
+	else
+		for (int64_t i = 0; i < n; i++)
+			y[i] += row[i] * scale;
+}
+
+static void
+embed_item(void *argument, int64_t item, int thread)
+{
+	const embed_call *call = argument;
+	const op_embed_options *o = call->o;
+	int64_t first = item * ITEM_ROWS;
+	int64_t end = first + ITEM_ROWS < o->tokens ? first + ITEM_ROWS : o->tokens;
+
+	(void) thread;
+	for (int64_t token = first; token < end; token++)
+	{
+		float *y = o->y + token * o->n;
+
+		for (int i = 0; i < EMBED_MAX_TABLES && o->tables[i].table != NULL; i++)
+			add_row(&o->tables[i], token, o->n, i == 0, y);
+		if (o->norm_weight != NULL)
+			call->table->layer_norm(&call->norm, y, NULL, y);
+	}
+}
+
+/* Each of ids must be the number of one of count rows. */
+static bool
+check_ids(tfm_context *context, const int32_t *ids, int64_t ids_count, int64_t count)
+{
+	for (int64_t i = 0; i < ids_count; i++)
+		if (ids[i] < 0 || ids[i] >= count)
+			return tfm_fail(context, TFM_INVALID_ARGUMENT,
+							"id %ld is out of range, the table has %lld rows", (long) ids[i],
+							(long long) count);
+	return true;
+}
+
+static bool
+check_embed(tfm_context *context, const op_embed_options *o)
+{
+	int64_t count;
+
+	if (o->tokens < 0 || o->n < 1 || o->tables[0].table == NULL ||
+		__builtin_mul_overflow(o->tokens, o->n, &count))
+		return tfm_fail(context, TFM_INTERNAL, "embedding of %lld tokens in %lld is impossible",
+						(long long) o->tokens, (long long) o->n);
+	for (int i = 0; i < EMBED_MAX_TABLES && o->tables[i].table != NULL; i++)
+	{
+		const op_embed_table *t = &o->tables[i];
+
+		if (t->count < 1)
+			return tfm_fail(context, TFM_INTERNAL, "embedding table %d is empty", i);
+		if (t->ids != NULL && !check_ids(context, t->ids, o->tokens, t->count))
+			return false;
+	}
+	return true;
+}
+
+bool
+op_embed(tfm_context *context, const op_embed_options *o)
+{
+	embed_call call = {
+		.table = cpu_kernels(context),
+		.o = o,
+		.norm = {.n = o->n, .weight = o->norm_weight, .bias = o->norm_bias, .eps = o->norm_eps},
+	};
+
+	if (tfm_failed(context) || !check_embed(context, o))
+		return false;
+	return threads_run(context, embed_item, &call, (o->tokens + ITEM_ROWS - 1) / ITEM_ROWS);
+}
+
+bool
+op_gather_rows(tfm_context *context, const float *x, int64_t x_rows, int64_t x_stride, int64_t n,
+			   const int32_t *rows, int64_t count, float *y)
+{
+	if (tfm_failed(context) || !check_ids(context, rows, count, x_rows))
+		return false;
+	if (x_stride == 0)
+		x_stride = n;
+	for (int64_t i = 0; i < count; i++)
+		memcpy(y + i * n, x + rows[i] * x_stride, (size_t) n * sizeof(float));
+	return !tfm_stopped(context);
+}

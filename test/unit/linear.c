@@ -1,0 +1,257 @@
+/*
+ * linear.c
+ *	  Linear layers: right within the bound of their sums, and the same bits in any company.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "tensor.h"
+
+#include <float.h>
+
+#include "tensor/linear.h"
+
+static const float *
+pack(const float *w, int64_t n, int64_t k)
+{
+	size_t size;
+	float *panels;
+
+	assert_true(op_linear_panels_size(DTYPE_F32, n, k, &size));
+	panels = aligned_alloc(64, (size + 63) & ~(size_t) 63);
+	assert_non_null(panels);
+	memset(panels, 0xff, size); /* not a number where nothing is written */
+	op_pack_linear(w, n, k, panels);
+	return panels;
+}
+
+/* A sum of k fused or unfused products in f32 is off by at most about k eps sum |x w|. */
+static void
+check_product(int set, int64_t rows, int64_t n, int64_t k)
+{
+	tfm_context context = open_context(set, 1, 0);
+	float *x = numbers(rows * k, 1), *w = numbers(n * k, 2), *y = numbers(rows * n, 3);
+	float *bias = numbers(n, 4);
+	const float *panels = pack(w, n, k);
+
+	assert_true(op_linear(
+		&context,
+		&(op_linear_options) {
+			.x = x, .rows = rows, .panels = panels, .n = n, .k = k, .bias = bias, .y = y}));
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t j = 0; j < n; j++)
+		{
+			double sum = bias[j], size = fabs(sum);
+
+			for (int64_t i = 0; i < k; i++)
+			{
+				double product = (double) x[r * k + i] * w[j * k + i];
+
+				sum += product;
+				size += fabs(product);
+			}
+			assert_true(fabs(y[r * n + j] - sum) <= (double) (k + 2) * FLT_EPSILON * size);
+		}
+	free(x);
+	free(w);
+	free(y);
+	free(bias);
+	free((void *) panels);
+	close_context(&context);
+}
+
+static void
+test_product(void **state)
+{
+	static const int64_t sizes[][3] = {
+		{1, 1, 1},	 {1, 5, 36},   {2, 31, 3},	 {3, 32, 7},   {5, 33, 64}, {13, 64, 33},
+		{14, 65, 5}, {15, 100, 9}, {29, 96, 17}, {57, 40, 31}, {113, 8, 2}, {4, 70, 1024},
+	};
+
+	(void) state;
+	FOR_EACH_ISA(set)
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		check_product(set, sizes[i][0], sizes[i][1], sizes[i][2]);
+}
+
+/* Every row by itself, with its own activation and residual, against all rows on some threads. */
+static void
+check_company(int set, int threads, int64_t rows, int64_t n, int64_t k)
+{
+	tfm_context alone = open_context(set, 1, 0), context = open_context(set, threads, 0);
+	float *x = numbers(rows * k, 1), *w = numbers(n * k, 2), *bias = numbers(n, 3);
+	float *residual = numbers(rows * n, 4), *y = numbers(rows * n, 5), *row = numbers(n, 6);
+	op_linear_options o = {.panels = pack(w, n, k), .n = n, .k = k, .bias = bias};
+
+	o.activation = ACTIVATION_GELU;
+	o.x = x, o.y = y, o.rows = rows, o.residual = residual;
+	assert_true(op_linear(&context, &o));
+	o.y = row, o.rows = 1;
+	for (int64_t r = 0; r < rows; r++)
+	{
+		o.x = x + r * k, o.residual = residual + r * n;
+		assert_true(op_linear(&alone, &o));
+		assert_same_bits(row, y + r * n, n);
+	}
+	assert_int_equal(arena_used(context.arena), 0);
+	free(x);
+	free(w);
+	free(bias);
+	free(residual);
+	free(y);
+	free(row);
+	free((void *) o.panels);
+	close_context(&alone);
+	close_context(&context);
+}
+
+static void
+test_company(void **state)
+{
+	(void) state;
+	FOR_EACH_ISA(set)
+	for (int threads = 1; threads <= 3; threads++)
+	{
+		check_company(set, threads, 61, 77, 36);
+		check_company(set, threads, 30, 96, 385);
+		check_company(set, threads, 17, 40, 1024); /* rows that collide are copied */
+	}
+}
+
+/* Strides, and a residual that is the result, change nothing. */
+static void
+test_places(void **state)
+{
+	enum
+	{
+		ROWS = 20,
+		N = 45,
+		K = 50
+	};
+	float *x = numbers(ROWS * K, 1), *w = numbers(N * K, 2), *residual = numbers(ROWS * N, 3);
+	float *y = numbers(ROWS * N, 4), *wide_x = numbers(ROWS * 1024, 5), *wide_y;
+	op_linear_options o = {.rows = ROWS, .n = N, .k = K, .panels = pack(w, N, K)};
+
+	(void) state;
+	wide_y = numbers(ROWS * 64, 6);
+	FOR_EACH_ISA(set)
+	{
+		tfm_context context = open_context(set, 1, 0);
+
+		o.x = x, o.x_stride = 0, o.residual = residual, o.residual_stride = 0;
+		o.y = y, o.y_stride = 0;
+		assert_true(op_linear(&context, &o));
+		for (int r = 0; r < ROWS; r++)
+		{
+			memcpy(wide_x + r * 1024, x + r * K, K * sizeof(float));
+			memcpy(wide_y + r * 64, residual + r * N, N * sizeof(float));
+			wide_y[r * 64 + N] = 7.0f;
+		}
+		o.x = wide_x, o.x_stride = 1024, o.residual = o.y = wide_y;
+		o.residual_stride = o.y_stride = 64;
+		assert_true(op_linear(&context, &o));
+		for (int r = 0; r < ROWS; r++)
+		{
+			assert_same_bits(y + r * N, wide_y + r * 64, N);
+			assert_true(wide_y[r * 64 + N] == 7.0f);
+		}
+		close_context(&context);
+	}
+	free(x);
+	free(w);
+	free(residual);
+	free(y);
+	free(wide_x);
+	free(wide_y);
+	free((void *) o.panels);
+}
+
+/* Not-a-number and infinity stay in their row. */
+static void
+test_not_finite(void **state)
+{
+	enum
+	{
+		ROWS = 15,
+		N = 33,
+		K = 40
+	};
+	float *x = numbers(ROWS * K, 1), *w = numbers(N * K, 2), *y = numbers(ROWS * N, 3);
+	const float *panels = pack(w, N, K);
+
+	(void) state;
+	x[3 * K + 5] = NAN;
+	x[7 * K + 39] = INFINITY;
+	FOR_EACH_ISA(set)
+	{
+		tfm_context context = open_context(set, 1, 0);
+
+		assert_true(op_linear(
+			&context,
+			&(op_linear_options) {.x = x, .rows = ROWS, .panels = panels, .n = N, .k = K, .y = y}));
+		for (int r = 0; r < ROWS; r++)
+			for (int j = 0; j < N; j++)
+				assert_int_equal(isfinite(y[r * N + j]) != 0, r != 3 && r != 7);
+		assert_true(isnan(y[3 * N]) && isinf(y[7 * N]));
+		close_context(&context);
+	}
+	free(x);
+	free(w);
+	free(y);
+	free((void *) panels);
+}
+
+static void
+test_errors(void **state)
+{
+	float *x = numbers(20 * 1024, 1), *y = numbers(20 * 64, 2), *panels = numbers(64 * 1024, 3);
+	op_linear_options o = {.x = x, .rows = 20, .panels = panels, .n = 64, .k = 1024, .y = y};
+	tfm_context context = open_context(ISA_BEST, 1, 4096);
+	int calls = 1;
+	size_t size;
+
+	(void) state;
+	assert_false(op_linear(&context, &o));
+	assert_int_equal(context.error.kind, TFM_OUT_OF_MEMORY);
+	assert_false(op_linear(&context, &o)); /* sticky */
+	tfm_clear_error(&context);
+	arena_set_limit(context.arena, 0);
+
+	o.rows = 200, o.x_stride = 0, o.k = 100;
+	free(x);
+	free(y);
+	o.x = x = numbers(200 * 100, 1);
+	o.y = y = numbers(200 * 64, 2);
+	context.interrupted = stop_after;
+	context.interrupted_argument = &calls;
+	assert_false(op_linear(&context, &o));
+	assert_int_equal(context.error.kind, TFM_CANCELLED);
+	tfm_clear_error(&context);
+	context.interrupted = NULL;
+	assert_true(op_linear(&context, &o));
+
+	o.dtype = DTYPE_F64;
+	assert_false(op_linear(&context, &o));
+	assert_int_equal(context.error.kind, TFM_UNSUPPORTED);
+	tfm_clear_error(&context);
+	o.dtype = 0, o.k = 0;
+	assert_false(op_linear(&context, &o));
+	assert_int_equal(context.error.kind, TFM_INTERNAL);
+	assert_false(op_linear_panels_size(DTYPE_F32, INT64_MAX, 8, &size));
+	assert_false(op_linear_panels_size(DTYPE_F32, 1LL << 40, 1LL << 30, &size));
+	free(x);
+	free(y);
+	free(panels);
+	close_context(&context);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_product), cmocka_unit_test(test_company),
+		cmocka_unit_test(test_places),	cmocka_unit_test(test_not_finite),
+		cmocka_unit_test(test_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
