@@ -108,7 +108,20 @@ ENGINE_COMPILE = $(CC) $(ENGINE_CFLAGS) -Isrc -MMD -MP
 
 ENGINE_SRCS = $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor tensor/cpu nn models text \
 	checkpoint runtime task)))
-ENGINE_OBJS = $(ENGINE_SRCS:src/%.c=$(DIR)/%.o) $(if $(wildcard src/nn/family.h),$(DIR)/families.o)
+
+# Kernels: one object of src/tensor/cpu/kernels.c for each instruction set; which
+# one runs is chosen at run time.  Contraction is off, since what is fused is said
+# in the source: the bits of a sum must not depend on which loop it is in.
+KERNELS = src/tensor/cpu/kernels.c
+KERNEL_ISAS = portable $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),avx2 avx512)
+KERNEL_OBJS = $(if $(wildcard $(KERNELS)),$(KERNEL_ISAS:%=$(DIR)/tensor/cpu/kernels_%.o))
+KERNEL_FLAGS = -O3 -ffp-contract=off
+KERNEL_FLAGS_avx2 = -mavx2 -mfma -mf16c
+KERNEL_FLAGS_avx512 = $(KERNEL_FLAGS_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+
+FAMILY_OBJS = $(if $(wildcard src/nn/family.h),$(DIR)/families.o)
+ENGINE_OBJS = $(patsubst src/%.c,$(DIR)/%.o,$(filter-out $(KERNELS),$(ENGINE_SRCS))) \
+	$(KERNEL_OBJS) $(FAMILY_OBJS)
 
 engine: $(ENGINE)
 
@@ -130,7 +143,9 @@ $(DIR)/command: FORCE
 $(DIR)/objects: FORCE
 	$(call write_if_changed,echo $(ENGINE_OBJS))
 
-# Kernels: what is compiled once per instruction set has its rules here.
+$(KERNEL_OBJS): $(DIR)/tensor/cpu/kernels_%.o: $(KERNELS) $(DIR)/command
+	@mkdir -p $(@D)
+	$(ENGINE_COMPILE) $(KERNEL_FLAGS) $(KERNEL_FLAGS_$*) -DKERNELS=kernels_$* -c -o $@ $<
 
 # The list of families, from the names of their files: xlm-roberta.c has
 # family_xlm_roberta.
