@@ -253,7 +253,8 @@ stats:
 	@script/stats
 
 # Compiles everything that a CC can warn about; WERROR=-Werror to be strict.
-warnings: engine unit-build replay-build
+warnings: $(ENGINE_OBJS) $(patsubst %.c,$(DIR)/%.o,$(wildcard test/unit/*.c test/unit/support/*.c \
+		test/fuzz/*.c))
 	$(foreach file,$(OBJS:.o=.c),$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -fsyntax-only $(file) &&) true
 
 check-format:
