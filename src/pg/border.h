@@ -42,12 +42,6 @@ extern void border_end(tfm_context *context);
 extern void border_abandon(tfm_context *context);
 
 /*
- * Let go of the call and throw the error, which may come from elsewhere than context->error (a copy
- * is taken first).  model may be NULL.  Does not return.
- */
-extern void border_throw(const tfm_error *error, const char *model) pg_attribute_noreturn();
-
-/*
  * A text value in UTF-8, valid until the call ends; not copied where the database's encoding is
  * UTF-8.  value must not be compressed or out of line (PG_GETARG_TEXT_PP).  Errors are PostgreSQL's
  * own (untranslatable_character, character_not_in_repertoire).
@@ -62,5 +56,8 @@ extern text *border_to_text(const char *utf8, size_t length);
 
 /* As border_to_text, zero-terminated. */
 extern char *border_to_cstring(const char *utf8, size_t length);
+
+/* A message of the engine in the database's encoding; what cannot be converted is a question mark. */
+extern char *border_message(const char *utf8);
 
 #endif

@@ -48,4 +48,20 @@ extern const registry_handle *registry_use(FunctionCallInfo fcinfo, const text *
 extern const registry_handle *registry_get(registry_handle **handle, MemoryContext owner,
 										   const text *model, const char *setting);
 
+/*
+ * For those who manage models: open the model of content, making its image from the checkpoint in
+ * directory if it is not there.  NULL with the error in context.
+ */
+extern const run_model_info *registry_prepare(tfm_context *context, const char *directory,
+											  const char *content);
+
+/*
+ * What is known of a registered model, without compiling it or asking for privileges; NULL where it
+ * has no image or is in error.  *state says how it stands: "ready", "not compiled", or, with the
+ * error in context, "changed", "error".
+ */
+struct server_model;
+extern const run_model_info *
+registry_inspect(tfm_context *context, const struct server_model *server, const char **state);
+
 #endif

@@ -1,0 +1,40 @@
+/*
+ * backend.h
+ *	  All that the extension keeps in a backend, in one struct.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_PG_BACKEND_H
+#define TFM_PG_BACKEND_H
+
+#include "postgres.h"
+
+#include "base/context.h"
+#include "datatype/timestamp.h"
+
+typedef struct backend_state
+{
+	/* settings.c */
+	char *embed_model; /* tfm.embed_model */
+	char *model_path;  /* tfm.model_path */
+	int threads;	   /* tfm.threads */
+	int max_memory;	   /* tfm.max_memory, in kB */
+
+	/* border.c */
+	arena *scratch;			   /* what calls allocate; NULL before the first */
+	struct thread_pool *pool;  /* NULL until a call wants more than one thread */
+	struct border_call *calls; /* the open calls, innermost first */
+
+	/* registry.c */
+	MemoryContext registry; /* the open models; NULL before the first */
+	MemoryContext bindings_memory;
+	struct open_model *models;
+	struct binding *bindings;	/* what names mean, in this statement */
+	TimestampTz statement;		/* the statement that the bindings are of */
+	uint64 generation;			/* counts what may change the meaning of a name */
+	uint64 bindings_generation; /* generation that the bindings are of */
+} backend_state;
+
+extern backend_state tfm_backend;
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * images.c
+ *	  The compiled images of checkpoints: a folder "tfm" in the data directory.
+ *
+ * An image appears whole by rename, so readers take no lock.  The lock that compiling sessions take
+ * only saves them doing the same work twice.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utime.h>
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/lock.h"
+
+#include "base/file.h"
+#include "checkpoint/fingerprint.h"
+#include "checkpoint/image.h"
+#include "pg/images.h"
+
+#define DIRECTORY "tfm"
+#define SOURCES DIRECTORY "/sources"
+#define SUFFIX ".tfm"
+
+/* Marks our advisory locks; SQL's own have 1 or 2 there. */
+#define LOCK_CLASS 3
+
+char *
+images_path(const char *content)
+{
+	return psprintf("%s/%s-%d%s", DIRECTORY, content, IMAGE_VERSION, SUFFIX);
+}
+
+bool
+images_exist(const char *content)
+{
+	return file_exists(images_path(content));
+}
+
+static bool
+make_directories(tfm_context *context)
+{
+	static const char *const directories[] = {DIRECTORY, SOURCES};
+
+	for (size_t i = 0; i < lengthof(directories); i++)
+		if (MakePGDirectory(directories[i]) != 0 && errno != EEXIST)
+			return file_fail(context, errno, "create", directories[i]);
+	return true;
+}
+
+/* ---- Fingerprints ---- */
+
+static bool
+is_content(const char *text)
+{
+	return strspn(text, "0123456789abcdef") == SHA256_HEX_LENGTH && text[SHA256_HEX_LENGTH] == '\0';
+}
+
+/* The fingerprint remembered for a signature; false if there is none. */
+static bool
+recall_source(const char *signature, image_content content)
+{
+	int descriptor = OpenTransientFile(psprintf("%s/%s", SOURCES, signature), O_RDONLY);
+	ssize_t length;
+
+	if (descriptor < 0)
+		return false;
+	length = read(descriptor, content, SHA256_HEX_LENGTH);
+	CloseTransientFile(descriptor);
+	if (length != SHA256_HEX_LENGTH)
+		return false;
+	content[length] = '\0';
+	return is_content(content);
+}
+
+/* Remember a fingerprint.  A failure costs the next session some time and nothing else. */
+static void
+remember_source(tfm_context *context, const char *signature, const char *content)
+{
+	char *path = psprintf("%s/%s", SOURCES, signature);
+	char *temporary = psprintf("%s.%d.tmp", path, MyProcPid);
+	int descriptor;
+	bool written;
+
+	if (!make_directories(context))
+	{
+		tfm_clear_error(context);
+		return;
+	}
+	descriptor = OpenTransientFile(temporary, O_CREAT | O_TRUNC | O_WRONLY);
+	if (descriptor < 0)
+		return;
+	written = write(descriptor, content, SHA256_HEX_LENGTH) == SHA256_HEX_LENGTH;
+	CloseTransientFile(descriptor);
+	if (!written || rename(temporary, path) != 0)
+		unlink(temporary);
+}
+
+bool
+images_fingerprint(tfm_context *context, const char *directory, bool reread, image_content content)
+{
+	char before[CKPT_HEX_LENGTH + 1], after[CKPT_HEX_LENGTH + 1];
+
+	if (!ckpt_signature(context, directory, before))
+		return false;
+	if (!reread && recall_source(before, content))
+		return true;
+	if (!ckpt_fingerprint(context, directory, content) ||
+		!ckpt_signature(context, directory, after))
+		return false;
+	if (strcmp(before, after) == 0)
+		remember_source(context, before, content);
+	return true;
+}
+
+/* ---- Compiling ---- */
+
+/* The lock on making the image of content, for the whole cluster. */
+static LOCKTAG
+compile_lock(const char *content)
+{
+	uint64 hash = hash_bytes_extended((const unsigned char *) content, (int) strlen(content), 0);
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, InvalidOid, (uint32) (hash >> 32), (uint32) hash, LOCK_CLASS);
+	return tag;
+}
+
+/* Compile, knowing that nobody else does. */
+static bool
+compile(tfm_context *context, const char *directory, const char *content)
+{
+	const char *path = images_path(content);
+	image_content found;
+
+	image_remove_leftovers(context, DIRECTORY);
+	if (!run_compile(context, directory, path, found))
+		return false;
+	if (strcmp(found, content) == 0)
+		return true;
+	unlink(path);
+	return tfm_fail(context, TFM_CHANGED, "checkpoint \"%s\" changed while it was read", directory);
+}
+
+bool
+images_make(tfm_context *context, const char *directory, const char *content)
+{
+	LOCKTAG tag = compile_lock(content);
+	bool made;
+
+	if (images_exist(content))
+		return true;
+	if (!make_directories(context))
+		return false;
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	made = images_exist(content) || compile(context, directory, content);
+	LockRelease(&tag, ExclusiveLock, false);
+	return made;
+}
+
+run_model *
+images_open(tfm_context *context, const char *content)
+{
+	const char *path = images_path(content);
+	run_model *model = run_model_open(context, path);
+
+	if (model != NULL && strcmp(run_model_describe(model)->content, content) != 0)
+	{
+		tfm_fail(context, TFM_CORRUPTED, "image \"%s\" is of another checkpoint", path);
+		model = NULL;
+	}
+	if (model != NULL)
+		utime(path, NULL); /* for images_prune */
+	else if (context->error.kind == TFM_CORRUPTED)
+	{
+		unlink(path);
+		tfm_clear_error(context);
+		tfm_fail(context, TFM_FILE_NOT_FOUND, "image \"%s\" was damaged and is removed", path);
+	}
+	return model;
+}
+
+/* ---- Pruning ---- */
+
+static bool
+is_kept(const char *name, List *kept)
+{
+	ListCell *cell;
+
+	foreach (cell, kept)
+		if (strncmp(name, lfirst(cell), SHA256_HEX_LENGTH) == 0)
+			return true;
+	return false;
+}
+
+/* Remove what is old in one directory; bytes freed. */
+static int64
+prune_directory(const char *path, time_t since, List *kept)
+{
+	DIR *directory = AllocateDir(path);
+	struct dirent *entry;
+	int64 freed = 0;
+
+	if (directory == NULL && errno == ENOENT)
+		return 0;
+	while ((entry = ReadDir(directory, path)) != NULL)
+	{
+		char *name = psprintf("%s/%s", path, entry->d_name);
+		struct stat status;
+
+		if (stat(name, &status) != 0 || !S_ISREG(status.st_mode) || status.st_mtime > since ||
+			is_kept(entry->d_name, kept))
+			continue;
+		if (unlink(name) == 0)
+			freed += status.st_size;
+	}
+	FreeDir(directory);
+	return freed;
+}
+
+int64
+images_prune(tfm_context *context, time_t since, List *kept)
+{
+	image_remove_leftovers(context, DIRECTORY);
+	return prune_directory(DIRECTORY, since, kept) + prune_directory(SOURCES, since, NIL);
+}

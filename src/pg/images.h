@@ -1,0 +1,58 @@
+/*
+ * images.h
+ *	  The compiled images of checkpoints: a folder "tfm" in the data directory.
+ *
+ *		tfm/<content>-<version>.tfm		the image of the checkpoint of that fingerprint
+ *		tfm/sources/<signature>			the fingerprint of files that had that signature
+ *
+ * All databases of the cluster share it, and nothing in it is precious: what is missing is made
+ * again from the checkpoint.  It is no part of the WAL: a standby compiles its own images.
+ *
+ * The functions record errors in the context; they may also throw PostgreSQL's own.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_PG_IMAGES_H
+#define TFM_PG_IMAGES_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+#include "base/sha256.h"
+#include "runtime/model.h"
+
+typedef char image_content[SHA256_HEX_LENGTH + 1];
+
+/* Path of an image, relative to the data directory; palloc'ed. */
+extern char *images_path(const char *content);
+
+/* Whether the image is there. */
+extern bool images_exist(const char *content);
+
+/*
+ * The fingerprint of the checkpoint in a directory.  Remembered by the files' signature; the files
+ * are read when that is not known, or when reread is asked for.
+ */
+extern bool images_fingerprint(tfm_context *context, const char *directory, bool reread,
+							   image_content content);
+
+/*
+ * Make the image of a checkpoint whose fingerprint is content, unless it is there.  Sessions that
+ * want the same one wait for the first.
+ */
+extern bool images_make(tfm_context *context, const char *directory, const char *content);
+
+/*
+ * Open the image of content; NULL on error, TFM_FILE_NOT_FOUND if it is not there.  One that is
+ * damaged or of another version is removed, and counts as not there.
+ */
+extern run_model *images_open(tfm_context *context, const char *content);
+
+/*
+ * Remove images, and remembered signatures, that were not opened since a time, except the images
+ * of the contents in kept (a List of strings).  Bytes freed.
+ */
+extern int64 images_prune(tfm_context *context, time_t since, List *kept);
+
+#endif

@@ -1,0 +1,333 @@
+/*
+ * models.c
+ *	  SQL functions that register, pin, drop and describe models.
+ *
+ * A model is registered by CREATE SERVER, which these functions issue through SPI as anybody could,
+ * so that privileges, event triggers and logging are those of the command.  The event trigger
+ * tfm_pin adds the option content to a server that was made without it.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "postgres.h"
+
+#include "commands/event_trigger.h"
+#include "executor/spi.h"
+#include "foreign/foreign.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "pg/border.h"
+#include "pg/images.h"
+#include "pg/locate.h"
+#include "pg/registry.h"
+#include "pg/server.h"
+
+PG_FUNCTION_INFO_V1(tfm_load_model);
+PG_FUNCTION_INFO_V1(tfm_drop_model);
+PG_FUNCTION_INFO_V1(tfm_refresh_model);
+PG_FUNCTION_INFO_V1(tfm_pin);
+PG_FUNCTION_INFO_V1(tfm_model_info);
+PG_FUNCTION_INFO_V1(tfm_prune_images);
+
+#define INFO_COLUMNS 12
+
+/* ---- Commands ---- */
+
+static void
+run_command(const char *command)
+{
+	SPI_connect();
+	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not execute \"%s\"", command);
+	SPI_finish();
+}
+
+/* Append an element of OPTIONS (...) that takes an option from its old to its new value; NULL: none. */
+static void
+append_option(StringInfo command, const char *name, const char *old, const char *new)
+{
+	const char *separator = command->data[command->len - 1] == '(' ? "" : ", ";
+
+	if (new != NULL)
+		appendStringInfo(command, "%s%s %s %s", separator, old != NULL ? "SET" : "ADD", name,
+						 quote_literal_cstr(new));
+	else if (old != NULL)
+		appendStringInfo(command, "%sDROP %s", separator, name);
+}
+
+static void
+alter_server(const server_model *old, const server_model *new)
+{
+	StringInfoData command;
+
+	initStringInfo(&command);
+	appendStringInfo(&command, "ALTER SERVER %s OPTIONS (", quote_identifier(old->name));
+	append_option(&command, "path", old->path, new->path);
+	append_option(&command, "dtype", old->dtype, new->dtype);
+	append_option(&command, "content", old->content, new->content);
+	appendStringInfoChar(&command, ')');
+	run_command(command.data);
+}
+
+static void
+create_server(const server_model *model)
+{
+	StringInfoData command;
+
+	initStringInfo(&command);
+	appendStringInfo(&command, "CREATE SERVER %s FOREIGN DATA WRAPPER %s OPTIONS (path %s",
+					 quote_identifier(model->name), SERVER_WRAPPER,
+					 quote_literal_cstr(model->path));
+	if (model->dtype != NULL)
+		appendStringInfo(&command, ", dtype %s", quote_literal_cstr(model->dtype));
+	appendStringInfo(&command, ", content %s)", quote_literal_cstr(model->content));
+	run_command(command.data);
+}
+
+/* ---- Loading ---- */
+
+static void
+throw_not_located(const char *path)
+{
+	ereport(ERROR, errcode(ERRCODE_UNDEFINED_FILE),
+			errmsg("checkpoint \"%s\" is not under tfm.model_path", path),
+			errhint("Give the absolute path of its directory, or set tfm.model_path."));
+}
+
+/*
+ * Compile and open the checkpoint of a model, so that what is wrong with it shows now; its
+ * fingerprint, palloc'ed.
+ */
+static char *
+pin_checkpoint(const char *name, const char *path)
+{
+	char *content = palloc(sizeof(image_content));
+	const char *directory = locate_checkpoint(path);
+	tfm_context *context;
+
+	if (directory == NULL)
+		throw_not_located(path);
+	context = border_begin(name);
+	if (images_fingerprint(context, directory, true, content))
+		registry_prepare(context, directory, content);
+	border_end(context);
+	return content;
+}
+
+static void
+check_name(const char *name)
+{
+	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
+		ereport(ERROR, errcode(name[0] == '\0' ? ERRCODE_INVALID_NAME : ERRCODE_NAME_TOO_LONG),
+				errmsg("name of a model must have 1 to %d bytes", NAMEDATALEN - 1));
+}
+
+/* Whether name is a model that may be replaced; throws if it is in use and may not. */
+static bool
+find_replaced(const char *name, bool replace, server_model *old)
+{
+	if (!OidIsValid(get_foreign_server_oid(name, true)))
+		return false;
+	if (!server_find(name, old))
+		ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
+				errmsg("server \"%s\" exists and is not a model", name));
+	if (!replace)
+		ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
+				errmsg("model \"%s\" already exists", name),
+				errhint("Replace it with replace => true."));
+	server_check_owner(old);
+	return true;
+}
+
+/* tfm_load_model(name text, path text, dtype text, replace boolean) returns text */
+Datum
+tfm_load_model(PG_FUNCTION_ARGS)
+{
+	server_model model = {
+		.name = text_to_cstring(PG_GETARG_TEXT_PP(0)),
+		.path = text_to_cstring(PG_GETARG_TEXT_PP(1)),
+	};
+	const char *dtype = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	server_model old;
+	bool replaced;
+
+	server_check_files("load a model");
+	check_name(model.name);
+	server_check_options(model.path, dtype);
+	replaced = find_replaced(model.name, PG_GETARG_BOOL(3), &old);
+	model.dtype = strcmp(dtype, "auto") == 0 ? NULL : dtype;
+	model.content = pin_checkpoint(model.name, model.path);
+	if (replaced)
+		alter_server(&old, &model);
+	else
+		create_server(&model);
+	PG_RETURN_TEXT_P(cstring_to_text(model.name));
+}
+
+/* Pin a server to its checkpoint as it is now; whether it was another one before. */
+static bool
+pin_server(const server_model *old)
+{
+	server_model new = *old;
+
+	new.content = pin_checkpoint(old->name, old->path);
+	if (old->content != NULL && strcmp(old->content, new.content) == 0)
+		return false;
+	alter_server(old, &new);
+	return true;
+}
+
+/* tfm_refresh_model(name text) returns boolean */
+Datum
+tfm_refresh_model(PG_FUNCTION_ARGS)
+{
+	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	server_model model;
+
+	if (!server_find(name, &model))
+		server_throw_unknown(name);
+	server_check_owner(&model);
+	server_check_files("refresh a model");
+	PG_RETURN_BOOL(pin_server(&model));
+}
+
+/* tfm_drop_model(name text, if_exists boolean) returns void */
+Datum
+tfm_drop_model(PG_FUNCTION_ARGS)
+{
+	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	server_model model;
+
+	if (server_find(name, &model))
+		run_command(psprintf("DROP SERVER %s", quote_identifier(name)));
+	else if (PG_GETARG_BOOL(1))
+		ereport(NOTICE, errmsg("model \"%s\" does not exist, skipping", name));
+	else
+		server_throw_unknown(name);
+	PG_RETURN_VOID();
+}
+
+/* ---- Pinning what CREATE SERVER has made ---- */
+
+/* OIDs of the servers that the command of this event trigger has made or changed. */
+static List *
+list_changed_servers(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	List *servers = NIL;
+
+	SPI_connect();
+	if (SPI_execute("SELECT objid FROM pg_catalog.pg_event_trigger_ddl_commands()"
+					" WHERE classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass",
+					true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the servers of a command");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool is_null;
+		Datum server = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+
+		servers = lappend_oid(servers, DatumGetObjectId(server));
+		MemoryContextSwitchTo(spi);
+	}
+	SPI_finish();
+	return servers;
+}
+
+/* tfm_pin() returns event_trigger */
+Datum
+tfm_pin(PG_FUNCTION_ARGS)
+{
+	List *servers;
+	ListCell *cell;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("function \"%s\" was not called by an event trigger", "tfm_pin"));
+	servers = list_changed_servers();
+	foreach (cell, servers)
+	{
+		server_model model;
+
+		if (server_find_oid(lfirst_oid(cell), &model) && model.content == NULL)
+			pin_server(&model);
+	}
+	PG_RETURN_VOID();
+}
+
+/* ---- Describing ---- */
+
+static void
+set_text(Datum *values, bool *nulls, int column, const char *utf8)
+{
+	nulls[column] = utf8 == NULL;
+	if (utf8 != NULL)
+		values[column] = CStringGetTextDatum(border_message(utf8));
+}
+
+static void
+set_info(Datum *values, bool *nulls, const run_model_info *info)
+{
+	set_text(values, nulls, 0, info->family);
+	set_text(values, nulls, 1, info->model_type);
+	set_text(values, nulls, 2, info->architecture);
+	set_text(values, nulls, 3, info->task);
+	values[4] = Int64GetDatum(info->parameters);
+	values[5] = Int32GetDatum(info->dimensions);
+	values[6] = Int32GetDatum(info->max_tokens);
+	set_text(values, nulls, 7, info->dtype);
+	values[8] = Int64GetDatum(info->image_bytes);
+	values[9] = Float8GetDatum(info->compile_seconds);
+	nulls[4] = nulls[6] = nulls[8] = nulls[9] = false;
+	nulls[5] = info->dimensions == 0;
+}
+
+/*
+ * tfm_model_info(server oid) returns record: what the view tfm_models tells of a model beyond its
+ * server; no error of the model is an error here.
+ */
+Datum
+tfm_model_info(PG_FUNCTION_ARGS)
+{
+	Datum values[INFO_COLUMNS] = {0};
+	bool nulls[INFO_COLUMNS];
+	const run_model_info *info;
+	const char *state;
+	server_model model;
+	TupleDesc descriptor;
+	tfm_context *context;
+	tfm_error error;
+
+	if (!server_find_oid(PG_GETARG_OID(0), &model) || !server_is_usable(model.server))
+		PG_RETURN_NULL();
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	memset(nulls, true, sizeof(nulls));
+	context = border_begin(model.name);
+	info = registry_inspect(context, &model, &state);
+	if (info != NULL)
+		set_info(values, nulls, info);
+	error = context->error;
+	if (error.kind != TFM_CANCELLED)
+		tfm_clear_error(context);
+	border_end(context);
+	set_text(values, nulls, 10, state);
+	set_text(values, nulls, 11, error.kind != TFM_OK ? error.message : NULL);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+}
+
+/* tfm_prune_images(unused_for interval) returns bigint */
+Datum
+tfm_prune_images(PG_FUNCTION_ARGS)
+{
+	Datum now = TimestampTzGetDatum(GetCurrentTimestamp());
+	TimestampTz since =
+		DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval, now, PG_GETARG_DATUM(0)));
+	tfm_context *context = border_begin(NULL);
+	int64 freed =
+		images_prune(context, (time_t) timestamptz_to_time_t(since), server_pinned_contents());
+
+	border_end(context);
+	PG_RETURN_INT64(freed);
+}

@@ -1,0 +1,425 @@
+/*
+ * registry.c
+ *	  From the name of a model to the model, opened in this backend.
+ *
+ * Three things are kept.  An open model is a mapped image, found by its content, whatever the names
+ * that lead to it.  A binding says what a name means to a user; it holds for one statement, and no
+ * longer than until a server or a setting changes.  A handle is a caller's hold on an open model:
+ * only models that no handle holds are closed.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "pg/backend.h"
+#include "pg/border.h"
+#include "pg/images.h"
+#include "pg/locate.h"
+#include "pg/registry.h"
+#include "pg/server.h"
+#include "pg/settings.h"
+
+/* Models that nobody holds are closed when this many are open. */
+#define MODELS_KEPT 16
+
+typedef struct open_model
+{
+	struct open_model *next;
+	image_content content;
+	run_model *model;
+	arena *arena; /* what the model lives in */
+	int holds;	  /* handles that hold it */
+} open_model;
+
+typedef struct binding
+{
+	struct binding *next;
+	Oid user;
+	open_model *model;
+	char name[FLEXIBLE_ARRAY_MEMBER];
+} binding;
+
+struct registry_private
+{
+	registry_handle handle;
+	MemoryContext owner;
+	MemoryContextCallback callback;
+	open_model *held; /* NULL: nothing */
+	Oid user;
+	TimestampTz statement;
+	uint64 generation;
+};
+
+/* ---- Open models ---- */
+
+static void
+forget_bindings(void)
+{
+	MemoryContextReset(tfm_backend.bindings_memory);
+	tfm_backend.bindings = NULL;
+}
+
+/* Close the models that no handle holds. */
+static void
+close_idle_models(void)
+{
+	open_model **link = &tfm_backend.models;
+
+	forget_bindings();
+	while (*link != NULL)
+	{
+		open_model *m = *link;
+
+		if (m->holds > 0)
+		{
+			link = &m->next;
+			continue;
+		}
+		*link = m->next;
+		arena_destroy(m->arena);
+		pfree(m);
+	}
+}
+
+static open_model *
+find_open_model(const char *content)
+{
+	for (open_model *m = tfm_backend.models; m != NULL; m = m->next)
+		if (strcmp(m->content, content) == 0)
+			return m;
+	return NULL;
+}
+
+static int
+count_open_models(void)
+{
+	int count = 0;
+
+	for (open_model *m = tfm_backend.models; m != NULL; m = m->next)
+		count++;
+	return count;
+}
+
+/* Open the image of content in an arena of its own; NULL with the error in context. */
+static open_model *
+open_image(tfm_context *context, const char *content)
+{
+	arena *scratch = context->arena;
+	open_model *m;
+
+	if (count_open_models() >= MODELS_KEPT)
+		close_idle_models();
+	m = MemoryContextAllocZero(tfm_backend.registry, sizeof(open_model));
+	strlcpy(m->content, content, sizeof(m->content));
+	m->arena = context->arena = arena_create(0);
+	if (m->arena != NULL)
+		m->model = images_open(context, content);
+	else
+		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+	context->arena = scratch;
+	if (m->model == NULL)
+	{
+		arena_destroy(m->arena);
+		pfree(m);
+		return NULL;
+	}
+	m->next = tfm_backend.models;
+	tfm_backend.models = m;
+	return m;
+}
+
+/*
+ * The open model of content; its image is made from the checkpoint in directory if it is not there.
+ * Without a directory, or if that fails, NULL with the error in context.
+ */
+static open_model *
+open_content(tfm_context *context, const char *directory, const char *content)
+{
+	open_model *m = find_open_model(content);
+
+	if (m == NULL)
+		m = open_image(context, content);
+	if (m != NULL || directory == NULL || context->error.kind != TFM_FILE_NOT_FOUND)
+		return m;
+	tfm_clear_error(context);
+	return images_make(context, directory, content) ? open_image(context, content) : NULL;
+}
+
+/* ---- What a name means ---- */
+
+/* A server has changed: its name may now mean another checkpoint, or nothing. */
+static void
+note_server_change(Datum argument, int cache, uint32 hash)
+{
+	tfm_backend.generation++;
+}
+
+static void
+initialize(void)
+{
+	if (tfm_backend.registry != NULL)
+		return;
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_server_change, (Datum) 0);
+	tfm_backend.bindings_memory =
+		AllocSetContextCreate(TopMemoryContext, "tfm names of models", ALLOCSET_SMALL_SIZES);
+	tfm_backend.registry =
+		AllocSetContextCreate(TopMemoryContext, "tfm models", ALLOCSET_SMALL_SIZES);
+}
+
+/* Whether the files are out of reach, so that the image stands for them. */
+static bool
+is_out_of_reach(tfm_error_kind kind)
+{
+	return kind == TFM_FILE_NOT_FOUND || kind == TFM_PERMISSION_DENIED;
+}
+
+/* A string of the database for the engine's messages. */
+static const char *
+utf8(tfm_context *context, const char *string)
+{
+	return border_string(context, string, strlen(string)).data;
+}
+
+static bool
+fail_unpinned(tfm_context *context, const server_model *server)
+{
+	const char *name = utf8(context, server->name);
+
+	tfm_fail(context, TFM_CHANGED, "model \"%s\" is not pinned to a checkpoint", name);
+	return tfm_hint(context, "Pin it with SELECT tfm_refresh_model(%s).", quote_literal_cstr(name));
+}
+
+/* Whether the checkpoint of a server, if there, is the one that was registered. */
+static bool
+check_source(tfm_context *context, const server_model *server, const char *directory)
+{
+	const char *name = utf8(context, server->name);
+	image_content content;
+
+	if (!images_fingerprint(context, directory, false, content))
+	{
+		if (!is_out_of_reach(context->error.kind) || !images_exist(server->content))
+			return false;
+		tfm_clear_error(context);
+		return true;
+	}
+	if (strcmp(content, server->content) == 0)
+		return true;
+	tfm_fail(context, TFM_CHANGED, "the checkpoint of model \"%s\" has changed", name);
+	tfm_detail(context, "Registered content is %s, that of \"%s\" is %s.", server->content,
+			   directory, content);
+	return tfm_hint(context, "Accept the new one with SELECT tfm_refresh_model(%s).",
+					quote_literal_cstr(name));
+}
+
+/* The model of a server; its image is made if compile says so. */
+static open_model *
+open_server(tfm_context *context, const server_model *server, bool compile)
+{
+	const char *directory = locate_checkpoint(server->path);
+
+	if (server->content == NULL)
+	{
+		fail_unpinned(context, server);
+		return NULL;
+	}
+	if (directory == NULL && !images_exist(server->content))
+	{
+		tfm_fail(context, TFM_FILE_NOT_FOUND, "checkpoint \"%s\" is not under tfm.model_path",
+				 server->path);
+		return NULL;
+	}
+	if (directory != NULL && !check_source(context, server, directory))
+		return NULL;
+	return open_content(context, compile ? directory : NULL, server->content);
+}
+
+/* The directory of a name that is no server; throws if it is none at all. */
+static const char *
+locate_unregistered(const char *name)
+{
+	const char *directory = NULL;
+
+	if (locate_is_absolute(name))
+		server_check_files("use a directory as a model");
+	if (strlen(name) < MAXPGPATH)
+		directory = locate_checkpoint(name);
+	if (directory == NULL)
+		server_throw_unknown(name);
+	return directory;
+}
+
+static open_model *
+open_directory(tfm_context *context, const char *directory)
+{
+	image_content content;
+
+	if (!images_fingerprint(context, directory, false, content))
+		return NULL;
+	return open_content(context, directory, content);
+}
+
+/* The model of a name, with all checks. */
+static open_model *
+open_name(const char *name)
+{
+	server_model server;
+	bool registered = server_find(name, &server);
+	const char *directory = NULL;
+	tfm_context *context;
+	open_model *m;
+
+	if (registered)
+		server_check_usage(&server);
+	else
+		directory = locate_unregistered(name);
+	context = border_begin(name);
+	m = registered ? open_server(context, &server, true) : open_directory(context, directory);
+	border_end(context);
+	return m;
+}
+
+/* Forget bindings of an earlier statement, and all idle models where a server has changed. */
+static void
+refresh_bindings(void)
+{
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	initialize();
+	if (tfm_backend.bindings_generation != tfm_backend.generation)
+		close_idle_models();
+	else if (tfm_backend.statement != statement)
+		forget_bindings();
+	tfm_backend.bindings_generation = tfm_backend.generation;
+	tfm_backend.statement = statement;
+}
+
+static open_model *
+bind_name(const char *name)
+{
+	open_model *m;
+	binding *b;
+
+	refresh_bindings();
+	for (b = tfm_backend.bindings; b != NULL; b = b->next)
+		if (b->user == GetUserId() && strcmp(b->name, name) == 0)
+			return b->model;
+	m = open_name(name);
+	b = MemoryContextAlloc(tfm_backend.bindings_memory, offsetof(binding, name) + strlen(name) + 1);
+	b->user = GetUserId();
+	b->model = m;
+	strcpy(b->name, name);
+	b->next = tfm_backend.bindings;
+	tfm_backend.bindings = b;
+	return m;
+}
+
+/* ---- Handles ---- */
+
+static void
+release_hold(void *argument)
+{
+	struct registry_private *p = argument;
+
+	if (p->held != NULL)
+		p->held->holds--;
+	p->held = NULL;
+}
+
+static registry_handle *
+create_handle(MemoryContext owner)
+{
+	struct registry_private *p = MemoryContextAllocZero(owner, sizeof(*p));
+
+	p->handle.private = p;
+	p->owner = owner;
+	p->callback = (MemoryContextCallback) {.func = release_hold, .arg = p};
+	MemoryContextRegisterResetCallback(owner, &p->callback);
+	return &p->handle;
+}
+
+static bool
+is_current(const struct registry_private *p, const char *name, size_t length)
+{
+	return p->held != NULL && p->generation == tfm_backend.generation &&
+		   p->statement == GetCurrentStatementStartTimestamp() && p->user == GetUserId() &&
+		   strncmp(p->handle.name, name, length) == 0 && p->handle.name[length] == '\0';
+}
+
+/* Make a handle hold the model of a name. */
+static void
+hold_name(struct registry_private *p, char *name)
+{
+	open_model *m = bind_name(name);
+
+	m->holds++;
+	release_hold(p);
+	p->held = m;
+	p->handle.model = m->model;
+	if (p->handle.name != NULL)
+		pfree(unconstify(char *, p->handle.name));
+	p->handle.name = MemoryContextStrdup(p->owner, name);
+	p->user = GetUserId();
+	p->statement = tfm_backend.statement;
+	p->generation = tfm_backend.bindings_generation;
+}
+
+const registry_handle *
+registry_get(registry_handle **handle, MemoryContext owner, const text *model, const char *setting)
+{
+	const char *name = model != NULL ? VARDATA_ANY(model) : settings_default_model(setting);
+	size_t length = model != NULL ? VARSIZE_ANY_EXHDR(model) : strlen(name);
+
+	if (*handle == NULL)
+		*handle = create_handle(owner);
+	if (!is_current((*handle)->private, name, length))
+		hold_name((*handle)->private, pnstrdup(name, length));
+	return *handle;
+}
+
+const registry_handle *
+registry_use(FunctionCallInfo fcinfo, const text *model, const char *setting)
+{
+	registry_handle *fresh = NULL;
+
+	if (fcinfo->flinfo == NULL)
+		return registry_get(&fresh, CurrentMemoryContext, model, setting);
+	return registry_get((registry_handle **) &fcinfo->flinfo->fn_extra, fcinfo->flinfo->fn_mcxt,
+						model, setting);
+}
+
+/* ---- For those who manage models ---- */
+
+const run_model_info *
+registry_prepare(tfm_context *context, const char *directory, const char *content)
+{
+	open_model *m;
+
+	refresh_bindings();
+	m = open_content(context, directory, content);
+	return m != NULL ? run_model_describe(m->model) : NULL;
+}
+
+const run_model_info *
+registry_inspect(tfm_context *context, const server_model *server, const char **state)
+{
+	bool compiled = server->content != NULL && images_exist(server->content);
+	open_model *m = NULL;
+
+	refresh_bindings();
+	*state = "not compiled";
+	if (server->content != NULL && !compiled)
+		return NULL;
+	*state = "ready";
+	m = open_server(context, server, false);
+	if (m == NULL)
+		*state = context->error.kind == TFM_CHANGED ? "changed" : "error";
+	return m != NULL ? run_model_describe(m->model) : NULL;
+}

@@ -1,0 +1,50 @@
+/*
+ * server.h
+ *	  Models as foreign servers: finding one and reading its options.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_PG_SERVER_H
+#define TFM_PG_SERVER_H
+
+#include "postgres.h"
+
+#define SERVER_WRAPPER "tfm"
+
+/* A registered model; strings in the memory context that was current. */
+typedef struct server_model
+{
+	Oid server;
+	const char *name;
+	const char *path;	 /* absolute directory, or id under tfm.model_path */
+	const char *dtype;	 /* NULL: auto */
+	const char *content; /* pinned fingerprint of the checkpoint; NULL: not pinned */
+} server_model;
+
+/* Throw if these are no values of the options path and dtype. */
+extern void server_check_options(const char *path, const char *dtype);
+
+/* The registered model of that name; false if no server of our wrapper is called so. */
+extern bool server_find(const char *name, server_model *model);
+
+/* The same by the server's OID. */
+extern bool server_find_oid(Oid server, server_model *model);
+
+/* Whether the current user has USAGE on the server. */
+extern bool server_is_usable(Oid server);
+
+/* Throw insufficient_privilege unless the current user has USAGE on (owns) the server. */
+extern void server_check_usage(const server_model *model);
+extern void server_check_owner(const server_model *model);
+
+/* Throw insufficient_privilege unless the current user may read the server's files; what says for what. */
+extern void server_check_files(const char *what);
+
+/* Throw undefined_object for a name that is no model, with names near to it as a hint. */
+extern void server_throw_unknown(const char *name) pg_attribute_noreturn();
+
+/* The contents that servers of this database have pinned: a List of strings. */
+struct List;
+extern struct List *server_pinned_contents(void);
+
+#endif

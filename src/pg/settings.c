@@ -1,0 +1,154 @@
+/*
+ * settings.c
+ *	  The settings tfm.*, a table row each.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "postgres.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "access/parallel.h"
+#include "utils/guc.h"
+
+#include "base/threads.h"
+#include "pg/backend.h"
+#include "pg/settings.h"
+
+/* The most threads that tfm.threads = 0 gives a computation. */
+#define AUTOMATIC_THREADS_MAX 4
+
+typedef struct string_setting
+{
+	const char *name;
+	const char *summary;
+	const char *description;
+	char **variable;
+	GucContext context;
+	GucStringAssignHook assign;
+} string_setting;
+
+typedef struct int_setting
+{
+	const char *name;
+	const char *summary;
+	const char *description;
+	int *variable;
+	int fallback;
+	int maximum;
+	GucContext context;
+	int flags;
+} int_setting;
+
+/* Ids may now mean other directories. */
+static void
+assign_model_path(const char *value, void *extra)
+{
+	tfm_backend.generation++;
+}
+
+static const string_setting string_settings[] = {
+	{
+		.name = "tfm.embed_model",
+		.summary = "Model of the embedding and tokenizing functions that are called without one.",
+		.description = "A registered model, an id under tfm.model_path, or a directory.",
+		.variable = &tfm_backend.embed_model,
+		.context = PGC_USERSET,
+	},
+	{
+		.name = "tfm.model_path",
+		.summary = "Directories in which model ids such as org/name are looked up.",
+		.description = "Separated by colons.  A directory holds org/name itself, or is a Hugging "
+					   "Face cache with models--org--name.  All users may use the models in it.",
+		.variable = &tfm_backend.model_path,
+		.context = PGC_SUSET,
+		.assign = assign_model_path,
+	},
+};
+
+static const int_setting int_settings[] = {
+	{
+		.name = "tfm.threads",
+		.summary = "Threads that a computation may use, the backend's own included.",
+		.description = "0 is a quarter of the processors, at least one and at most four, and one "
+					   "in a parallel worker.",
+		.variable = &tfm_backend.threads,
+		.fallback = 0,
+		.maximum = THREADS_MAX,
+		.context = PGC_USERSET,
+	},
+	{
+		.name = "tfm.max_memory",
+		.summary = "Memory that a computation, or the compilation of a model, may use.",
+		.description = "Weights, which all sessions share, do not count.  0 is no limit.",
+		.variable = &tfm_backend.max_memory,
+		.fallback = 1024 * 1024,
+		.maximum = INT_MAX,
+		.context = PGC_SUSET,
+		.flags = GUC_UNIT_KB,
+	},
+};
+
+void
+settings_define(void)
+{
+	for (size_t i = 0; i < lengthof(string_settings); i++)
+	{
+		const string_setting *s = &string_settings[i];
+
+		DefineCustomStringVariable(s->name, s->summary, s->description, s->variable, "", s->context,
+								   0, NULL, s->assign, NULL);
+	}
+	for (size_t i = 0; i < lengthof(int_settings); i++)
+	{
+		const int_setting *s = &int_settings[i];
+
+		DefineCustomIntVariable(s->name, s->summary, s->description, s->variable, s->fallback, 0,
+								s->maximum, s->context, s->flags, NULL, NULL, NULL);
+	}
+	MarkGUCPrefixReserved("tfm");
+}
+
+/* Processors that this process may run on. */
+static int
+count_processors(void)
+{
+	cpu_set_t set;
+	long online;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		return CPU_COUNT(&set);
+	online = sysconf(_SC_NPROCESSORS_ONLN);
+	return online < 1 ? 1 : (int) Min(online, INT_MAX);
+}
+
+int
+settings_threads(void)
+{
+	if (tfm_backend.threads > 0)
+		return tfm_backend.threads;
+	if (IsParallelWorker())
+		return 1;
+	return Max(1, Min(AUTOMATIC_THREADS_MAX, count_processors() / 4));
+}
+
+size_t
+settings_max_memory(void)
+{
+	return (size_t) tfm_backend.max_memory * 1024;
+}
+
+const char *
+settings_default_model(const char *setting)
+{
+	const char *model = GetConfigOption(setting, false, false);
+
+	if (model == NULL || model[0] == '\0')
+		ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("no model is given and setting \"%s\" is empty", setting),
+				errhint("Name a model as the first argument, or set one with SET %s = '...'.",
+						setting));
+	return model;
+}

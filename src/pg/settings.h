@@ -1,0 +1,27 @@
+/*
+ * settings.h
+ *	  The settings tfm.*
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_PG_SETTINGS_H
+#define TFM_PG_SETTINGS_H
+
+#include "postgres.h"
+
+/* Define the settings; for _PG_init. */
+extern void settings_define(void);
+
+/* Threads that a computation may use now, the backend's own included: tfm.threads, or its default. */
+extern int settings_threads(void);
+
+/* tfm.max_memory in bytes; 0: no limit. */
+extern size_t settings_max_memory(void);
+
+/*
+ * The model named by a setting such as "tfm.embed_model", for functions called without one.  An
+ * empty one is an error (undefined_object) that tells how to set it.
+ */
+extern const char *settings_default_model(const char *setting);
+
+#endif

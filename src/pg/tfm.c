@@ -1,0 +1,26 @@
+/*
+ * tfm.c
+ *	  The module: what happens when it is loaded, and the state of a backend.
+ *
+ * Loading it in shared_preload_libraries saves each session the time to load it; nothing needs it.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "pg/backend.h"
+#include "pg/settings.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+backend_state tfm_backend;
+
+void
+_PG_init(void)
+{
+	settings_define();
+}
