@@ -22,6 +22,9 @@
 #define TFM_PG_BORDER_H
 
 #include "postgres.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h" /* once a part of postgres.h */
+#endif
 
 #include "base/context.h"
 

@@ -41,7 +41,7 @@ extern void server_check_owner(const server_model *model);
 extern void server_check_files(const char *what);
 
 /* Throw undefined_object for a name that is no model, with names near to it as a hint. */
-extern void server_throw_unknown(const char *name) pg_attribute_noreturn();
+extern void server_throw_unknown(const char *name) __attribute__((noreturn));
 
 /* The contents that servers of this database have pinned: a List of strings. */
 struct List;
