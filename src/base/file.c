@@ -24,6 +24,8 @@ file_fail(tfm_context *context, int error_number, const char *action, const char
 		kind = TFM_PERMISSION_DENIED;
 	else if (error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG)
 		kind = TFM_DISK_FULL;
+	else if (error_number == ENOMEM)
+		kind = TFM_OUT_OF_MEMORY;
 	return tfm_fail(context, kind, "could not %s file \"%s\": %s", action, path,
 					strerror(error_number));
 }

@@ -11,7 +11,8 @@
 
 /*
  * Record the operating system's error number about a file: TFM_FILE_NOT_FOUND,
- * TFM_PERMISSION_DENIED, TFM_DISK_FULL or TFM_IO, "could not <action> file "path": reason".
+ * TFM_PERMISSION_DENIED, TFM_DISK_FULL (also for a file larger than this process may write),
+ * TFM_OUT_OF_MEMORY or TFM_IO, "could not <action> file "path": reason".
  */
 extern bool file_fail(tfm_context *context, int error_number, const char *action, const char *path);
 
