@@ -83,7 +83,7 @@ old_spelling(char text[NN_NAME_MAX], const char *name)
 static const ckpt_tensor *
 find_spelling(const ckpt_weights *weights, const char *base_prefix, const char *name)
 {
-	char prefixed[NN_NAME_MAX];
+	char prefixed[2 * NN_NAME_MAX];
 	const ckpt_tensor *t = ckpt_find(weights, name);
 
 	if (t != NULL)
