@@ -233,7 +233,8 @@ corpus:
 
 replay-build: $(FUZZERS:%=$(DIR)/replay/%)
 
-replay: asan-build
+replay:
+	$(MAKE) replay-build FLAVOUR=asan SANITIZE="$(SANITIZE_ADDRESS)"
 	@for reader in $(FUZZERS); do build/asan/replay/$$reader $(CORPUS)/$$reader || exit 1; done
 
 # ---------------------------------------------------------------------------
