@@ -163,8 +163,8 @@ json_to_int(json value, int64_t minimum, int64_t maximum, int64_t *result)
 {
 	double number = json_as_number(value);
 
-	/* Beyond 2^53 a double no longer tells neighbours apart. */
-	if (!json_is_number(value) || number != floor(number) || fabs(number) > 9007199254740992.0)
+	/* From 2^53 on a double no longer tells neighbours apart. */
+	if (!json_is_number(value) || number != floor(number) || fabs(number) >= 9007199254740992.0)
 		return false;
 	if (number < (double) minimum || number > (double) maximum)
 		return false;
@@ -278,5 +278,6 @@ json_append_string(tfm_context *context, buffer *b, const char *text, size_t len
 		else
 			buffer_append(context, b, text + i, 1);
 	}
-	return buffer_append(context, b, "\"", 1);
+	buffer_append(context, b, "\"", 1);
+	return !tfm_failed(context);
 }

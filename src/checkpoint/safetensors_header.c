@@ -15,8 +15,8 @@
 #include "base/json.h"
 #include "base/size.h"
 
-#define MAX_HEADER_LENGTH ((size_t) 100000000) /* the format's own limit */
-#define MAX_WHOLE_NUMBER ((int64_t) 1 << 53)   /* what a JSON number holds exactly */
+#define MAX_HEADER_LENGTH ((size_t) 100000000)	   /* the format's own limit */
+#define MAX_WHOLE_NUMBER (((int64_t) 1 << 53) - 1) /* what a JSON number holds exactly */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors are little-endian");
 

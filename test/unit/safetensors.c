@@ -81,7 +81,7 @@ static const struct
 	{A("F32", "[1]", "{\"x\":0,\"y\":4}"), 4, TFM_CORRUPTED, "data_offsets"},
 	{A("F32", "[1]", "[4,0]"), 4, TFM_CORRUPTED, "ends before it begins"},
 	{A("F32", "[2]", "[0,8]"), 4, TFM_CORRUPTED, "beyond the end"},
-	{A("F32", "[2]", "[9007199254740984,9007199254740992]"), 8, TFM_CORRUPTED, "beyond the end"},
+	{A("F32", "[2]", "[9007199254740983,9007199254740991]"), 8, TFM_CORRUPTED, "beyond the end"},
 	{A("F32", "[1]", "[0,4]"), 8, TFM_CORRUPTED, "end at byte 4 of 8"},
 	{A("F32", "[1]", "[4,8]"), 8, TFM_CORRUPTED, "follows a hole"},
 	{TWO("[0,4]", "[0,4]"), 8, TFM_CORRUPTED, "overlaps"},
