@@ -11,6 +11,9 @@
 
 #include "fmgr.h"
 #include "nodes/nodes.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #define VECTOR_MAX_DIM 16000
 

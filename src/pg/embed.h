@@ -1,0 +1,38 @@
+/*
+ * embed.h
+ *	  What the embedding functions, the aggregate and the trigger share.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_PG_EMBED_H
+#define TFM_PG_EMBED_H
+
+#include "postgres.h"
+
+#include "pg/registry.h"
+#include "pg/vector.h"
+#include "task/embed.h"
+
+/* The setting that names the model of functions called without one. */
+#define EMBED_SETTING "tfm.embed_model"
+
+/*
+ * Texts handed to the engine at once: enough to sort them by length and to fill its batches, few
+ * enough that their embeddings are small beside the model.
+ */
+#define EMBED_BATCH 512
+
+/* Told the embedding of each text in turn. */
+typedef void (*embed_sink)(void *argument, int row, const float *embedding, int dimensions);
+
+/*
+ * Embed count texts, EMBED_BATCH at a time, as the model's own files say.  sink may throw; what it
+ * allocates lives in the caller's memory context.
+ */
+extern void embed_texts(const registry_handle *model, text **texts, int count, embed_sink sink,
+						void *argument);
+
+/* The embedding of one text, as the model's own files say; palloc'd. */
+extern TfmVector *embed_text(const registry_handle *model, text *input);
+
+#endif
