@@ -43,16 +43,19 @@ enum
 	TOK_WANT_WORDS = 1 << 2,
 	TOK_WANT_SPECIAL_MASK = 1 << 3,
 	TOK_WANT_SEQUENCES = 1 << 4,
-	TOK_WANT_OVERFLOWING = 1 << 5
+	TOK_WANT_OVERFLOWING = 1 << 5,
+	TOK_WANT_TOKENS = 1 << 6
 };
 
 /* Start with TOK_ENCODE_DEFAULTS: special tokens, no truncation, ids alone. */
 typedef struct tok_encode_options
 {
 	bool add_special_tokens;
-	int want;			/* TOK_WANT_... */
-	int32_t max_length; /* 0: no truncation; else the most tokens, special ones included */
-	int32_t stride;		/* tokens that an overflowing piece shares with the one before */
+	int want; /* TOK_WANT_... */
+	/* 0: no truncation; else the most tokens, special ones included.  As in the library, one below
+	 * the number of special tokens does nothing. */
+	int32_t max_length;
+	int32_t stride; /* tokens that an overflowing piece shares with the one before */
 	tok_truncation truncation;
 	tok_direction direction;
 } tok_encode_options;
@@ -72,8 +75,9 @@ typedef struct tok_encoding
 	int32_t *ends;	 /* one past the last; an added special token has 0, 0 */
 	int32_t
 		*words; /* number of the word in its text, from 0; -1 for what the post-processor adds */
-	uint8_t *special_mask;			  /* 1 for what the post-processor adds */
-	int8_t *sequences;				  /* 0 first text, 1 second, -1 neither */
+	uint8_t *special_mask; /* 1 for what the post-processor adds */
+	int8_t *sequences;	   /* 0 first text, 1 second, -1 neither */
+	tfm_text *tokens;	   /* as the library's Encoding.tokens; may point into the texts given */
 	struct tok_encoding *overflowing; /* pieces that truncation cut off, in the library's order */
 	size_t overflowing_count;
 } tok_encoding;
@@ -110,9 +114,8 @@ extern const tok_tokenizer *tok_open(tfm_context *context, const void *blob, siz
 
 /*
  * Tokenize a text, or a pair if second is not NULL.  Texts are UTF-8 (checked).
- * Errors: INVALID_ARGUMENT (not UTF-8; truncation that cannot be done: a max_length without room
- * for the special tokens, a stride that leaves no progress, TOK_ONLY_FIRST with too short a first
- * text), CORRUPTED (an unknown word where the vocabulary has no unknown token), CANCELLED,
+ * Errors: INVALID_ARGUMENT (not UTF-8; truncation that cannot be done: a stride that leaves no
+ * progress, TOK_ONLY_FIRST with too short a first text), CORRUPTED (an unknown word where the vocabulary has no unknown token), CANCELLED,
  * OUT_OF_MEMORY.
  */
 extern bool tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,

@@ -1,0 +1,300 @@
+/*
+ * compile.c
+ *	  tokenizer.json to a blob: the stages in turn, then the sections put together.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "text/compile.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/size.h"
+#include "text/blob.h"
+
+#define FILE_MAX ((size_t) 512 * 1024 * 1024)
+#define CONFIG_MAX ((size_t) 16 * 1024 * 1024)
+#define MODEL_MAX_LENGTH_SENTINEL 1e9 /* Transformers writes 1e30 for "no limit" */
+
+/* A stage of the pipeline, for what is compiled alike in all. */
+typedef struct stage
+{
+	const char *what; /* "normalizer", for messages */
+	const char *list; /* key of the list in a Sequence */
+	tok_section section;
+	const void *const *types; /* pointers to rows, which begin with a tok_row; ended by NULL */
+} stage;
+
+bool
+tok_require_bool(tok_compiler *compiler, json object, const char *key)
+{
+	if (!json_present(json_member(object, key)))
+		return tfm_fail(compiler->context, TFM_CORRUPTED, "\"%s\": key \"%s\" is missing",
+						compiler->source, key);
+	return json_bool(compiler->context, object, key, false);
+}
+
+static const tok_row *
+find_type(const stage *s, const char *type)
+{
+	for (const void *const *item = s->types; *item != NULL; item++)
+	{
+		const tok_row *row = *item;
+
+		if (strcmp(row->type, type) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+/* One component: a record with the payload that its type makes of the spec. */
+static bool
+compile_component(tok_compiler *compiler, const stage *s, json spec, const char *type)
+{
+	tfm_context *context = compiler->context;
+	const tok_row *row = find_type(s, type);
+	buffer *section, *payload;
+	blob_record record = {.length = 0};
+
+	if (row == NULL)
+		return tfm_fail(context, TFM_UNSUPPORTED, "\"%s\": %s \"%s\" is not supported",
+						compiler->source, s->what, type);
+	payload = buffer_create(context);
+	if (payload == NULL || (row->compile != NULL && !row->compile(compiler, spec, payload)))
+		return false;
+	if (s->section == TOK_SECTION_COUNT)
+		return true;
+	section = compiler->sections[s->section];
+	strncpy(record.type, row->type, sizeof(record.type) - 1);
+	record.length = payload->length;
+	return buffer_append(context, section, &record, sizeof(record)) &&
+		   buffer_append(context, section, payload->data, payload->length) &&
+		   buffer_append_zeros(context, section,
+							   size_round_up(payload->length, 8) - payload->length);
+}
+
+/* A stage: nothing, one component, or (nested) sequences of them, which are laid out flat. */
+static bool
+compile_stage(tok_compiler *compiler, const stage *s, json spec, int depth)
+{
+	const char *type;
+
+	if (!json_present(spec))
+		return true;
+	if (!json_is_object(spec))
+		return tfm_fail(compiler->context, TFM_CORRUPTED, "\"%s\": the %s must be an object",
+						compiler->source, s->what);
+	type = json_require_string(compiler->context, spec, "type");
+	if (tfm_failed(compiler->context))
+		return false;
+	if (strcmp(type, "Sequence") != 0)
+		return compile_component(compiler, s, spec, type);
+	if (depth > 8 || !json_is_array(json_member(spec, s->list)))
+		return tfm_fail(compiler->context, TFM_CORRUPTED,
+						"\"%s\": key \"%s\" of a %s must be a list, not too deep", compiler->source,
+						s->list, s->what);
+	for (json item = json_first(json_member(spec, s->list)); json_present(item);
+		 item = json_next(item))
+		if (!compile_stage(compiler, s, item, depth + 1))
+			return false;
+	return true;
+}
+
+/* Old files have no type for the model; only WordPiece's has these keys. */
+static const char *
+model_type(tok_compiler *compiler, json model)
+{
+	if (!json_present(json_member(model, "type")) &&
+		json_present(json_member(model, "continuing_subword_prefix")) &&
+		json_present(json_member(model, "max_input_chars_per_word")))
+		return "WordPiece";
+	return json_require_string(compiler->context, model, "type");
+}
+
+static bool
+compile_model(tok_compiler *compiler, json model)
+{
+	const stage s = {
+		.what = "model", .section = TOK_SECTION_MODEL, .types = (const void *const *) tok_models};
+	const char *type;
+
+	if (!json_is_object(model))
+		return tfm_fail(compiler->context, TFM_CORRUPTED, "\"%s\": key \"model\" is missing",
+						compiler->source);
+	type = model_type(compiler, model);
+	return !tfm_failed(compiler->context) && compile_component(compiler, &s, model, type);
+}
+
+static bool
+compile_stages(tok_compiler *compiler, json root)
+{
+	const stage normalizers = {"normalizer", "normalizers", TOK_SECTION_NORMALIZERS,
+							   (const void *const *) tok_normalizers};
+	const stage pre_tokenizers = {"pre-tokenizer", "pretokenizers", TOK_SECTION_PRE_TOKENIZERS,
+								  (const void *const *) tok_pre_tokenizers};
+	const stage decoders = {"decoder", "decoders", TOK_SECTION_DECODERS,
+							(const void *const *) tok_decoders};
+
+	/* A post-processor has no section of its own: it adds to the segments. */
+	const stage post_processors = {"post-processor", "processors", TOK_SECTION_COUNT,
+								   (const void *const *) tok_post_processors};
+
+	return compile_stage(compiler, &normalizers, json_member(root, "normalizer"), 0) &&
+		   compile_stage(compiler, &pre_tokenizers, json_member(root, "pre_tokenizer"), 0) &&
+		   compile_stage(compiler, &decoders, json_member(root, "decoder"), 0) &&
+		   compile_model(compiler, json_member(root, "model")) &&
+		   tok_compile_added(compiler, json_member(root, "added_tokens")) &&
+		   compile_stage(compiler, &post_processors, json_member(root, "post_processor"), 0);
+}
+
+/* The content of a special token in tokenizer_config.json: a string, or an object that has it. */
+static const char *
+special_content(json value)
+{
+	if (json_is_object(value))
+		value = json_member(value, "content");
+	return json_is_string(value) ? json_as_string(value) : NULL;
+}
+
+static void
+compile_config(tok_compiler *compiler)
+{
+	static const char *const keys[TOK_SPECIAL_COUNT] = {
+		[TOK_PAD] = "pad_token", [TOK_UNK] = "unk_token",	[TOK_CLS] = "cls_token",
+		[TOK_SEP] = "sep_token", [TOK_MASK] = "mask_token", [TOK_BOS] = "bos_token",
+		[TOK_EOS] = "eos_token",
+	};
+	tok_settings *settings = &compiler->settings;
+	json length = json_member(compiler->config, "model_max_length");
+
+	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
+	{
+		const char *content = special_content(json_member(compiler->config, keys[i]));
+
+		if (content != NULL)
+			settings->special_ids[i] = tok_compiled_id(compiler, content);
+	}
+	if (json_is_number(length) && json_as_number(length) >= 1 &&
+		json_as_number(length) < MODEL_MAX_LENGTH_SENTINEL)
+		settings->model_max_length = (int64_t) json_as_number(length);
+}
+
+/* Fill tables over all ids up to the limit, which is known only now. */
+static bool
+finish_ids(tok_compiler *compiler)
+{
+	buffer *tokens = compiler->sections[TOK_SECTION_TOKENS];
+	buffer *flags = compiler->sections[TOK_SECTION_ID_FLAGS];
+	size_t limit = (size_t) compiler->settings.id_limit;
+	size_t known = tokens->length / sizeof(uint32_t);
+
+	for (size_t i = known; i < limit; i++)
+	{
+		uint32_t none = UINT32_MAX;
+
+		if (!buffer_append(compiler->context, tokens, &none, sizeof(none)))
+			return false;
+	}
+	return flags->length >= limit ||
+		   buffer_append_zeros(compiler->context, flags, limit - flags->length);
+}
+
+static bool
+assemble(tok_compiler *compiler, buffer *blob)
+{
+	tfm_context *context = compiler->context;
+	blob_header header = {.version = BLOB_VERSION, .section_count = TOK_SECTION_COUNT};
+	size_t start;
+
+	if (!buffer_append(context, compiler->sections[TOK_SECTION_SETTINGS], &compiler->settings,
+					   sizeof(tok_settings)) ||
+		!buffer_append_zeros(context, blob, size_round_up(blob->length, 8) - blob->length))
+		return false;
+	start = blob->length;
+	memcpy(header.magic, BLOB_MAGIC, sizeof(header.magic));
+	header.length = sizeof(header);
+	for (int i = 0; i < TOK_SECTION_COUNT; i++)
+	{
+		header.sections[i].offset = header.length;
+		header.sections[i].length = compiler->sections[i]->length;
+		header.length += size_round_up(compiler->sections[i]->length, 8);
+	}
+	if (!buffer_reserve(context, blob, header.length) ||
+		!buffer_append(context, blob, &header, sizeof(header)))
+		return false;
+	for (int i = 0; i < TOK_SECTION_COUNT; i++)
+	{
+		const buffer *section = compiler->sections[i];
+
+		if (!buffer_append(context, blob, section->data, section->length) ||
+			!buffer_append_zeros(context, blob,
+								 start + header.sections[i].offset +
+									 size_round_up(section->length, 8) - blob->length))
+			return false;
+	}
+	return true;
+}
+
+static bool
+compile_tree(tfm_context *context, json root, json config, buffer *blob)
+{
+	tok_compiler compiler = {.context = context, .source = root.source, .config = config};
+
+	if (tfm_failed(context))
+		return false;
+	if (!json_is_object(root))
+		return tfm_fail(context, TFM_CORRUPTED, "\"%s\" must be an object", root.source);
+	for (int i = 0; i < TOK_SECTION_COUNT; i++)
+	{
+		compiler.sections[i] = buffer_create(context);
+		if (compiler.sections[i] == NULL)
+			return false;
+	}
+	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
+		compiler.settings.special_ids[i] = -1;
+	if (!compile_stages(&compiler, root))
+		return false;
+	compile_config(&compiler);
+	return finish_ids(&compiler) && assemble(&compiler, blob);
+}
+
+/* A value of its own for an optional JSON text. */
+static json
+parse_optional(tfm_context *context, tfm_text text, const char *name)
+{
+	if (text.data == NULL)
+		return (json) {.node = NULL, .source = name};
+	return json_parse(context, text.data, text.length, name);
+}
+
+bool
+tok_compile_json(tfm_context *context, tfm_text tokenizer, const char *tokenizer_name,
+				 tfm_text config, const char *config_name, buffer *blob)
+{
+	json root = json_parse(context, tokenizer.data, tokenizer.length, tokenizer_name);
+
+	return compile_tree(context, root, parse_optional(context, config, config_name), blob);
+}
+
+bool
+tok_compile(tfm_context *context, const char *directory, buffer *blob)
+{
+	char *names[3] = {
+		file_join(context, directory, "tokenizer.json"),
+		file_join(context, directory, "vocab.txt"),
+		file_join(context, directory, "tokenizer_config.json"),
+	};
+	tfm_text text, config;
+
+	if (tfm_failed(context))
+		return false;
+	config.data = file_read_optional(context, names[2], CONFIG_MAX, &config.length);
+	text.data = file_read_optional(context, names[0], FILE_MAX, &text.length);
+	if (text.data != NULL && !tfm_failed(context))
+		return tok_compile_json(context, text, names[0], config, names[2], blob);
+	text.data = file_read_optional(context, names[1], FILE_MAX, &text.length);
+	if (text.data != NULL && !tfm_failed(context))
+		return tok_compile_vocabulary(context, text, names[1], config, names[2], blob);
+	return tfm_fail(context, TFM_FILE_NOT_FOUND,
+					"directory \"%s\" has neither tokenizer.json nor vocab.txt", directory);
+}

@@ -1,0 +1,38 @@
+/*
+ * components.c
+ *	  The tables of component types: the only place that knows them all.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "text/pipeline.h"
+
+const tok_normalizer *const tok_normalizers[] = {
+	&tok_normalizer_bert,		   &tok_normalizer_lowercase,
+	&tok_normalizer_nfc,		   &tok_normalizer_nfd,
+	&tok_normalizer_nfkc,		   &tok_normalizer_nfkd,
+	&tok_normalizer_strip_accents, NULL,
+};
+
+const tok_pre_tokenizer *const tok_pre_tokenizers[] = {
+	&tok_pre_tokenizer_bert,
+	&tok_pre_tokenizer_whitespace,
+	&tok_pre_tokenizer_whitespace_split,
+	NULL,
+};
+
+const tok_model *const tok_models[] = {
+	&tok_model_wordpiece,
+	NULL,
+};
+
+const tok_post_processor *const tok_post_processors[] = {
+	&tok_post_processor_bert,
+	&tok_post_processor_roberta,
+	&tok_post_processor_template,
+	NULL,
+};
+
+const tok_decoder *const tok_decoders[] = {
+	&tok_decoder_wordpiece,
+	NULL,
+};

@@ -1,0 +1,63 @@
+/*
+ * decode.c
+ *	  Ids back to a text.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "text/pipeline.h"
+
+#include <string.h>
+
+/* The texts of the tokens that are not left out. */
+static bool
+list_texts(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids, size_t count,
+		   bool skip_special_tokens, tfm_text *texts, size_t *listed)
+{
+	*listed = 0;
+	for (size_t i = 0; i < count; i++)
+	{
+		const char *token = tok_id_to_token(tokenizer, ids[i]);
+
+		if (token == NULL)
+			return tfm_fail(context, TFM_INVALID_ARGUMENT, "there is no token with id %d", ids[i]);
+		if (skip_special_tokens && (tokenizer->id_flags[ids[i]] & TOK_ID_SKIPPED) != 0)
+			continue;
+		texts[(*listed)++] = (tfm_text) {.data = token, .length = strlen(token)};
+	}
+	return true;
+}
+
+static bool
+join(tfm_context *context, const tfm_text *texts, size_t count, const char *separator,
+	 tfm_text *text)
+{
+	buffer *joined = buffer_create(context);
+
+	for (size_t i = 0; joined != NULL && i < count; i++)
+		if ((i > 0 && !buffer_append_string(context, joined, separator)) ||
+			!buffer_append(context, joined, texts[i].data, texts[i].length))
+			return false;
+	if (joined == NULL || buffer_text(context, joined) == NULL)
+		return false;
+	*text = (tfm_text) {.data = joined->data, .length = joined->length};
+	return true;
+}
+
+bool
+tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids, size_t count,
+		   bool skip_special_tokens, tfm_text *text)
+{
+	tfm_text *texts = tfm_alloc_array(context, count, sizeof(tfm_text));
+
+	if (texts == NULL ||
+		!list_texts(context, tokenizer, ids, count, skip_special_tokens, texts, &count))
+		return false;
+	for (size_t i = 0; i < tokenizer->decoders.count; i++)
+	{
+		const tok_component *component = &tokenizer->decoders.items[i];
+
+		if (!component->type.decoder->run(context, component->payload, texts, &count))
+			return false;
+	}
+	return join(context, texts, count, tokenizer->decoders.count == 0 ? " " : "", text);
+}

@@ -1,0 +1,235 @@
+/*
+ * encode.c
+ *	  The way of a text through the pipeline.
+ *
+ * The text is first split at the added tokens that are found in it raw; each part between them is
+ * then normalised, split at those that are found normalised, split into words, and tokenized.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "text/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+#define TEXT_MAX ((size_t) 256 * 1024 * 1024)
+
+/* Number the characters of the text, one entry for each byte. */
+static bool
+number_characters(tok_work *work, tfm_text text)
+{
+	int32_t character = -1;
+
+	free(work->characters);
+	work->characters = malloc(text.length * sizeof(int32_t) + 1);
+	if (work->characters == NULL)
+		return tfm_fail(work->context, TFM_OUT_OF_MEMORY, "out of memory while tokenizing");
+	for (size_t i = 0; i < text.length; i++)
+	{
+		character += ((unsigned char) text.data[i] & 0xC0) != 0x80;
+		work->characters[i] = character;
+	}
+	return true;
+}
+
+/* A part of the raw text becomes the string in work. */
+static bool
+load_string(tok_work *work, const char *text, tok_span span)
+{
+	size_t length = span.end - span.start;
+
+	work->string.length = work->next.length = 0;
+	if (!tok_reserve_string(work, &work->string, length))
+		return false;
+	memcpy(work->string.bytes, text + span.start, length);
+	if (work->offsets)
+		memcpy(work->string.sources, work->characters + span.start, length * sizeof(int32_t));
+	work->string.length = length;
+	return true;
+}
+
+static bool
+push_raw_added(tok_work *work, const char *text, tok_span span)
+{
+	tok_piece *piece;
+
+	if (!tok_reserve_pieces(work, 1))
+		return false;
+	piece = &work->pieces.items[work->pieces.count++];
+	*piece = (tok_piece) {.id = span.added, .word = work->words++};
+	if (work->offsets)
+	{
+		piece->start = work->characters[span.start];
+		piece->end = work->characters[span.end - 1] + 1;
+	}
+	if (work->texts)
+	{
+		piece->text = text + span.start;
+		piece->text_length = span.end - span.start;
+	}
+	return true;
+}
+
+/* The strings of the tokens from first on; those of added tokens were set before. */
+static void
+set_texts(tok_work *work, size_t first)
+{
+	for (size_t i = first; i < work->pieces.count; i++)
+	{
+		tok_piece *piece = &work->pieces.items[i];
+
+		if (piece->text == NULL)
+		{
+			const char *token = tok_id_to_token(work->tokenizer, piece->id);
+
+			piece->text = token == NULL ? "" : token;
+			piece->text_length = (uint32_t) strlen(piece->text);
+		}
+	}
+}
+
+/* Tokenize the words and added tokens that the string in work has been split into. */
+static bool
+tokenize_spans(tok_work *work, const char *kept)
+{
+	const tok_component *model = &work->tokenizer->models.items[0];
+
+	for (size_t i = 0; i < work->spans.count && work->pieces.count < work->wanted; i++)
+	{
+		tok_span span = work->spans.items[i];
+
+		if (span.added < 0)
+		{
+			if (!model->type.model->run(work, model->payload, span.start, span.end, work->words++))
+				return false;
+		}
+		else
+		{
+			if (!tok_reserve_pieces(work, 1))
+				return false;
+			tok_push_piece(work, span.added, span.start, span.end, work->words++);
+			if (work->texts)
+			{
+				tok_piece *piece = &work->pieces.items[work->pieces.count - 1];
+
+				piece->text = kept + span.start;
+				piece->text_length = span.end - span.start;
+			}
+		}
+		if ((i & 0x3FF) == 0x3FF && tfm_stopped(work->context))
+			return false;
+	}
+	return true;
+}
+
+/* A part of the raw text between added tokens. */
+static bool
+tokenize_part(tok_work *work, const char *text, tok_span part)
+{
+	const tok_tokenizer *t = work->tokenizer;
+	size_t first = work->pieces.count;
+	const char *kept = NULL;
+
+	if (!load_string(work, text, part))
+		return false;
+	for (size_t i = 0; i < t->normalizers.count; i++)
+	{
+		const tok_component *component = &t->normalizers.items[i];
+
+		if (!component->type.normalizer->run(work, component->payload))
+			return false;
+	}
+	work->spans.count = work->next_spans.count = 0;
+	if (!tok_find_added(work, &t->normalized, work->string.bytes, work->string.length,
+						&work->spans))
+		return false;
+	/* Texts of added tokens point into a copy that stays. */
+	if (work->texts && t->normalized.keys.count > 0)
+	{
+		kept = tfm_strndup(work->context, work->string.bytes, work->string.length);
+		if (kept == NULL)
+			return false;
+	}
+	for (size_t i = 0; i < t->pre_tokenizers.count; i++)
+	{
+		const tok_component *component = &t->pre_tokenizers.items[i];
+
+		if (!component->type.pre_tokenizer->run(work, component->payload))
+			return false;
+	}
+	if (!tokenize_spans(work, kept))
+		return false;
+	if (work->texts)
+		set_texts(work, first);
+	return true;
+}
+
+static bool
+tokenize_text(tok_work *work, tfm_text text)
+{
+	if (text.length > TEXT_MAX)
+		return tfm_fail(work->context, TFM_LIMIT_EXCEEDED,
+						"a text of %zu bytes is too long to tokenize", text.length);
+	if (!utf8_valid(text.data, text.length))
+		return tfm_fail(work->context, TFM_INVALID_ARGUMENT, "the text is not valid UTF-8");
+	work->words = 0;
+	work->raw.count = 0;
+	if ((work->offsets && !number_characters(work, text)) ||
+		!tok_find_added(work, &work->tokenizer->raw, text.data, text.length, &work->raw))
+		return false;
+	for (size_t i = 0; i < work->raw.count && work->pieces.count < work->wanted; i++)
+	{
+		tok_span span = work->raw.items[i];
+		bool ok = span.added >= 0 ? push_raw_added(work, text.data, span)
+								  : tokenize_part(work, text.data, span);
+
+		if (!ok || ((i & 0x3FF) == 0x3FF && tfm_stopped(work->context)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+encode(tok_work *work, tfm_text first, const tfm_text *second, const tok_encode_options *options,
+	   tok_encoding *encoding)
+{
+	size_t first_count;
+
+	if (tfm_stopped(work->context) || !tokenize_text(work, first))
+		return false;
+	first_count = work->pieces.count;
+	if (second != NULL && !tokenize_text(work, *second))
+		return false;
+	return tok_lay_out(work, first_count, second != NULL, options, encoding);
+}
+
+bool
+tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
+		   const tfm_text *second, const tok_encode_options *options, tok_encoding *encoding)
+{
+	bool offsets = (options->want & TOK_WANT_OFFSETS) != 0;
+	bool trims = (tokenizer->settings->layout_flags & TOK_LAYOUT_TRIM) != 0;
+	tok_work work = {
+		.context = context,
+		.tokenizer = tokenizer,
+		.string = {.keeps_sources = offsets},
+		.next = {.keeps_sources = offsets},
+		.wanted = SIZE_MAX,
+		.offsets = offsets,
+		.texts = (options->want & TOK_WANT_TOKENS) != 0 || (offsets && trims),
+	};
+	bool ok;
+
+	*encoding = (tok_encoding) {.count = 0};
+
+	/* One token more than is kept shows that the text is too long; the others are not looked at. */
+	if (options->max_length > 0 &&
+		options->max_length >= tok_added_count(tokenizer, second != NULL) && second == NULL &&
+		options->direction == TOK_TRUNCATE_RIGHT && (options->want & TOK_WANT_OVERFLOWING) == 0)
+		work.wanted = (size_t) options->max_length + 1;
+	ok = encode(&work, first, second, options, encoding);
+	tok_work_release(&work);
+	return ok;
+}

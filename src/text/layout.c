@@ -1,0 +1,325 @@
+/*
+ * layout.c
+ *	  Truncated pieces and special tokens, laid out as the post-processor wants.
+ *
+ * Where both texts have overflowing parts, the library merges every part of one with every part of
+ * the other; the order of those combinations follows Encoding::merge_with.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "text/pipeline.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+#include "text/unicode.h"
+
+#define OVERFLOWING_MAX 1000000
+#define SPACE_SYMBOL 0x120 /* how ByteLevel writes a space */
+
+typedef struct layout
+{
+	tok_work *work;
+	const tok_encode_options *options;
+	const tok_segment *segments;
+	size_t segment_count;
+	bool has_processor;
+	tok_parts parts[2];
+	const tok_piece *pieces[2]; /* of the first and the second text */
+	size_t *choices;			/* for each combination, the part taken for each segment */
+	size_t choice_count;
+} layout;
+
+/* What is laid out where there is no post-processor. */
+static const tok_segment plain_segments[2] = {
+	{.sequence = 0, .type_id = 0, .overflowing_type_id = 0, .id = -1},
+	{.sequence = 1, .type_id = 1, .overflowing_type_id = 1, .id = -1},
+};
+
+static void
+open_layout(layout *l, bool pair)
+{
+	const tok_tokenizer *t = l->work->tokenizer;
+
+	l->has_processor = (t->settings->layout_flags & TOK_LAYOUT_PRESENT) != 0;
+	if (!l->has_processor)
+	{
+		l->segments = plain_segments;
+		l->segment_count = pair ? 2 : 1;
+		return;
+	}
+	l->segments = t->segments + (pair ? t->settings->single_segments : 0);
+	l->segment_count = pair ? t->settings->pair_segments : t->settings->single_segments;
+}
+
+/* How many overflowing parts a segment's text has. */
+static size_t
+overflowing_parts(const layout *l, size_t segment)
+{
+	int32_t sequence = l->segments[segment].sequence;
+
+	return sequence < 0 ? 0 : l->parts[sequence].count - 1;
+}
+
+/*
+ * List the combinations of parts: the kept one first (all zeros), then the overflowing ones.  The
+ * list after a segment is made of the list before it: each overflowing combination with each part
+ * of the segment, then the kept one with each overflowing part.
+ */
+static bool
+list_choices(layout *l)
+{
+	tfm_context *context = l->work->context;
+	size_t width = l->segment_count, count = 1, filled = 1;
+
+	for (size_t s = 0; s < width; s++)
+	{
+		count = (count - 1) * (overflowing_parts(l, s) + 1) + overflowing_parts(l, s) + 1;
+		if (count > OVERFLOWING_MAX)
+			return tfm_fail(context, TFM_LIMIT_EXCEEDED,
+							"the text has too many overflowing pieces");
+	}
+	l->choice_count = count;
+	l->choices = tfm_alloc_array(context, count, width * sizeof(size_t));
+	if (l->choices == NULL)
+		return false;
+	memset(l->choices, 0, count * width * sizeof(size_t));
+	for (size_t s = 0; s < width; s++)
+	{
+		size_t parts = overflowing_parts(l, s) + 1;
+		size_t next = (filled - 1) * parts + parts;
+
+		/* From the back, so that nothing is overwritten before it has been copied. */
+		for (size_t i = next - 1; parts > 1 && i > 0; i--)
+		{
+			size_t from = i <= (filled - 1) * parts ? (i - 1) / parts + 1 : 0;
+			size_t part = from > 0 ? (i - 1) % parts : i - (filled - 1) * parts;
+
+			if (from != i)
+				memcpy(l->choices + i * width, l->choices + from * width, s * sizeof(size_t));
+			l->choices[i * width + s] = part;
+		}
+		filled = next;
+	}
+	return true;
+}
+
+static bool
+is_left_out(const layout *l, const tok_segment *segment)
+{
+	return segment->sequence < 0 && !l->options->add_special_tokens;
+}
+
+static size_t
+count_tokens(const layout *l, const size_t *choice)
+{
+	size_t count = 0;
+
+	for (size_t s = 0; s < l->segment_count; s++)
+	{
+		const tok_segment *segment = &l->segments[s];
+
+		if (segment->sequence >= 0)
+			count += l->parts[segment->sequence].items[choice[s]].stop -
+					 l->parts[segment->sequence].items[choice[s]].start;
+		else
+			count += !is_left_out(l, segment);
+	}
+	return count;
+}
+
+static bool
+allocate(const layout *l, size_t count, tok_encoding *e)
+{
+	tfm_context *context = l->work->context;
+	int want = l->options->want;
+
+	*e = (tok_encoding) {.count = count};
+	e->ids = tfm_alloc_array(context, count, sizeof(int32_t));
+	if ((want & TOK_WANT_TYPE_IDS) != 0)
+		e->type_ids = tfm_alloc_array(context, count, sizeof(int32_t));
+	if ((want & TOK_WANT_OFFSETS) != 0)
+	{
+		e->starts = tfm_alloc_array(context, count, sizeof(int32_t));
+		e->ends = tfm_alloc_array(context, count, sizeof(int32_t));
+	}
+	if ((want & TOK_WANT_WORDS) != 0)
+		e->words = tfm_alloc_array(context, count, sizeof(int32_t));
+	if ((want & TOK_WANT_SPECIAL_MASK) != 0)
+		e->special_mask = tfm_alloc_array(context, count, sizeof(uint8_t));
+	if ((want & TOK_WANT_SEQUENCES) != 0)
+		e->sequences = tfm_alloc_array(context, count, sizeof(int8_t));
+	if ((want & TOK_WANT_TOKENS) != 0)
+		e->tokens = tfm_alloc_array(context, count, sizeof(tfm_text));
+	return !tfm_failed(context);
+}
+
+static bool
+is_trimmed(uint32_t character)
+{
+	return character == SPACE_SYMBOL || tok_is_space(character);
+}
+
+/* Leave spaces at the ends of a token out of its offsets, as ByteLevel's process_offsets does. */
+static void
+trim_offsets(const layout *l, const tok_piece *piece, bool first, int32_t *start, int32_t *end)
+{
+	int32_t leading = 0, trailing = 0;
+	size_t length = piece->text_length;
+	int width;
+
+	for (size_t i = 0; i < length && is_trimmed(utf8_decode(piece->text + i, &width));
+		 i += (size_t) width)
+		leading++;
+	while (length > 0)
+	{
+		size_t i = length - 1;
+
+		while (i > 0 && ((unsigned char) piece->text[i] & 0xC0) == 0x80)
+			i--;
+		if (!is_trimmed(utf8_decode(piece->text + i, &width)))
+			break;
+		trailing++;
+		length = i;
+	}
+	if (leading == 1 && (first || *start == 0) &&
+		(l->work->tokenizer->settings->layout_flags & TOK_LAYOUT_PREFIX_SPACE) != 0)
+		leading = 0;
+	if (leading > 0)
+		*start = *start + leading < *end ? *start + leading : *end;
+	if (trailing > 0 && *end >= trailing)
+		*end = *end - trailing > *start ? *end - trailing : *start;
+}
+
+/* Everything about a token but its sequence. */
+static void
+put_token(tok_encoding *e, size_t at, const tok_piece *piece, int32_t type_id, bool special)
+{
+	e->ids[at] = piece->id;
+	if (e->type_ids != NULL)
+		e->type_ids[at] = type_id;
+	if (e->starts != NULL)
+	{
+		e->starts[at] = piece->start;
+		e->ends[at] = piece->end;
+	}
+	if (e->words != NULL)
+		e->words[at] = piece->word;
+	if (e->special_mask != NULL)
+		e->special_mask[at] = special;
+	if (e->tokens != NULL)
+		e->tokens[at] = (tfm_text) {.data = piece->text, .length = piece->text_length};
+}
+
+static void
+put_special(const layout *l, const tok_segment *segment, tok_encoding *e, size_t at)
+{
+	tok_piece piece = {.id = segment->id, .word = -1};
+
+	piece.text = tok_string_at(l->work->tokenizer, segment->text);
+	piece.text_length = (uint32_t) strlen(piece.text);
+	put_token(e, at, &piece, segment->type_id, true);
+}
+
+static void
+put_part(const layout *l, const tok_segment *segment, size_t part, tok_encoding *e, size_t at)
+{
+	tok_part range = l->parts[segment->sequence].items[part];
+	int32_t type_id = part == 0 ? segment->type_id : segment->overflowing_type_id;
+	bool trims =
+		e->starts != NULL && (l->work->tokenizer->settings->layout_flags & TOK_LAYOUT_TRIM) != 0;
+
+	for (size_t i = range.start; i < range.stop; i++, at++)
+	{
+		const tok_piece *piece = &l->pieces[segment->sequence][i];
+
+		put_token(e, at, piece, type_id, false);
+		if (trims)
+			trim_offsets(l, piece, i == range.start, &e->starts[at], &e->ends[at]);
+	}
+}
+
+/*
+ * The sequence of each token, as Encoding.sequence_ids tells it: a text that is laid out twice is
+ * known by its last place, and a missing one covers everything.
+ */
+static void
+put_sequences(tok_encoding *e, const tok_part ranges[2], const bool present[2])
+{
+	int known = present[0] + present[1];
+
+	if (e->sequences == NULL || e->count == 0)
+		return;
+	memset(e->sequences, -1, e->count);
+	for (int sequence = 0; sequence < (known == 0 ? 1 : known); sequence++)
+	{
+		size_t start = present[sequence] ? ranges[sequence].start : 0;
+		size_t stop = present[sequence] ? ranges[sequence].stop : e->count;
+
+		memset(e->sequences + start, sequence, stop - start);
+	}
+}
+
+static bool
+lay_out_choice(const layout *l, const size_t *choice, tok_encoding *e)
+{
+	tok_part ranges[2] = {{0, 0}, {0, 0}};
+	bool present[2] = {false, false};
+	size_t at = 0;
+
+	if (!allocate(l, count_tokens(l, choice), e))
+		return false;
+	for (size_t s = 0; s < l->segment_count; s++)
+	{
+		const tok_segment *segment = &l->segments[s];
+		size_t start = at;
+
+		if (is_left_out(l, segment))
+			continue;
+		if (segment->sequence < 0)
+		{
+			put_special(l, segment, e, at++);
+			continue;
+		}
+		put_part(l, segment, choice[s], e, at);
+		at += l->parts[segment->sequence].items[choice[s]].stop -
+			  l->parts[segment->sequence].items[choice[s]].start;
+		if (l->has_processor || (choice[s] == 0 && l->segment_count > 1))
+		{
+			ranges[segment->sequence] = (tok_part) {start, at};
+			present[segment->sequence] = true;
+		}
+	}
+	put_sequences(e, ranges, present);
+	return true;
+}
+
+bool
+tok_lay_out(tok_work *work, size_t first_count, bool pair, const tok_encode_options *options,
+			tok_encoding *encoding)
+{
+	layout l = {
+		.work = work,
+		.options = options,
+		.pieces = {work->pieces.items, work->pieces.items + first_count},
+	};
+	const size_t counts[2] = {first_count, work->pieces.count - first_count};
+	int32_t added = options->add_special_tokens ? tok_added_count(work->tokenizer, pair) : 0;
+
+	open_layout(&l, pair);
+	if (!tok_truncate(work->context, options, added, counts, pair, l.parts) || !list_choices(&l) ||
+		!lay_out_choice(&l, l.choices, encoding))
+		return false;
+	if (l.choice_count == 1)
+		return true;
+	encoding->overflowing =
+		tfm_alloc_array(work->context, l.choice_count - 1, sizeof(tok_encoding));
+	if (encoding->overflowing == NULL)
+		return false;
+	encoding->overflowing_count = l.choice_count - 1;
+	for (size_t i = 1; i < l.choice_count; i++)
+		if (tfm_stopped(work->context) ||
+			!lay_out_choice(&l, l.choices + i * l.segment_count, &encoding->overflowing[i - 1]))
+			return false;
+	return true;
+}

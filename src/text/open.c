@@ -1,0 +1,325 @@
+/*
+ * open.c
+ *	  Opening a compiled tokenizer, and what can be asked of it.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <stdalign.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "text/blob.h"
+#include "text/compile.h"
+
+bool
+tok_fail_damaged(tfm_context *context)
+{
+	return tfm_fail(context, TFM_CORRUPTED, "the compiled tokenizer is damaged");
+}
+
+/* The record at *offset, which moves to the next; NULL at the end or if the section is damaged. */
+static const blob_record *
+next_record(const void *bytes, size_t length, size_t *offset)
+{
+	const blob_record *record = (const void *) ((const char *) bytes + *offset);
+	size_t rest = length - *offset;
+
+	if (rest < sizeof(blob_record) || record->length > rest - sizeof(blob_record) ||
+		memchr(record->type, '\0', sizeof(record->type)) == NULL)
+		return NULL;
+	*offset += sizeof(blob_record) + size_round_up(record->length, 8);
+	return *offset <= length ? record : NULL;
+}
+
+static const void *const *
+types_of(tok_section section)
+{
+	switch (section)
+	{
+		case TOK_SECTION_NORMALIZERS:
+			return (const void *const *) tok_normalizers;
+		case TOK_SECTION_PRE_TOKENIZERS:
+			return (const void *const *) tok_pre_tokenizers;
+		case TOK_SECTION_MODEL:
+			return (const void *const *) tok_models;
+		default:
+			return (const void *const *) tok_decoders;
+	}
+}
+
+static const void *
+find_type(tok_section section, const char *type)
+{
+	for (const void *const *item = types_of(section); *item != NULL; item++)
+		if (strcmp(((const tok_row *) *item)->type, type) == 0)
+			return *item;
+	return NULL;
+}
+
+static void
+set_type(tok_component *component, tok_section section, const void *type)
+{
+	switch (section)
+	{
+		case TOK_SECTION_NORMALIZERS:
+			component->type.normalizer = type;
+			break;
+		case TOK_SECTION_PRE_TOKENIZERS:
+			component->type.pre_tokenizer = type;
+			break;
+		case TOK_SECTION_MODEL:
+			component->type.model = type;
+			break;
+		default:
+			component->type.decoder = type;
+	}
+}
+
+bool
+tok_resolve_components(tfm_context *context, tok_section section, const void *bytes, size_t length,
+					   tok_components *components)
+{
+	size_t offset = 0;
+
+	*components = (tok_components) {.items = NULL};
+	while (offset < length)
+	{
+		if (next_record(bytes, length, &offset) == NULL)
+			return tok_fail_damaged(context);
+		components->count++;
+	}
+	components->items = tfm_alloc_array(context, components->count, sizeof(tok_component));
+	if (components->items == NULL)
+		return false;
+	offset = 0;
+	for (size_t i = 0; i < components->count; i++)
+	{
+		const blob_record *record = next_record(bytes, length, &offset);
+		const void *type = find_type(section, record->type);
+
+		if (type == NULL)
+			return tok_fail_damaged(context);
+		set_type(&components->items[i], section, type);
+		components->items[i].payload =
+			(tok_payload) {.bytes = record + 1, .length = (size_t) record->length};
+	}
+	return true;
+}
+
+static bool
+check_header(tfm_context *context, const blob_header *header, size_t length)
+{
+	if (length < sizeof(blob_header) || memcmp(header->magic, BLOB_MAGIC, 8) != 0)
+		return tok_fail_damaged(context);
+	if (header->version != BLOB_VERSION || header->section_count != TOK_SECTION_COUNT)
+		return tfm_fail(context, TFM_CORRUPTED,
+						"the compiled tokenizer is of version %u, not %u: compile it again",
+						header->version, BLOB_VERSION);
+	if (header->length > length)
+		return tok_fail_damaged(context);
+	for (int i = 0; i < TOK_SECTION_COUNT; i++)
+	{
+		const blob_section *section = &header->sections[i];
+
+		if (section->offset % 8 != 0 || section->offset > header->length ||
+			section->length > header->length - section->offset)
+			return tok_fail_damaged(context);
+	}
+	return true;
+}
+
+/* A section's bytes, and in *count how many items of item_size they are. */
+static const void *
+section_at(const blob_header *header, tok_section section, size_t item_size, size_t *count)
+{
+	*count = (size_t) header->sections[section].length / item_size;
+	return (const char *) header + header->sections[section].offset;
+}
+
+static trie
+trie_at(const blob_header *header, tok_section section)
+{
+	size_t count;
+	const trie_node *nodes = section_at(header, section, sizeof(trie_node), &count);
+
+	return (trie) {.nodes = nodes, .count = count > UINT32_MAX ? 0 : (uint32_t) count};
+}
+
+static bool
+is_id(const tok_tokenizer *tokenizer, int64_t id)
+{
+	return id >= 0 && id < tokenizer->settings->id_limit;
+}
+
+/* Point to the sections, and check that their sizes fit the settings. */
+static bool
+open_sections(tok_tokenizer *t, const blob_header *header)
+{
+	size_t count, limit;
+
+	t->settings = section_at(header, TOK_SECTION_SETTINGS, sizeof(tok_settings), &count);
+	if (count != 1 || t->settings->id_limit < 0)
+		return false;
+	limit = (size_t) t->settings->id_limit;
+	t->strings = section_at(header, TOK_SECTION_STRINGS, 1, &t->strings_length);
+	if (t->strings_length > 0 && t->strings[t->strings_length - 1] != '\0')
+		return false;
+	t->tokens = section_at(header, TOK_SECTION_TOKENS, sizeof(uint32_t), &count);
+	if (count < limit)
+		return false;
+	t->id_flags = section_at(header, TOK_SECTION_ID_FLAGS, 1, &count);
+	if (count < limit)
+		return false;
+	t->segments = section_at(header, TOK_SECTION_SEGMENTS, sizeof(tok_segment), &count);
+	if (t->settings->single_segments > count ||
+		t->settings->pair_segments > count - t->settings->single_segments)
+		return false;
+	t->added = section_at(header, TOK_SECTION_ADDED, sizeof(tok_added), &t->added_count);
+	t->vocabulary = trie_at(header, TOK_SECTION_VOCABULARY);
+	t->raw.keys = trie_at(header, TOK_SECTION_ADDED_RAW);
+	t->normalized.keys = trie_at(header, TOK_SECTION_ADDED_NORMALIZED);
+	return true;
+}
+
+/* The few ids that stand in settings, added tokens and segments. */
+static bool
+check_ids(const tok_tokenizer *t)
+{
+	size_t segments = (size_t) t->settings->single_segments + t->settings->pair_segments;
+
+	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
+		if (t->settings->special_ids[i] != -1 && !is_id(t, t->settings->special_ids[i]))
+			return false;
+	for (size_t i = 0; i < t->added_count; i++)
+		if (!is_id(t, t->added[i].id))
+			return false;
+	for (size_t i = 0; i < segments; i++)
+	{
+		const tok_segment *segment = &t->segments[i];
+		bool pair = i >= t->settings->single_segments;
+
+		if (segment->sequence == -1 ? !is_id(t, segment->id)
+									: segment->sequence < 0 || segment->sequence > (pair ? 1 : 0))
+			return false;
+	}
+	return true;
+}
+
+static bool
+open_components(tfm_context *context, const blob_header *header, tok_section section,
+				tok_components *components)
+{
+	size_t length;
+	const void *bytes = section_at(header, section, 1, &length);
+
+	return tok_resolve_components(context, section, bytes, length, components);
+}
+
+const tok_tokenizer *
+tok_open(tfm_context *context, const void *blob, size_t length)
+{
+	const blob_header *header = blob;
+	tok_tokenizer *t;
+
+	if ((uintptr_t) blob % alignof(blob_header) != 0)
+	{
+		tfm_fail(context, TFM_INVALID_ARGUMENT, "the compiled tokenizer is not aligned");
+		return NULL;
+	}
+	if (!check_header(context, header, length) ||
+		(t = tfm_alloc_zero(context, sizeof(tok_tokenizer))) == NULL)
+		return NULL;
+	if (!open_sections(t, header) || !check_ids(t))
+	{
+		tok_fail_damaged(context);
+		return NULL;
+	}
+	if (!open_components(context, header, TOK_SECTION_NORMALIZERS, &t->normalizers) ||
+		!open_components(context, header, TOK_SECTION_PRE_TOKENIZERS, &t->pre_tokenizers) ||
+		!open_components(context, header, TOK_SECTION_MODEL, &t->models) ||
+		!open_components(context, header, TOK_SECTION_DECODERS, &t->decoders))
+		return NULL;
+	if (t->models.count != 1)
+	{
+		tok_fail_damaged(context);
+		return NULL;
+	}
+	if (!t->models.items[0].type.model->check(context, t, t->models.items[0].payload))
+		return NULL;
+	tok_open_matcher(&t->raw);
+	tok_open_matcher(&t->normalized);
+	return t;
+}
+
+const char *
+tok_string_at(const tok_tokenizer *tokenizer, uint32_t offset)
+{
+	return offset < tokenizer->strings_length ? tokenizer->strings + offset : "";
+}
+
+const char *
+tok_id_to_token(const tok_tokenizer *tokenizer, int32_t id)
+{
+	if (!is_id(tokenizer, id) || tokenizer->tokens[id] >= tokenizer->strings_length)
+		return NULL;
+	return tokenizer->strings + tokenizer->tokens[id];
+}
+
+int32_t
+tok_token_to_id(const tok_tokenizer *tokenizer, tfm_text token)
+{
+	uint32_t id;
+
+	for (size_t i = 0; i < tokenizer->added_count; i++)
+	{
+		const char *content = tok_string_at(tokenizer, tokenizer->added[i].content);
+
+		if (strncmp(content, token.data, token.length) == 0 && content[token.length] == '\0')
+			return (int32_t) tokenizer->added[i].id;
+	}
+	id = tok_trie_find(&tokenizer->vocabulary, token.data, token.length);
+	return id < (uint32_t) tokenizer->settings->id_limit ? (int32_t) id : -1;
+}
+
+int32_t
+tok_vocabulary_size(const tok_tokenizer *tokenizer)
+{
+	return tokenizer->settings->vocabulary_size;
+}
+
+int32_t
+tok_id_limit(const tok_tokenizer *tokenizer)
+{
+	return tokenizer->settings->id_limit;
+}
+
+int32_t
+tok_special_id(const tok_tokenizer *tokenizer, tok_special which)
+{
+	return tokenizer->settings->special_ids[which];
+}
+
+bool
+tok_is_special(const tok_tokenizer *tokenizer, int32_t id)
+{
+	return is_id(tokenizer, id) && (tokenizer->id_flags[id] & TOK_ID_SPECIAL) != 0;
+}
+
+int32_t
+tok_added_count(const tok_tokenizer *tokenizer, bool pair)
+{
+	const tok_settings *settings = tokenizer->settings;
+	const tok_segment *segments = tokenizer->segments + (pair ? settings->single_segments : 0);
+	uint32_t count = pair ? settings->pair_segments : settings->single_segments;
+	int32_t added = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		added += segments[i].sequence == -1;
+	return added;
+}
+
+int64_t
+tok_model_max_length(const tok_tokenizer *tokenizer)
+{
+	return tokenizer->settings->model_max_length;
+}

@@ -1,0 +1,337 @@
+/*
+ * pipeline.h
+ *	  What the parts of the tokenizer pipeline share: the opened tokenizer, the work of one encoding,
+ *	  and the tables of component types.
+ *
+ * A component type ("BertNormalizer", "WordPiece", ...) is one row: how it is compiled from its JSON
+ * object to a payload in the blob, and how it runs on that payload.  To add one, write its row in a
+ * file of its own and name it in the table of its stage in components.c.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_TEXT_PIPELINE_H
+#define TFM_TEXT_PIPELINE_H
+
+#include "base/json.h"
+#include "text/tokenizer.h"
+#include "text/trie.h"
+
+/*
+ * The text in work, as bytes and, for each byte, the original character that it stems from (alignment
+ * in the library: always one character).  Sources are kept only where offsets are wanted.
+ */
+typedef struct tok_string
+{
+	char *bytes;
+	size_t length;
+	size_t capacity;  /* of bytes, and of sources */
+	int32_t *sources; /* NULL unless kept */
+	bool keeps_sources;
+} tok_string;
+
+/* A part of the string: a word, or an added token. */
+typedef struct tok_span
+{
+	uint32_t start, end; /* bytes of the string */
+	int32_t added;		 /* id of an added token; -1: text that is still to be tokenized */
+} tok_span;
+
+typedef struct tok_spans
+{
+	tok_span *items;
+	size_t count;
+	size_t capacity;
+} tok_spans;
+
+/* A token as the model makes it. */
+typedef struct tok_piece
+{
+	int32_t id;
+	int32_t word;
+	int32_t start, end; /* characters of the original text; 0 unless wanted */
+	const char *text;	/* NULL unless wanted; zero-terminated in the blob, or in the arena */
+	uint32_t text_length;
+} tok_piece;
+
+typedef struct tok_pieces
+{
+	tok_piece *items;
+	size_t count;
+	size_t capacity;
+} tok_pieces;
+
+/* A decomposed character that waits for its place in canonical order. */
+typedef struct tok_mark
+{
+	uint32_t character;
+	int32_t source;
+	uint8_t class;
+	bool first; /* of its decomposition */
+} tok_mark;
+
+typedef struct tok_marks
+{
+	tok_mark *items;
+	size_t count;
+	size_t capacity;
+} tok_marks;
+
+/* What one tok_encode works with; everything in it is freed by tok_work_release. */
+typedef struct tok_work
+{
+	tfm_context *context;
+	const tok_tokenizer *tokenizer;
+	tok_string string; /* the text as normalised so far */
+	tok_string next;   /* where a step writes to, before the two are swapped */
+	tok_spans spans;   /* its parts */
+	tok_spans next_spans;
+	tok_spans raw;		 /* parts of the raw text */
+	int32_t *characters; /* the character of each byte of the raw text; NULL unless wanted */
+	tok_pieces pieces;	 /* tokens made so far */
+	tok_marks marks;	 /* the normalizers' own */
+	tok_marks unsorted;
+	size_t wanted; /* pieces after which nothing more is needed */
+	bool offsets;
+	bool texts;
+	int32_t words; /* words made so far */
+} tok_work;
+
+/* Payload of a component: bytes in the blob, 8-byte aligned, whose length was only bounds-checked. */
+typedef struct tok_payload
+{
+	const void *bytes;
+	size_t length;
+} tok_payload;
+
+struct tok_compiler;
+
+/* A component in a file being compiled: its spec, and where its payload goes. */
+typedef bool (*tok_compile_function)(struct tok_compiler *compiler, json spec, buffer *payload);
+
+/* What the rows of all tables begin with. */
+typedef struct tok_row
+{
+	const char *type;			  /* as in tokenizer.json */
+	tok_compile_function compile; /* NULL: there is no payload */
+} tok_row;
+
+/* Rewrites work->string (a text between added tokens) to work->next and swaps them. */
+typedef struct tok_normalizer
+{
+	tok_row row;
+	bool (*run)(tok_work *work, tok_payload payload);
+} tok_normalizer;
+
+/* Splits work->spans that are not added tokens; may rewrite the string as well. */
+typedef struct tok_pre_tokenizer
+{
+	tok_row row;
+	bool (*run)(tok_work *work, tok_payload payload);
+} tok_pre_tokenizer;
+
+/* Appends the pieces of a word, bytes start..end of work->string, all with that word number. */
+typedef struct tok_model
+{
+	tok_row row;
+	bool (*check)(tfm_context *context, const tok_tokenizer *tokenizer, tok_payload payload);
+	bool (*run)(tok_work *work, tok_payload payload, uint32_t start, uint32_t end, int32_t word);
+} tok_model;
+
+/* Adds to the compiler's layout of special tokens around the texts; runs as data (layout.c). */
+typedef struct tok_post_processor
+{
+	tok_row row;
+} tok_post_processor;
+
+/* Rewrites the texts of tokens, which are in the arena; at the end they are joined. */
+typedef struct tok_decoder
+{
+	tok_row row;
+	bool (*run)(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *count);
+} tok_decoder;
+
+/* The tables, each ended by NULL; only components.c knows the types. */
+extern const tok_normalizer *const tok_normalizers[];
+extern const tok_pre_tokenizer *const tok_pre_tokenizers[];
+extern const tok_model *const tok_models[];
+extern const tok_post_processor *const tok_post_processors[];
+extern const tok_decoder *const tok_decoders[];
+
+/* The rows, each in the file that implements it. */
+extern const tok_normalizer tok_normalizer_bert;
+extern const tok_normalizer tok_normalizer_lowercase;
+extern const tok_normalizer tok_normalizer_strip_accents;
+extern const tok_normalizer tok_normalizer_nfc, tok_normalizer_nfd;
+extern const tok_normalizer tok_normalizer_nfkc, tok_normalizer_nfkd;
+extern const tok_pre_tokenizer tok_pre_tokenizer_bert;
+extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace;
+extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
+extern const tok_model tok_model_wordpiece;
+extern const tok_post_processor tok_post_processor_template;
+extern const tok_post_processor tok_post_processor_bert;
+extern const tok_post_processor tok_post_processor_roberta;
+extern const tok_decoder tok_decoder_wordpiece;
+
+/* Resolved components of a stage, in the order in which they run. */
+typedef struct tok_component
+{
+	union
+	{
+		const tok_normalizer *normalizer;
+		const tok_pre_tokenizer *pre_tokenizer;
+		const tok_model *model;
+		const tok_decoder *decoder;
+	} type;
+	tok_payload payload;
+} tok_component;
+
+typedef struct tok_components
+{
+	tok_component *items;
+	size_t count;
+} tok_components;
+
+/* Flags of an added token, and of an id. */
+#define TOK_ADDED_SINGLE_WORD 1u
+#define TOK_ADDED_LSTRIP 2u
+#define TOK_ADDED_RSTRIP 4u
+#define TOK_ADDED_NORMALIZED 8u
+#define TOK_ADDED_SPECIAL 16u
+#define TOK_ID_SKIPPED 1u /* left out by decode(skip_special_tokens = true) */
+#define TOK_ID_SPECIAL 2u
+
+/* An added token in the blob. */
+typedef struct tok_added
+{
+	uint32_t content; /* offset of its zero-terminated content in the section of strings */
+	uint32_t id;
+	uint32_t flags;
+	uint32_t padding;
+} tok_added;
+
+/* A part of what the post-processor makes: a special token, or the tokens of a text. */
+typedef struct tok_segment
+{
+	int32_t sequence; /* 0, 1; -1: a special token */
+	int32_t type_id;
+	int32_t overflowing_type_id; /* the one that tokens of overflowing pieces get */
+	int32_t id;					 /* of the special token */
+	uint32_t text;				 /* of the special token: offset in the section of strings */
+	uint32_t padding;
+} tok_segment;
+
+#define TOK_LAYOUT_PRESENT 1u	   /* there is a post-processor */
+#define TOK_LAYOUT_TRIM 2u		   /* offsets leave out spaces at the ends of a token */
+#define TOK_LAYOUT_PREFIX_SPACE 4u /* but not the one space that was put before the text */
+
+/* The settings in the blob. */
+typedef struct tok_settings
+{
+	int64_t model_max_length;
+	int32_t vocabulary_size;
+	int32_t id_limit;
+	int32_t special_ids[TOK_SPECIAL_COUNT];
+	uint32_t layout_flags;
+	uint32_t single_segments; /* then those of the pair */
+	uint32_t pair_segments;
+} tok_settings;
+
+/* The sections of the blob, in this order. */
+typedef enum tok_section
+{
+	TOK_SECTION_SETTINGS,		  /* tok_settings */
+	TOK_SECTION_STRINGS,		  /* zero-terminated strings */
+	TOK_SECTION_TOKENS,			  /* uint32_t[id_limit]: offset in the strings; UINT32_MAX: none */
+	TOK_SECTION_ID_FLAGS,		  /* uint8_t[id_limit] */
+	TOK_SECTION_VOCABULARY,		  /* trie of the model's tokens to ids */
+	TOK_SECTION_ADDED,			  /* tok_added[] */
+	TOK_SECTION_ADDED_RAW,		  /* trie of those to be found in the raw text, to indexes */
+	TOK_SECTION_ADDED_NORMALIZED, /* trie of those to be found in the normalised text */
+	TOK_SECTION_SEGMENTS,		  /* tok_segment[] */
+	TOK_SECTION_NORMALIZERS,	  /* component records */
+	TOK_SECTION_PRE_TOKENIZERS,
+	TOK_SECTION_MODEL,
+	TOK_SECTION_DECODERS,
+	TOK_SECTION_COUNT
+} tok_section;
+
+/* A trie of added tokens, with the first bytes that its keys have. */
+typedef struct tok_matcher
+{
+	trie keys; /* to indexes of tok_added */
+	bool starts[256];
+	int only_start; /* the one first byte there is; -1: several */
+} tok_matcher;
+
+struct tok_tokenizer
+{
+	const tok_settings *settings;
+	const char *strings;
+	size_t strings_length;
+	const uint32_t *tokens;
+	const uint8_t *id_flags;
+	trie vocabulary;
+	const tok_added *added;
+	size_t added_count;
+	tok_matcher raw, normalized;
+	const tok_segment *segments;
+	tok_components normalizers, pre_tokenizers, models, decoders;
+};
+
+/* A string of the section of strings; "" for an offset outside. */
+extern const char *tok_string_at(const tok_tokenizer *tokenizer, uint32_t offset);
+
+/* The records of a section's components, resolved; fails for an unknown type. */
+extern bool tok_resolve_components(tfm_context *context, tok_section section, const void *bytes,
+								   size_t length, tok_components *components);
+
+/* work.c: growing the parts of the work; false with an error recorded. */
+extern void tok_work_release(tok_work *work);
+extern bool tok_reserve_string(tok_work *work, tok_string *string, size_t more);
+extern bool tok_reserve_spans(tok_work *work, tok_spans *spans, size_t more);
+extern bool tok_reserve_pieces(tok_work *work, size_t more);
+extern bool tok_append_mark(tok_work *work, tok_marks *marks, tok_mark mark);
+extern bool tok_append_character(tok_work *work, tok_string *string, uint32_t character,
+								 int32_t source);
+extern bool tok_append_span(tok_work *work, tok_spans *spans, size_t start, size_t end,
+							int32_t added);
+extern void tok_swap_strings(tok_work *work);
+extern void tok_swap_spans(tok_work *work);
+
+/* The original character of a byte of the string; 0 where sources are not kept. */
+static inline int32_t
+tok_source(const tok_string *string, size_t byte)
+{
+	return string->keeps_sources ? string->sources[byte] : 0;
+}
+
+/*
+ * Append a token for bytes start..end of the work's string.  Reserve first.
+ */
+extern void tok_push_piece(tok_work *work, int32_t id, size_t start, size_t end, int32_t word);
+
+/* layout.c: truncate the pieces of the text (the first first_count) and the pair, and lay them out. */
+extern bool tok_lay_out(tok_work *work, size_t first_count, bool pair,
+						const tok_encode_options *options, tok_encoding *encoding);
+
+/* truncate.c: the parts that remain of count tokens: the one kept, then those that overflow. */
+typedef struct tok_part
+{
+	size_t start, stop;
+} tok_part;
+
+typedef struct tok_parts
+{
+	tok_part *items;
+	size_t count;
+} tok_parts;
+
+extern bool tok_truncate(tfm_context *context, const tok_encode_options *options, int32_t added,
+						 const size_t counts[2], bool pair, tok_parts parts[2]);
+
+/* added.c: split a text at added tokens; spans of it in order, none for an empty text. */
+extern bool tok_find_added(tok_work *work, const tok_matcher *matcher, const char *text,
+						   size_t length, tok_spans *spans);
+extern void tok_open_matcher(tok_matcher *matcher);
+
+#endif

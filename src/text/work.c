@@ -1,0 +1,166 @@
+/*
+ * work.c
+ *	  The growing arrays that one encoding works with.
+ *
+ * They are malloc'ed, not in the arena, so that a text leaves nothing behind but its tokens.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "text/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "base/utf8.h"
+
+/* Spans count bytes in 32 bits. */
+#define STRING_MAX ((size_t) INT32_MAX)
+
+void
+tok_work_release(tok_work *work)
+{
+	free(work->string.bytes);
+	free(work->string.sources);
+	free(work->next.bytes);
+	free(work->next.sources);
+	free(work->spans.items);
+	free(work->next_spans.items);
+	free(work->raw.items);
+	free(work->characters);
+	free(work->pieces.items);
+	free(work->marks.items);
+	free(work->unsorted.items);
+}
+
+/* Grow an array of items; on success it has room for more than *capacity was. */
+static bool
+grow(tok_work *work, void *items, size_t *capacity, size_t wanted, size_t item_size)
+{
+	void **array = items;
+	size_t room = *capacity < 64 ? 64 : *capacity * 2;
+	size_t bytes;
+	void *larger;
+
+	if (room < wanted)
+		room = wanted;
+	if (!size_multiply(room, item_size, &bytes))
+		return tfm_fail(work->context, TFM_OUT_OF_MEMORY, "out of memory");
+	larger = realloc(*array, bytes);
+	if (larger == NULL)
+		return tfm_fail(work->context, TFM_OUT_OF_MEMORY,
+						"out of memory while tokenizing (%zu bytes)", bytes);
+	*array = larger;
+	*capacity = room;
+	return true;
+}
+
+bool
+tok_reserve_string(tok_work *work, tok_string *string, size_t more)
+{
+	size_t wanted = string->length + more;
+	size_t capacity = string->capacity;
+
+	if (wanted <= string->capacity)
+		return true;
+	if (wanted > STRING_MAX)
+		return tfm_fail(work->context, TFM_LIMIT_EXCEEDED, "the text is too long to tokenize");
+	if (string->keeps_sources)
+	{
+		if (!grow(work, &string->sources, &capacity, wanted, sizeof(int32_t)))
+			return false;
+		capacity = string->capacity;
+	}
+	if (!grow(work, &string->bytes, &capacity, wanted, 1))
+		return false;
+	string->capacity = capacity;
+	return true;
+}
+
+bool
+tok_reserve_spans(tok_work *work, tok_spans *spans, size_t more)
+{
+	return spans->count + more <= spans->capacity ||
+		   grow(work, &spans->items, &spans->capacity, spans->count + more, sizeof(tok_span));
+}
+
+bool
+tok_reserve_pieces(tok_work *work, size_t more)
+{
+	tok_pieces *pieces = &work->pieces;
+
+	return pieces->count + more <= pieces->capacity ||
+		   grow(work, &pieces->items, &pieces->capacity, pieces->count + more, sizeof(tok_piece));
+}
+
+bool
+tok_append_mark(tok_work *work, tok_marks *marks, tok_mark mark)
+{
+	if (marks->count == marks->capacity &&
+		!grow(work, &marks->items, &marks->capacity, marks->count + 1, sizeof(tok_mark)))
+		return false;
+	marks->items[marks->count++] = mark;
+	return true;
+}
+
+bool
+tok_append_character(tok_work *work, tok_string *string, uint32_t character, int32_t source)
+{
+	int width;
+
+	if (!tok_reserve_string(work, string, 4))
+		return false;
+	width = utf8_encode(character, string->bytes + string->length);
+	if (string->keeps_sources)
+		for (int i = 0; i < width; i++)
+			string->sources[string->length + (size_t) i] = source;
+	string->length += (size_t) width;
+	return true;
+}
+
+bool
+tok_append_span(tok_work *work, tok_spans *spans, size_t start, size_t end, int32_t added)
+{
+	if (!tok_reserve_spans(work, spans, 1))
+		return false;
+	spans->items[spans->count++] =
+		(tok_span) {.start = (uint32_t) start, .end = (uint32_t) end, .added = added};
+	return true;
+}
+
+void
+tok_swap_strings(tok_work *work)
+{
+	tok_string swapped = work->string;
+
+	work->string = work->next;
+	work->next = swapped;
+	work->next.length = 0;
+}
+
+void
+tok_swap_spans(tok_work *work)
+{
+	tok_spans swapped = work->spans;
+
+	work->spans = work->next_spans;
+	work->next_spans = swapped;
+	work->next_spans.count = 0;
+}
+
+void
+tok_push_piece(tok_work *work, int32_t id, size_t start, size_t end, int32_t word)
+{
+	tok_piece *piece = &work->pieces.items[work->pieces.count++];
+
+	piece->id = id;
+	piece->word = word;
+	piece->text = NULL;
+	if (work->offsets && end > start)
+	{
+		piece->start = work->string.sources[start];
+		piece->end = work->string.sources[end - 1] + 1;
+	}
+	else
+		piece->start = piece->end = 0;
+}
