@@ -215,13 +215,13 @@ attend_tile(attend_work *w, int64_t query, int rows)
 	if (o->bias != NULL)
 		block.bias = tile_bias(w, query, rows, &block.bias_stride);
 	for (int64_t j = 0; j < block.columns; j += KERNEL_COLUMNS)
-		table->multiply(rows, o->head_dim, q, o->q_stride, w->packed_keys + j * o->head_dim,
+		table->multiply(rows, o->head_dim, q, o->q_stride, w->packed_keys + j * o->head_dim, false,
 						w->scores + j, KEY_BLOCK);
 	table->softmax(&block);
 	for (int64_t j = 0; j < padded_dim; j += KERNEL_COLUMNS)
 	{
 		table->multiply(rows, w->keys, w->scores, KEY_BLOCK, w->packed_values + j * KEY_BLOCK,
-						w->tile, KERNEL_COLUMNS);
+						false, w->tile, KERNEL_COLUMNS);
 		table->accumulate(rows, w->correction, w->tile, KERNEL_COLUMNS,
 						  w->result + at * padded_dim + j, padded_dim);
 	}

@@ -69,12 +69,12 @@ typedef struct kernels
 	int rows; /* most rows of a tile */
 
 	/*
-	 * c[rows, 32] = a[rows, k] panel[k, 32]: each element is one chain of additions from k = 0 up,
-	 * whatever the number of rows (1 .. kernels->rows).  The panel and c are aligned to 64 bytes,
-	 * c_stride is a multiple of 16.
+	 * c[rows, 32] = a[rows, k] panel[k, 32], or added to c: each element is one chain of additions
+	 * from 0 and k = 0 up, whatever the number of rows (1 .. kernels->rows).  The panel and c are
+	 * aligned to 64 bytes, c_stride is a multiple of 16.
 	 */
 	void (*multiply)(int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
-					 float *c, int64_t c_stride);
+					 bool add, float *c, int64_t c_stride);
 
 	/* y = activation(tile + bias) + residual; tile[rows][32] is overwritten; columns 1 .. 32. */
 	void (*finish_linear)(const linear_finish *finish, int rows, int columns, float *tile);

@@ -3,8 +3,8 @@
  *	  A linear layer: the result is cut into items of some rows by some panels, each item into tiles
  *	  that fit into registers.
  *
- * How it is cut follows the caches and the threads and does not touch the bits: every element is
- * summed by one kernel call over all of k.
+ * How it is cut follows the caches and the threads and does not touch the bits: the sum of an element
+ * is cut into chunks of k by the length of k alone, and within a chunk it is one kernel call.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -16,8 +16,10 @@
 #include "base/threads.h"
 #include "tensor/kernels.h"
 
+#define CHUNK 384					  /* longest chunk of k; the results' bits depend on it */
 #define ITEM_ROWS 56				  /* about so many, in whole tiles */
-#define ITEM_PANEL_BYTES (256 * 1024) /* of panels, which stay in the second level cache */
+#define ITEM_PANEL_BYTES (256 * 1024) /* of panels' chunks: they stay in the second level cache */
+#define ITEM_MAX_PANELS 16			  /* bounds the sums of an item */
 #define ITEMS_PER_THREAD 4			  /* at least, where the result is large enough */
 
 /*
@@ -25,19 +27,32 @@
  * are copied to rows with padding between them.
  */
 #define COLLIDING_STRIDE 1024
-#define COPY_PADDING 16
+#define COPY_STRIDE (CHUNK + 16)
 
 typedef struct linear_call
 {
 	const kernels *table;
 	op_linear_options o; /* strides filled in */
 	int64_t panels;
+	int64_t chunks;
 	int64_t item_rows;
 	int64_t item_panels;
-	int64_t row_items;	/* items in the direction of rows */
-	float *copies;		/* [threads][rows of a tile][k + COPY_PADDING], or NULL */
-	size_t copy_floats; /* of one thread */
+	int64_t row_items; /* items in the direction of rows */
+	bool copy;		   /* rows of x collide */
+	float *scratch;	   /* [threads][copy_floats + sum_floats] */
+	size_t copy_floats;
+	size_t sum_floats;
 } linear_call;
+
+/* An item: its place, and what the thread that runs it works with. */
+typedef struct linear_item
+{
+	const linear_call *call;
+	int64_t row, last_row;
+	int64_t panel, last_panel;
+	float *copy; /* [rows of a tile][COPY_STRIDE] */
+	float *sums; /* [item_rows][item_panels][32], tile by tile */
+} linear_item;
 
 bool
 op_linear_panels_size(tfm_dtype dtype, int64_t n, int64_t k, size_t *size)
@@ -67,32 +82,29 @@ op_pack_linear(const float *w, int64_t n, int64_t k, float *panels)
 	}
 }
 
-/* Rows first .. first + rows - 1 of x for the kernel, and their stride. */
+/* A chunk of rows of x for the kernel, and their stride. */
 static const float *
-tile_rows(const linear_call *call, int64_t first, int rows, int thread, int64_t *stride)
+chunk_rows(const linear_item *item, int64_t row, int rows, int64_t first, int64_t count,
+		   int64_t *stride)
 {
-	const float *x = call->o.x + first * call->o.x_stride;
-	float *copy;
+	const op_linear_options *o = &item->call->o;
+	const float *x = o->x + row * o->x_stride + first;
 
-	*stride = call->o.x_stride;
-	if (call->copies == NULL)
+	*stride = o->x_stride;
+	if (!item->call->copy)
 		return x;
-	copy = call->copies + (size_t) thread * call->copy_floats;
-	*stride = call->o.k + COPY_PADDING;
+	*stride = COPY_STRIDE;
 	for (int r = 0; r < rows; r++)
-		memcpy(copy + r * *stride, x + r * call->o.x_stride, (size_t) call->o.k * sizeof(float));
-	return copy;
+		memcpy(item->copy + r * COPY_STRIDE, x + r * o->x_stride, (size_t) count * sizeof(float));
+	return item->copy;
 }
 
 static void
-run_tile(const linear_call *call, const float *x, int64_t x_stride, int64_t row, int rows,
-		 int64_t panel)
+finish_tile(const linear_call *call, int64_t row, int rows, int64_t panel, float *tile)
 {
 	const op_linear_options *o = &call->o;
-	const float *panels = o->panels;
 	int64_t column = panel * PANEL_COLUMNS;
 	int columns = o->n - column < PANEL_COLUMNS ? (int) (o->n - column) : PANEL_COLUMNS;
-	float tile[KERNEL_MAX_ROWS * PANEL_COLUMNS] __attribute__((aligned(64)));
 	linear_finish finish = {
 		.bias = o->bias == NULL ? NULL : o->bias + column,
 		.activation = o->activation,
@@ -102,31 +114,53 @@ run_tile(const linear_call *call, const float *x, int64_t x_stride, int64_t row,
 		.y_stride = o->y_stride,
 	};
 
-	call->table->multiply(rows, o->k, x, x_stride, panels + column * o->k, tile, PANEL_COLUMNS);
 	call->table->finish_linear(&finish, rows, columns, tile);
 }
 
+/* One chunk of k for some rows and all panels of the item. */
 static void
-run_item(void *argument, int64_t item, int thread)
+run_rows(const linear_item *item, int64_t row, int rows, int64_t chunk)
+{
+	const linear_call *call = item->call;
+	const float *panels = call->o.panels;
+	int64_t first = call->o.k * chunk / call->chunks;
+	int64_t count = call->o.k * (chunk + 1) / call->chunks - first, stride;
+	const float *x = chunk_rows(item, row, rows, first, count, &stride);
+	float *sums = item->sums + (row - item->row) * call->item_panels * PANEL_COLUMNS;
+
+	for (int64_t p = item->panel; p < item->last_panel; p++, sums += rows * PANEL_COLUMNS)
+	{
+		call->table->multiply(rows, count, x, stride,
+							  panels + (p * call->o.k + first) * PANEL_COLUMNS, chunk > 0, sums,
+							  PANEL_COLUMNS);
+		if (chunk == call->chunks - 1)
+			finish_tile(call, row, rows, p, sums);
+	}
+}
+
+static void
+run_item(void *argument, int64_t number, int thread)
 {
 	const linear_call *call = argument;
-	int64_t row = item % call->row_items * call->item_rows;
-	int64_t last_row = row + call->item_rows < call->o.rows ? row + call->item_rows : call->o.rows;
-	int64_t panel = item / call->row_items * call->item_panels;
-	int64_t last_panel = panel + call->item_panels;
+	linear_item item = {.call = call};
 
-	if (last_panel > call->panels)
-		last_panel = call->panels;
-	for (int rows; row < last_row; row += rows)
-	{
-		const float *x;
-		int64_t stride;
+	item.row = number % call->row_items * call->item_rows;
+	item.last_row = item.row + call->item_rows;
+	if (item.last_row > call->o.rows)
+		item.last_row = call->o.rows;
+	item.panel = number / call->row_items * call->item_panels;
+	item.last_panel = item.panel + call->item_panels;
+	if (item.last_panel > call->panels)
+		item.last_panel = call->panels;
+	item.copy = call->scratch + (size_t) thread * (call->copy_floats + call->sum_floats);
+	item.sums = item.copy + call->copy_floats;
+	for (int64_t chunk = 0; chunk < call->chunks; chunk++)
+		for (int64_t row = item.row; row < item.last_row; row += call->table->rows)
+		{
+			int64_t left = item.last_row - row;
 
-		rows = last_row - row < call->table->rows ? (int) (last_row - row) : call->table->rows;
-		x = tile_rows(call, row, rows, thread, &stride);
-		for (int64_t p = panel; p < last_panel; p++)
-			run_tile(call, x, stride, row, rows, p);
-	}
+			run_rows(&item, row, left < call->table->rows ? (int) left : call->table->rows, chunk);
+		}
 }
 
 /* How the result is cut; returns the number of items. */
@@ -134,16 +168,23 @@ static int64_t
 cut_items(linear_call *call, int threads)
 {
 	int64_t tile = call->table->rows, wanted = threads > 1 ? threads * ITEMS_PER_THREAD : 1;
-	int64_t panel_bytes = call->o.k * PANEL_COLUMNS * (int64_t) sizeof(float);
+	int64_t chunk_bytes;
 
 	call->panels = (call->o.n + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+	call->chunks = (call->o.k + CHUNK - 1) / CHUNK;
+	chunk_bytes = call->o.k / call->chunks * PANEL_COLUMNS * (int64_t) sizeof(float);
 	call->item_rows = (ITEM_ROWS + tile - 1) / tile * tile;
 	call->row_items = (call->o.rows + call->item_rows - 1) / call->item_rows;
-	call->item_panels = ITEM_PANEL_BYTES / panel_bytes;
+	call->item_panels = ITEM_PANEL_BYTES / chunk_bytes;
+	if (call->item_panels > ITEM_MAX_PANELS)
+		call->item_panels = ITEM_MAX_PANELS;
 	if (call->item_panels > call->panels * call->row_items / wanted)
 		call->item_panels = call->panels * call->row_items / wanted;
 	if (call->item_panels < 1)
 		call->item_panels = 1;
+	call->copy = call->o.x_stride % COLLIDING_STRIDE == 0 && call->o.rows > 1;
+	call->copy_floats = call->copy ? (size_t) tile * COPY_STRIDE : 0;
+	call->sum_floats = (size_t) (call->item_rows * call->item_panels * PANEL_COLUMNS);
 	return call->row_items * ((call->panels + call->item_panels - 1) / call->item_panels);
 }
 
@@ -184,14 +225,9 @@ op_linear(tfm_context *context, const op_linear_options *options)
 
 	items = cut_items(&call, threads);
 	mark = arena_save(context->arena);
-	if (o->x_stride % COLLIDING_STRIDE == 0 && o->rows > 1)
-	{
-		call.copy_floats = (size_t) call.table->rows * (size_t) (o->k + COPY_PADDING);
-		call.copies = tfm_alloc_array(context, (size_t) threads, call.copy_floats * sizeof(float));
-		if (call.copies == NULL)
-			return false;
-	}
-	done = threads_run(context, run_item, &call, items);
+	call.scratch = tfm_alloc_array(context, (size_t) threads,
+								   (call.copy_floats + call.sum_floats) * sizeof(float));
+	done = call.scratch != NULL && threads_run(context, run_item, &call, items);
 	arena_restore(context->arena, mark);
 	return done;
 }

@@ -30,7 +30,7 @@
 /* As many columns of a panel as fit into registers; rows is a constant where this is inlined. */
 INLINE void
 multiply_columns(const int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
-				 float *c, int64_t c_stride)
+				 bool add, float *c, int64_t c_stride)
 {
 	vec sum[TILE_ROWS][TILE_VECTORS];
 
@@ -54,26 +54,33 @@ multiply_columns(const int rows, int64_t k, const float *a, int64_t a_stride, co
 	UNROLL
 	for (int r = 0; r < rows; r++)
 	{
-		vec_store(c + r * c_stride, sum[r][0]);
-		vec_store(c + r * c_stride + VEC_WIDTH, sum[r][1]);
+		float *to = c + r * c_stride;
+
+		if (add)
+		{
+			sum[r][0] += vec_load(to);
+			sum[r][1] += vec_load(to + VEC_WIDTH);
+		}
+		vec_store(to, sum[r][0]);
+		vec_store(to + VEC_WIDTH, sum[r][1]);
 	}
 }
 
 INLINE void
 multiply_rows(const int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
-			  float *c, int64_t c_stride)
+			  bool add, float *c, int64_t c_stride)
 {
 	for (int j = 0; j < KERNEL_COLUMNS; j += TILE_VECTORS * VEC_WIDTH)
-		multiply_columns(rows, k, a, a_stride, panel + j, c + j, c_stride);
+		multiply_columns(rows, k, a, a_stride, panel + j, add, c + j, c_stride);
 }
 
 static void
-multiply(int rows, int64_t k, const float *a, int64_t a_stride, const float *panel, float *c,
-		 int64_t c_stride)
+multiply(int rows, int64_t k, const float *a, int64_t a_stride, const float *panel, bool add,
+		 float *c, int64_t c_stride)
 {
 #define ROWS(count)                                                                                \
 	case count:                                                                                    \
-		multiply_rows(count, k, a, a_stride, panel, c, c_stride);                                  \
+		multiply_rows(count, k, a, a_stride, panel, add, c, c_stride);                             \
 		break
 	switch (rows)
 	{
