@@ -200,6 +200,10 @@ valgrind: unit-build
 	@$(call UNIT_RUN,valgrind -q --error-exitcode=99 --leak-check=full \
 		--errors-for-leak-kinds=definite$(comma)possible)
 
+$(DIR)/bench/%: $(DIR)/test/bench/%.o $(ENGINE)
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) -o $@ $^ $(ENGINE_LIBS)
+
 # A fuzzer is test/fuzz/<reader>.c; with clang's driver it looks for new inputs,
 # with test/fuzz/replay.c it runs over known ones.
 FUZZERS = $(filter-out replay,$(patsubst test/fuzz/%.c,%,$(sort $(wildcard test/fuzz/*.c))))
