@@ -46,7 +46,7 @@ tokenize(FunctionCallInfo fcinfo, bool offsets, task_tokens *tokens)
 	return context;
 }
 
-/* tfm_tokenize([model text,] text text) returns integer[] */
+/* tfm_tokenize([model text,] input text) returns integer[] */
 Datum
 tfm_tokenize(PG_FUNCTION_ARGS)
 {
@@ -71,7 +71,7 @@ tfm_tokenize(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(array);
 }
 
-/* tfm_count_tokens([model text,] text text) returns integer */
+/* tfm_count_tokens([model text,] input text) returns integer */
 Datum
 tfm_count_tokens(PG_FUNCTION_ARGS)
 {
@@ -83,7 +83,7 @@ tfm_count_tokens(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(count);
 }
 
-/* tfm_tokens([model text,] text text) returns table (id, token, start, end) */
+/* tfm_tokens([model text,] input text) returns table (id, token, start, end) */
 Datum
 tfm_tokens(PG_FUNCTION_ARGS)
 {

@@ -1,0 +1,73 @@
+# Sessions share the weights: one image, mapped by all.
+#
+# SPDX-License-Identifier: PostgreSQL
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TfmTest;
+
+use constant SESSIONS => 8;
+use constant MEGABYTE => 1024 * 1024;
+
+my $node = start_node('sharing');
+my $path = quote_path(big_checkpoint(64));
+my $use = q{SELECT jsonb_typeof(tfm_forward('big', '{"input_ids": [[2, 5, 3]]}'))};
+
+# Bytes of memory that a process has, shared pages counted in parts; of its image alone.
+sub memory
+{
+	my ($pid) = @_;
+	my ($all, $image, $in_image) = (0, 0, 0);
+
+	for (split /\n/, slurp_file("/proc/$pid/smaps"))
+	{
+		$in_image = /\.tfm$/ if /^[0-9a-f]+-[0-9a-f]+ /;
+		next unless /^Pss:\s+(\d+) kB/;
+		$all += $1 * 1024;
+		$image += $1 * 1024 if $in_image;
+	}
+	return ($all, $image);
+}
+
+$node->safe_psql('postgres', "SELECT tfm_load_model('big', $path)");
+my ($file, @more) = images($node);
+is(scalar @more, 0, 'one image');
+my $size = -s $file;
+cmp_ok($size, '>=', 64 * MEGABYTE, 'the image holds the weights');
+
+my @sessions = map { $node->background_psql('postgres') } 1 .. SESSIONS;
+my @pids = map { $_->query_safe('SELECT pg_backend_pid()') } @sessions;
+$_->query_safe('SELECT count(*) FROM pg_class') for @sessions;
+my @before = map { (memory($_))[0] } @pids;
+is($_->query_safe($use), 'object', 'a session uses the model') for @sessions;
+
+my ($mapped, $grown) = (0, 0);
+for my $i (0 .. $#pids)
+{
+	my ($all, $image) = memory($pids[$i]);
+
+	$mapped += $image;
+	$grown += $all - $before[$i];
+}
+cmp_ok($mapped, '<=', $size + MEGABYTE, 'all sessions together map one copy of the image');
+cmp_ok($mapped, '>=', $size / 2, 'and have read it');
+cmp_ok($grown, '<=', $size + SESSIONS * 25 * MEGABYTE, 'a session takes little beside it');
+$_->quit for @sessions;
+
+# The best of some tries: the machine may be busy.
+my $best = 1e9;
+for (1 .. 5)
+{
+	my $milliseconds = $node->safe_psql('postgres', qq{
+		CREATE TEMP TABLE began AS SELECT clock_timestamp() AS at;
+		DO \$\$ BEGIN PERFORM tfm_forward('big', '{"input_ids": [[2, 5, 3]]}'); END \$\$;
+		SELECT 1000 * extract(epoch FROM clock_timestamp() - at) FROM began});
+	$best = $milliseconds if $milliseconds < $best;
+}
+cmp_ok($best, '<', 50, 'the first use in a session takes less than 50 ms');
+
+$node->stop;
+done_testing();

@@ -1,0 +1,201 @@
+# TfmTest.pm - what the server tests share: servers, checkpoints, errors.
+#
+# SPDX-License-Identifier: PostgreSQL
+package TfmTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use File::Copy qw(copy);
+use File::Find qw(find);
+use File::Path qw(make_path);
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+
+our @EXPORT = qw(start_node golden copy_checkpoint big_checkpoint change_weights images
+  quote_path sql_error wait_for now background);
+
+# A server with the extension in database postgres.  Options are those of init;
+# conf is appended to its configuration.
+sub start_node
+{
+	my ($name, %options) = @_;
+	my $conf = delete $options{conf} // '';
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(%options);
+	$node->append_conf('postgresql.conf', "fsync = off\n$conf");
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION tfm');
+	return $node;
+}
+
+# The directory of a tiny checkpoint.
+sub golden
+{
+	my ($case) = @_;
+
+	die "TFM_GOLDEN is not set\n" unless defined $ENV{TFM_GOLDEN};
+	return "$ENV{TFM_GOLDEN}/$case";
+}
+
+# A copy of a tiny checkpoint that the test may change.
+sub copy_checkpoint
+{
+	my ($case, $to) = @_;
+	my $from = golden($case);
+
+	$to //= PostgreSQL::Test::Utils::tempdir() . '/checkpoint';
+	find({
+			no_chdir => 1,
+			follow => 1,
+			wanted => sub {
+				my $name = substr($_, length $from);
+
+				-d $_ ? make_path("$to$name") : copy($_, "$to$name") || die "$_: $!";
+			}
+		},
+		$from);
+	return $to;
+}
+
+# A BERT of about so many megabytes, all zero but for what the tiny one has: its
+# intermediate size is larger.
+sub big_checkpoint
+{
+	my ($megabytes) = @_;
+	my $to = copy_checkpoint('sentence/mean', PostgreSQL::Test::Utils::tempdir() . '/big');
+	my $config = decode_json(slurp_file("$to/config.json"));
+	my $old = $config->{intermediate_size};
+	my $new = int($megabytes * 1024 * 1024 / 4 / $config->{hidden_size} / 2
+		  / $config->{num_hidden_layers});
+	my $bytes = slurp_raw("$to/model.safetensors");
+	my $length = unpack('Q<', $bytes);
+	my $header = decode_json(substr($bytes, 8, $length));
+	my ($offset, @pieces) = (0);
+
+	for my $name (sort grep { $_ ne '__metadata__' } keys %$header)
+	{
+		my $tensor = $header->{$name};
+		my ($start, $end) = @{ $tensor->{data_offsets} };
+		my $size = 4;
+
+		$_ = $_ == $old ? $new : $_ for @{ $tensor->{shape} };
+		$size *= $_ for @{ $tensor->{shape} };
+		push @pieces, [ $offset, substr($bytes, 8 + $length + $start, $end - $start) ]
+		  if $size == $end - $start;
+		$tensor->{data_offsets} = [ $offset, $offset + $size ];
+		$offset += $size;
+	}
+	$config->{intermediate_size} = $new;
+	write_raw("$to/config.json", encode_json($config));
+	my $json = JSON::PP->new->canonical->encode($header);
+	$json .= ' ' x (-length($json) % 8);
+	open my $out, '>:raw', "$to/model.safetensors" or die $!;
+	print $out pack('Q<', length $json), $json;
+	for my $piece (@pieces)
+	{
+		seek $out, 8 + length($json) + $piece->[0], 0;
+		print $out $piece->[1];
+	}
+	truncate $out, 8 + length($json) + $offset;
+	close $out or die $!;
+	return $to;
+}
+
+sub slurp_raw
+{
+	my ($path) = @_;
+
+	open my $in, '<:raw', $path or die "$path: $!";
+	local $/;
+	return <$in>;
+}
+
+sub write_raw
+{
+	my ($path, $bytes) = @_;
+
+	open my $out, '>:raw', $path or die "$path: $!";
+	print $out $bytes;
+	close $out or die "$path: $!";
+}
+
+# Make the checkpoint another one of the same size: the largest bytes of a weight
+# are the last ones of the file.
+sub change_weights
+{
+	my ($directory) = @_;
+	my $path = "$directory/model.safetensors";
+	my $bytes = slurp_raw($path);
+	my $length = unpack('Q<', $bytes);
+	my $header = decode_json(substr($bytes, 8, $length));
+	my $start = $header->{'embeddings.word_embeddings.weight'}{data_offsets}[0];
+
+	substr($bytes, 8 + $length + $start, 4) = pack('f<', 0.75);
+	write_raw($path, $bytes);
+}
+
+# The images in a server's data directory.
+sub images
+{
+	my ($node) = @_;
+	my @images = glob($node->data_dir . '/tfm/*.tfm');
+
+	return @images;
+}
+
+sub quote_path
+{
+	my ($path) = @_;
+
+	$path =~ s/'/''/g;
+	return "'$path'";
+}
+
+# SQLSTATE and text of the error that a statement ends in; empty if it does not.
+sub sql_error
+{
+	my ($node, $sql, %options) = @_;
+	my $stderr = '';
+
+	$node->psql($options{database} // 'postgres', "\\set VERBOSITY verbose\n$sql",
+		stderr => \$stderr, on_error_stop => 0);
+	return $stderr =~ /(?:ERROR|FATAL):\s+([0-9A-Z]{5}): (.*)/s ? ($1, $2) : ('', $stderr);
+}
+
+# Wait until a condition holds; false if it does not within some seconds.
+sub wait_for
+{
+	my ($condition, $seconds) = @_;
+	my $end = now() + ($seconds // 30);
+
+	while (now() < $end)
+	{
+		return 1 if $condition->();
+		select(undef, undef, undef, 0.001);
+	}
+	return 0;
+}
+
+sub now
+{
+	require Time::HiRes;
+	return Time::HiRes::time();
+}
+
+# psql with a script, running in the background; finish it with $h->finish.
+sub background
+{
+	my ($node, $sql) = @_;
+	my %state = (out => '', err => '', in => $sql);
+
+	$state{handle} = IPC::Run::start(
+		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres') ],
+		'<', \$state{in}, '>', \$state{out}, '2>', \$state{err});
+	return \%state;
+}
+
+1;
