@@ -62,4 +62,4 @@ COMMENT ON COLUMN tfm_models.parameters IS 'number of weights'' elements that th
 COMMENT ON COLUMN tfm_models.dimensions IS 'of an embedding; NULL if the model makes none';
 COMMENT ON COLUMN tfm_models.max_tokens IS 'longest input in tokens, special ones included';
 COMMENT ON COLUMN tfm_models.content IS 'SHA-256 of the checkpoint that the name stands for';
-COMMENT ON COLUMN tfm_models.state IS 'ready; not compiled (done at first use); changed (see tfm_refresh_model); error';
+COMMENT ON COLUMN tfm_models.state IS 'ready; not compiled (done at first use); changed or not pinned (see tfm_refresh_model); error';

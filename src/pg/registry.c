@@ -410,12 +410,17 @@ registry_prepare(tfm_context *context, const char *directory, const char *conten
 const run_model_info *
 registry_inspect(tfm_context *context, const server_model *server, const char **state)
 {
-	bool compiled = server->content != NULL && images_exist(server->content);
-	open_model *m = NULL;
+	open_model *m;
 
 	refresh_bindings();
+	if (server->content == NULL)
+	{
+		*state = "not pinned";
+		fail_unpinned(context, server);
+		return NULL;
+	}
 	*state = "not compiled";
-	if (server->content != NULL && !compiled)
+	if (!images_exist(server->content))
 		return NULL;
 	*state = "ready";
 	m = open_server(context, server, false);

@@ -58,7 +58,7 @@ extern const run_model_info *registry_prepare(tfm_context *context, const char *
 /*
  * What is known of a registered model, without compiling it or asking for privileges; NULL where it
  * has no image or is in error.  *state says how it stands: "ready", "not compiled", or, with the
- * error in context, "changed", "error".
+ * error in context, "not pinned", "changed", "error".
  */
 struct server_model;
 extern const run_model_info *
