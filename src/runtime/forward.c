@@ -228,6 +228,29 @@ apply_dense(nn_model *m, tensor x, const run_module *module)
 	return x;
 }
 
+static tensor
+normalize_rows(nn_model *m, tensor x)
+{
+	if (nn_live(m))
+		op_normalize(m->context, x.data, x.shape[0], x.shape[1], x.data);
+	return x;
+}
+
+/* x [rows, n] -> [rows, columns], the first of each row. */
+static tensor
+first_columns(nn_model *m, tensor x, int64_t columns)
+{
+	tensor y;
+
+	if (tfm_failed(m->context) || columns >= x.shape[1])
+		return x;
+	y = nn_matrix(m, x.shape[0], columns);
+	for (int64_t i = 0; nn_live(m) && i < x.shape[0]; i++)
+		memcpy((float *) y.data + i * columns, (const float *) x.data + i * x.shape[1],
+			   (size_t) columns * sizeof(float));
+	return y;
+}
+
 tensor
 run_embedding_pass(nn_model *m, const run_model *loaded, const run_embedding_options *options)
 {
@@ -240,10 +263,12 @@ run_embedding_pass(nn_model *m, const run_model *loaded, const run_embedding_opt
 
 		if (module->kind == MODULE_DENSE)
 			x = apply_dense(m, x, module);
-		else if (options->normalize && nn_live(m))
-			op_normalize(m->context, x.data, x.shape[0], x.shape[1], x.data);
+		else if (options->normalize_modules)
+			x = normalize_rows(m, x);
 	}
-	return x;
+	if (options->dimensions != 0)
+		x = first_columns(m, x, options->dimensions);
+	return options->normalize ? normalize_rows(m, x) : x;
 }
 
 void

@@ -42,8 +42,10 @@ typedef struct run_embedding_options
 {
 	const op_pooling *poolings; /* [pooling_count]; their results side by side */
 	int pooling_count;
-	const int32_t *skip; /* [sequences] first tokens that pooling leaves out; NULL: none */
-	bool normalize;		 /* whether Normalize modules are run */
+	const int32_t *skip;	/* [sequences] first tokens that pooling leaves out; NULL: none */
+	bool normalize_modules; /* whether Normalize modules are run */
+	int64_t dimensions;		/* at the end, keep the first so many columns; 0: all */
+	bool normalize;			/* after that, scale the rows to length 1 */
 } run_embedding_options;
 
 /* Hidden states, pooling and the modules after it -> *result [sequences, dimensions]. */

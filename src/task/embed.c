@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "runtime/loaded.h"
-#include "tensor/norm.h"
 
 /* Tokens of a batch: enough for the kernels' tiles, few enough for the second-level caches. */
 #define BATCH_TOKENS 2048
@@ -38,7 +37,8 @@ plan_pooling(tfm_context *context, const run_model *model, const embed_options *
 
 	p->embedding.poolings = s->poolings;
 	p->embedding.pooling_count = s->pooling_count;
-	p->embedding.normalize = options->normalize != 0;
+	p->embedding.normalize_modules = options->normalize != 0;
+	p->embedding.normalize = options->normalize == 1;
 	if (options->pooling == NULL)
 		return true;
 	if (!op_pooling_from_name(options->pooling, &p->pooling))
@@ -65,6 +65,7 @@ plan_dimensions(tfm_context *context, const run_model *model, const embed_option
 						"dimensions must be from 1 to %lld, the size of the model's embeddings",
 						(long long) all);
 	p->dimensions = options->dimensions == 0 ? all : options->dimensions;
+	p->embedding.dimensions = p->dimensions;
 	return true;
 }
 
@@ -205,7 +206,7 @@ embed_batch(tfm_context *context, const run_model *model, const plan *p, const i
 		return false;
 	for (size_t i = 0; i < count; i++)
 		memcpy(result + items[i].place * (size_t) p->dimensions,
-			   (const float *) rows.data + i * (size_t) rows.shape[1],
+			   (const float *) rows.data + i * (size_t) p->dimensions,
 			   (size_t) p->dimensions * sizeof(float));
 	return true;
 }
@@ -236,7 +237,5 @@ task_embed(tfm_context *context, const run_model *model, const tfm_text *texts, 
 			return false;
 		done += n;
 	}
-	if (options->normalize == 1)
-		return op_normalize(context, *embeddings, (int64_t) count, p.dimensions, *embeddings);
 	return true;
 }
