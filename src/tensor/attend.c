@@ -18,7 +18,7 @@
 #include "base/threads.h"
 #include "tensor/kernels.h"
 
-#define QUERY_BLOCK 112 /* queries of an item, for which keys and values are packed once */
+#define QUERY_BLOCK 224 /* queries of an item, for which keys and values are packed once */
 #define KEY_BLOCK 128	/* the results' bits depend on it */
 
 typedef struct attend_call
@@ -94,15 +94,10 @@ pack_keys(attend_work *w)
 
 	for (int64_t first = 0; first < w->keys; first += KERNEL_COLUMNS)
 	{
-		float *panel = w->packed_keys + first * o->head_dim;
-		const float *from = k + first * o->k_stride;
 		int64_t count = w->keys - first < KERNEL_COLUMNS ? w->keys - first : KERNEL_COLUMNS;
 
-		if (count < KERNEL_COLUMNS)
-			memset(panel, 0, (size_t) o->head_dim * KERNEL_COLUMNS * sizeof(float));
-		for (int64_t i = 0; i < o->head_dim; i++)
-			for (int64_t j = 0; j < count; j++)
-				panel[i * KERNEL_COLUMNS + j] = from[j * o->k_stride + i];
+		w->call->table->pack(o->head_dim, (int) count, k + first * o->k_stride, o->k_stride,
+							 w->packed_keys + first * o->head_dim);
 	}
 }
 
@@ -120,6 +115,11 @@ pack_values(attend_work *w)
 
 		for (int64_t j = 0; j < w->keys; j++, to += KERNEL_COLUMNS)
 		{
+			if (count == KERNEL_COLUMNS)
+			{
+				memcpy(to, v + j * o->v_stride + first, KERNEL_COLUMNS * sizeof(float));
+				continue;
+			}
 			memcpy(to, v + j * o->v_stride + first, (size_t) count * sizeof(float));
 			memset(to + count, 0, (size_t) (KERNEL_COLUMNS - count) * sizeof(float));
 		}
@@ -259,8 +259,7 @@ write_result(const attend_work *w)
 		const float *result = w->result + i * w->call->padded_dim;
 		float factor = w->sum[i] == 0.0f ? 0.0f : 1.0f / w->sum[i];
 
-		for (int j = 0; j < o->head_dim; j++)
-			y[j] = result[j] * factor;
+		w->call->table->scale(factor, result, y, o->head_dim);
 	}
 }
 

@@ -76,6 +76,12 @@ typedef struct kernels
 	void (*multiply)(int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
 					 bool add, float *c, int64_t c_stride);
 
+	/*
+	 * A panel from rows: panel[i][j] = from[j * stride + i] for i < k, j < columns, 1 .. 32; other
+	 * columns are zero.
+	 */
+	void (*pack)(int64_t k, int columns, const float *from, int64_t stride, float *panel);
+
 	/* y = activation(tile + bias) + residual; tile[rows][32] is overwritten; columns 1 .. 32. */
 	void (*finish_linear)(const linear_finish *finish, int rows, int columns, float *tile);
 
@@ -91,6 +97,9 @@ typedef struct kernels
 	/* o[rows, 32] = o * correction[row] + c; both aligned, strides multiples of 16 */
 	void (*accumulate)(int rows, const float *correction, const float *c, int64_t c_stride,
 					   float *o, int64_t o_stride);
+
+	/* y[i] = x[i] * factor */
+	void (*scale)(float factor, const float *x, float *y, int64_t count);
 } kernels;
 
 /* The tables that cpu/kernels.c is compiled to. */

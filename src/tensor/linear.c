@@ -70,16 +70,8 @@ void
 op_pack_linear(const float *w, int64_t n, int64_t k, float *panels)
 {
 	for (int64_t first = 0; first < n; first += PANEL_COLUMNS)
-	{
-		int64_t columns = n - first < PANEL_COLUMNS ? n - first : PANEL_COLUMNS;
-		float *panel = panels + first * k;
-
-		if (columns < PANEL_COLUMNS)
-			memset(panel, 0, (size_t) (k * PANEL_COLUMNS) * sizeof(float));
-		for (int64_t j = 0; j < columns; j++)
-			for (int64_t i = 0; i < k; i++)
-				panel[i * PANEL_COLUMNS + j] = w[(first + j) * k + i];
-	}
+		kernels_portable.pack(k, n - first < PANEL_COLUMNS ? (int) (n - first) : PANEL_COLUMNS,
+							  w + first * k, k, panels + first * k);
 }
 
 /* A chunk of rows of x for the kernel, and their stride. */

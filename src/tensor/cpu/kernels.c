@@ -106,6 +106,47 @@ multiply(int rows, int64_t k, const float *a, int64_t a_stride, const float *pan
 #undef ROWS
 }
 
+typedef float unaligned_four __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Four rows of four floats, stride apart, become columns KERNEL_COLUMNS apart. */
+INLINE void
+transpose_four(const float *from, int64_t stride, float *to)
+{
+	vec_four a = *(const unaligned_four *) from;
+	vec_four b = *(const unaligned_four *) (from + stride);
+	vec_four c = *(const unaligned_four *) (from + 2 * stride);
+	vec_four d = *(const unaligned_four *) (from + 3 * stride);
+	vec_four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+	vec_four cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+
+	*(unaligned_four *) to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+	*(unaligned_four *) (to + KERNEL_COLUMNS) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+	ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+	cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+	*(unaligned_four *) (to + 2 * KERNEL_COLUMNS) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+	*(unaligned_four *) (to + 3 * KERNEL_COLUMNS) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
+static void
+pack(int64_t k, int columns, const float *from, int64_t stride, float *panel)
+{
+	int64_t whole_k = k - k % 4;
+	int whole = columns - columns % 4;
+
+	for (int64_t i = 0; i < whole_k; i += 4)
+		for (int j = 0; j < whole; j += 4)
+			transpose_four(from + j * stride + i, stride, panel + i * KERNEL_COLUMNS + j);
+	for (int64_t i = 0; i < k; i++)
+	{
+		float *row = panel + i * KERNEL_COLUMNS;
+
+		for (int j = i < whole_k ? whole : 0; j < columns; j++)
+			row[j] = from[j * stride + i];
+		for (int j = columns; j < KERNEL_COLUMNS; j++)
+			row[j] = 0.0f;
+	}
+}
+
 INLINE void
 activate_vectors(op_activation activation, const float *x, float *y, int64_t count)
 {
@@ -266,33 +307,46 @@ finish_scores(const softmax_block *b, int r)
 	return vec_greatest(greatest);
 }
 
+/* x[i] = e^(x[i] - base); their sum.  Of whole vectors. */
+INLINE float
+exponentials(int64_t count, float base, float *x)
+{
+	vec sum = vec_set1(0.0f), from = vec_set1(base);
+
+	for (int64_t i = 0; i < count; i += VEC_WIDTH)
+	{
+		vec e = vec_exp(vec_load(x + i) - from);
+
+		sum += e;
+		vec_store(x + i, e);
+	}
+	return vec_sum(sum);
+}
+
 /* Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", a block at a time. */
 static void
 softmax(const softmax_block *b)
 {
+	float base[KERNEL_MAX_ROWS], correction[KERNEL_MAX_ROWS] = {0};
+
 	for (int r = 0; r < b->rows; r++)
 	{
-		float *row = b->scores + r * b->stride;
-		float greatest = finish_scores(b, r);
-		float before = b->maximum[r], from, correction[VEC_WIDTH];
-		vec sum = vec_set1(0.0f), base;
+		float before = b->maximum[r], greatest = finish_scores(b, r);
 
 		if (!(greatest > before))
 			greatest = before;
-		/* a row that has seen nothing yet has no maximum to subtract */
-		from = greatest == -INFINITY ? 0.0f : greatest;
-		base = vec_set1(from);
-		for (int64_t j = 0; j < b->columns; j += VEC_WIDTH)
-		{
-			vec e = vec_exp(vec_load(row + j) - base);
-
-			sum += e;
-			vec_store(row + j, e);
-		}
-		vec_store(correction, vec_exp(vec_set1(before - from)));
-		b->correction[r] = correction[0];
-		b->sum[r] = b->sum[r] * correction[0] + vec_sum(sum);
 		b->maximum[r] = greatest;
+		/* a row that has seen nothing yet has no maximum to subtract */
+		base[r] = greatest == -INFINITY ? 0.0f : greatest;
+		correction[r] = before - base[r];
+	}
+	exponentials(KERNEL_MAX_ROWS, 0.0f, correction);
+	for (int r = 0; r < b->rows; r++)
+	{
+		float sum = exponentials(b->columns, base[r], b->scores + r * b->stride);
+
+		b->correction[r] = correction[r];
+		b->sum[r] = b->sum[r] * correction[r] + sum;
 	}
 }
 
@@ -313,14 +367,23 @@ accumulate(int rows, const float *correction, const float *c, int64_t c_stride, 
 	}
 }
 
+static void
+scale(float factor, const float *x, float *y, int64_t count)
+{
+	for (int64_t i = 0; i < count; i += VEC_WIDTH)
+		vec_store_up_to(y + i, vec_load_up_to(x + i, count - i) * vec_set1(factor), count - i);
+}
+
 const kernels KERNELS = {
 	.set = KERNELS_ISA,
 	.rows = TILE_ROWS,
 	.multiply = multiply,
+	.pack = pack,
 	.finish_linear = finish_linear,
 	.activate = activate,
 	.layer_norm = layer_norm,
 	.rms_norm = rms_norm,
 	.softmax = softmax,
 	.accumulate = accumulate,
+	.scale = scale,
 };

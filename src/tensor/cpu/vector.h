@@ -230,29 +230,44 @@ vec_index(void)
 	return vec_load(index);
 }
 
-/* Sum and maximum of the lanes: halves onto halves. */
+typedef float vec_four __attribute__((vector_size(16)));
+
+/*
+ * Sum and maximum of the lanes: halves onto halves.  The maximum of lanes that are not all numbers is
+ * any of them.
+ */
 INLINE float
 vec_sum(vec v)
 {
-	float lanes[VEC_WIDTH];
+#if VEC_WIDTH == 16
+	__m256 eight = _mm512_castps512_ps256(v) + _mm512_extractf32x8_ps(v, 1);
+	vec_four x = _mm256_castps256_ps128(eight) + _mm256_extractf128_ps(eight, 1);
+#elif VEC_WIDTH == 8
+	vec_four x = _mm256_castps256_ps128(v) + _mm256_extractf128_ps(v, 1);
+#else
+	vec_four x = v;
+#endif
 
-	vec_store(lanes, v);
-	for (int half = VEC_WIDTH / 2; half > 0; half /= 2)
-		for (int i = 0; i < half; i++)
-			lanes[i] += lanes[i + half];
-	return lanes[0];
+	x += __builtin_shufflevector(x, x, 2, 3, 2, 3);
+	return x[0] + x[1];
 }
 
 INLINE float
 vec_greatest(vec v)
 {
-	float lanes[VEC_WIDTH];
+	float a, b;
+#if VEC_WIDTH == 16
+	__m256 eight = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+	vec_four x = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+#elif VEC_WIDTH == 8
+	vec_four x = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+#else
+	vec_four x = v;
+#endif
 
-	vec_store(lanes, v);
-	for (int half = VEC_WIDTH / 2; half > 0; half /= 2)
-		for (int i = 0; i < half; i++)
-			lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-	return lanes[0];
+	a = x[0] > x[1] ? x[0] : x[1];
+	b = x[2] > x[3] ? x[2] : x[3];
+	return a > b ? a : b;
 }
 
 #endif
