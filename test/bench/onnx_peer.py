@@ -30,7 +30,9 @@ def export(checkpoint, path):
             self.model = model
 
         def forward(self, ids, mask, types):
-            return self.model(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
+            return self.model(
+                input_ids=ids, attention_mask=mask, token_type_ids=types
+            ).last_hidden_state
 
     names = ["input_ids", "attention_mask", "token_type_ids"]
     ids = torch.ones(2, 7, dtype=torch.long)
@@ -47,7 +49,11 @@ def export(checkpoint, path):
     )
     config = model.config
     fused = optimizer.optimize_model(
-        str(plain), "bert", num_heads=config.num_attention_heads, hidden_size=config.hidden_size, opt_level=0
+        str(plain),
+        "bert",
+        num_heads=config.num_attention_heads,
+        hidden_size=config.hidden_size,
+        opt_level=0,
     )
     fused.save_model_to_file(str(path))
     plain.unlink()
@@ -91,7 +97,10 @@ def main():
     for line in sys.stdin:
         verb, kind = line.split()
         texts = kinds[kind]["texts"]
-        print(encoder.measure(texts) if verb == "measure" else encoder.embed(texts[:1])[0].tolist(), flush=True)
+        print(
+            encoder.measure(texts) if verb == "measure" else encoder.embed(texts[:1])[0].tolist(),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 # A row by row peer is too slow for all texts: it gets every so-manieth.
 PYTHON_SHARE = 8
 BASE = "onnxruntime"
-# With as many threads as the others torch collapses on a busy machine, with one it wastes an idle one.
+# On a busy machine torch collapses with as many threads as the others; with one it wastes an idle one.
 SLOW = ["pl/python rows", "pl/python, 1 thread"]
 
 
@@ -30,7 +30,10 @@ class Lines:
     def __init__(self, *command):
         self.share = 1
         self.process = subprocess.Popen(
-            [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [str(word) for word in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def ask(self, line):
@@ -59,7 +62,9 @@ class Session:
         self.share = share
         self.measured, self.embedded = measure, embed
         command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "postgres"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         for statement in ["SET jit = off", "SET max_parallel_workers_per_gather = 0", *setup]:
             self.process.stdin.write(statement + ";\n")
 
@@ -72,7 +77,11 @@ class Session:
         return lines
 
     def measure(self, kind):
-        query = "\\timing on\n" + self.measured.format(kind=kind, share=self.share) + ";\n\\timing off\nSELECT 1"
+        query = (
+            "\\timing on\n"
+            + self.measured.format(kind=kind, share=self.share)
+            + ";\n\\timing off\nSELECT 1"
+        )
         timing = next(line for line in self.answers(query, 3) if line.startswith("Time: "))
         return float(timing.split()[1]) / 1000
 
@@ -122,7 +131,12 @@ def fill_tables(kinds):
 
 
 def run_sql(script):
-    subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", "postgres"], input=script, text=True, check=True)
+    subprocess.run(
+        ["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", "postgres"],
+        input=script,
+        text=True,
+        check=True,
+    )
 
 
 def start_peers(options, texts_file):
@@ -149,12 +163,19 @@ def start_peers(options, texts_file):
     makers = {
         "engine": lambda: engine(options.threads),
         "engine, 1 thread": lambda: engine(1),
-        "sql rows": lambda: sql("SELECT count(tfm_embed('minilm', body)) FROM docs WHERE kind = '{kind}'"),
+        "sql rows": lambda: sql(
+            "SELECT count(tfm_embed('minilm', body)) FROM docs WHERE kind = '{kind}'"
+        ),
         "sql arrays": lambda: sql(
             "SELECT sum(cardinality(tfm_embed('minilm', bodies))) FROM batches WHERE kind = '{kind}'"
         ),
         BASE: lambda: Lines(
-            sys.executable, HERE / "onnx_peer.py", options.model, options.onnx, texts_file, options.threads
+            sys.executable,
+            HERE / "onnx_peer.py",
+            options.model,
+            options.onnx,
+            texts_file,
+            options.threads,
         ),
         SLOW[0]: lambda: python(options.threads),
         SLOW[1]: lambda: python(1),
@@ -221,7 +242,9 @@ def results_of(rates, kinds):
 
 
 def print_table(results):
-    print(f"\n{'texts':<8}{'peer':<21}{'texts/s':>9}{'(least-most)':>17}{'tokens/s':>10}{'/ort':>7}{'/plpy':>8}")
+    print(
+        f"\n{'texts':<8}{'peer':<21}{'texts/s':>9}{'(least-most)':>17}{'tokens/s':>10}{'/ort':>7}{'/plpy':>8}"
+    )
     for r in sorted(results, key=lambda r: list(text_maker.KINDS).index(r["texts"])):
         spread = f"({r['least']:.0f}-{r['most']:.0f})"
         ratios = [f"{r[key]:.2f}" if r[key] else "-" for key in ("to_onnxruntime", "to_plpython")]
@@ -241,7 +264,9 @@ def main():
     parser.add_argument("--site", help="Python packages for PL/Python, as the server sees them")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peers", default=f"engine,sql,{BASE},pl/python", help="how their names begin")
+    parser.add_argument(
+        "--peers", default=f"engine,sql,{BASE},pl/python", help="how their names begin"
+    )
     options = parser.parse_args()
     options.peers = tuple(options.peers.split(","))
 

@@ -10,7 +10,10 @@ KINDS = {"short": (16, 256), "medium": (64, 128), "long": (200, 64)}
 
 def descriptions():
     """Descriptions of all known packages, or of the installed ones where no lists are kept."""
-    for command in (["apt-cache", "dumpavail"], ["dpkg-query", "-W", "-f", "Description: ${Description}\n\n"]):
+    for command in (
+        ["apt-cache", "dumpavail"],
+        ["dpkg-query", "-W", "-f", "Description: ${Description}\n\n"],
+    ):
         try:
             text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         except (OSError, subprocess.CalledProcessError):

@@ -1,4 +1,4 @@
-"""Whether a case would show a mistake: what each weight, activation and epsilon does to its outputs."""
+"""Whether a case would show a mistake: what weights, activations and epsilons do to its outputs."""
 
 import copy
 import re
@@ -53,10 +53,11 @@ def with_other_epsilons(forward, model, outputs):
 
 @torch.no_grad()
 def report(forward, model, outputs, unseen="$^", every_row="$^", every_epsilon=False):
-    """A line that tells the least movement by each kind of mistake; an error if a test would miss it.
+    """A line that tells the least movement by each kind of mistake; an error if one goes unseen.
 
-    unseen: weights that have no part in these outputs; every_row: weights that are looked up.  A bias of the keys never has one: it adds the
-    same to all scores of a query, which softmax does not see.
+    unseen: weights that have no part in these outputs; a bias of the keys never has one: it adds
+    the same to all scores of a query, which softmax does not see.  every_row: weights whose rows
+    count one by one.
     """
     hidden = re.compile(rf"\.(key|k|k_lin)\.bias$|{unseen}")
     losses = without_weights(forward, model, outputs, every_row)
@@ -64,7 +65,8 @@ def report(forward, model, outputs, unseen="$^", every_row="$^", every_epsilon=F
     epsilon = (min if every_epsilon else max)(with_other_epsilons(forward, model, outputs))
     gelu = with_other_gelu(forward, model, outputs)
     rounding = moved(outputs, forward(copy.deepcopy(model).double()))
-    line = f"rounding {rounding:.2f}, gelu {gelu:.0f}, epsilon {epsilon[0]:.0f}, {weight[1]} {weight[0]:.0f}"
+    line = f"rounding {rounding:.2f}, gelu {gelu:.0f}, epsilon {epsilon[0]:.0f}"
+    line += f", {weight[1]} {weight[0]:.0f}"
     uses_gelu = any(isinstance(module, GELUActivation) for module in model.modules())
     if rounding > ROUNDING or min(weight[0], epsilon[0]) < VISIBLE or uses_gelu and gelu < VISIBLE:
         raise SystemExit(f"a test would not see every mistake: {line}")

@@ -24,7 +24,13 @@ def heads(name, *tasks):
     return [f"{name}Model"] + [f"{name}For{task}" for task in tasks]
 
 
-COMMON = "MaskedLM", "SequenceClassification", "TokenClassification", "QuestionAnswering", "MultipleChoice"
+COMMON = (
+    "MaskedLM",
+    "SequenceClassification",
+    "TokenClassification",
+    "QuestionAnswering",
+    "MultipleChoice",
+)
 
 FAMILIES = {
     "bert": dict(architectures=heads("Bert", *COMMON, "NextSentencePrediction", "PreTraining")),
@@ -63,7 +69,10 @@ def ids_given(x, config):
 def positions_given(x, config):
     draw = tiny.generator("positions")
     shape = x["input_ids"].shape
-    return {**x, "position_ids": torch.randint(2, config.max_position_embeddings, shape, generator=draw)}
+    return {
+        **x,
+        "position_ids": torch.randint(2, config.max_position_embeddings, shape, generator=draw),
+    }
 
 
 def embeddings_given(x, config):
@@ -122,21 +131,31 @@ VARIANTS = {
         "BertModel-silu": dict(of="BertModel", set=dict(hidden_act="silu")),
         "BertModel-gelu_new": dict(of="BertModel", set=dict(hidden_act="gelu_new")),
         "BertModel-quick_gelu": dict(of="BertModel", set=dict(hidden_act="quick_gelu")),
-        "BertModel-gelu_pytorch_tanh": dict(of="BertModel", set=dict(hidden_act="gelu_pytorch_tanh")),
+        "BertModel-gelu_pytorch_tanh": dict(
+            of="BertModel", set=dict(hidden_act="gelu_pytorch_tanh")
+        ),
         "BertModel-eps": dict(of="BertModel", set=dict(layer_norm_eps=0.05)),
         "BertForMaskedLM-eps": dict(of="BertForMaskedLM", set=dict(layer_norm_eps=0.05)),
         "BertModel-hidden_states": dict(of="BertModel", inputs=hidden_states),
         "BertModel-position_ids": dict(of="BertModel", inputs=positions_given),
-        "BertModel-inputs_embeds": dict(of="BertModel", inputs=embeddings_given, unseen="word_embeddings"),
+        "BertModel-inputs_embeds": dict(
+            of="BertModel", inputs=embeddings_given, unseen="word_embeddings"
+        ),
         "BertModel-no_mask": dict(of="BertModel", inputs=ids_given),
         "BertModel-nested": dict(of="BertModel", nested=True),
         "BertModel-bool_mask": dict(of="BertModel", inputs=mask_as_bool),
-        "BertModel-one_token": dict(of="BertModel", inputs=one_token, unseen="query|key|position_emb"),
-        "BertForTokenClassification-left": dict(of="BertForTokenClassification", inputs=padded_left),
+        "BertModel-one_token": dict(
+            of="BertModel", inputs=one_token, unseen="query|key|position_emb"
+        ),
+        "BertForTokenClassification-left": dict(
+            of="BertForTokenClassification", inputs=padded_left
+        ),
         "BertModel-float16": dict(of="BertModel", dtype=torch.float16),
         "BertModel-bfloat16": dict(of="BertModel", dtype=torch.bfloat16),
         "BertModel-sharded": dict(of="BertModel", shard="6KB"),
-        "BertModel-from_head": dict(of="BertForMaskedLM", architecture="BertModel", unseen="pooler"),
+        "BertModel-from_head": dict(
+            of="BertForMaskedLM", architecture="BertModel", unseen="pooler"
+        ),
         "BertForMaskedLM-legacy": dict(of="BertForMaskedLM", names=legacy_names),
         "BertForMaskedLM-untied": dict(
             architecture="BertForMaskedLM",
@@ -144,18 +163,25 @@ VARIANTS = {
             unseen=r"predictions\.bias",  # decoder.bias has its place
         ),
         "BertModel-type_vocab_size": dict(
-            architecture="BertModel", config=dict(type_vocab_size=5, num_hidden_layers=1, pad_token_id=3)
+            architecture="BertModel",
+            config=dict(type_vocab_size=5, num_hidden_layers=1, pad_token_id=3),
         ),
     },
     "roberta": {
         "RobertaModel-gelu_new": dict(of="RobertaModel", set=dict(hidden_act="gelu_new")),
         "RobertaForMaskedLM-eps": dict(of="RobertaForMaskedLM", set=dict(layer_norm_eps=0.05)),
         "RobertaModel-position_ids": dict(of="RobertaModel", inputs=positions_given),
-        "RobertaModel-inputs_embeds": dict(of="RobertaModel", inputs=embeddings_given, unseen="word_embeddings"),
+        "RobertaModel-inputs_embeds": dict(
+            of="RobertaModel", inputs=embeddings_given, unseen="word_embeddings"
+        ),
         "RobertaModel-pads": dict(of="RobertaModel", inputs=ids_given),
-        "RobertaForTokenClassification-left": dict(of="RobertaForTokenClassification", inputs=padded_left),
+        "RobertaForTokenClassification-left": dict(
+            of="RobertaForTokenClassification", inputs=padded_left
+        ),
         "RobertaModel-hidden_states": dict(of="RobertaModel", inputs=hidden_states),
-        "RobertaModel-from_head": dict(of="RobertaForMaskedLM", architecture="RobertaModel", unseen="pooler"),
+        "RobertaModel-from_head": dict(
+            of="RobertaForMaskedLM", architecture="RobertaModel", unseen="pooler"
+        ),
         "RobertaForMaskedLM-untied": dict(
             architecture="RobertaForMaskedLM",
             config=dict(tie_word_embeddings=False),
@@ -170,14 +196,20 @@ VARIANTS = {
         "XLMRobertaModel-eps": dict(of="XLMRobertaModel", set=dict(layer_norm_eps=0.05)),
         "XLMRobertaModel-pads": dict(of="XLMRobertaModel", inputs=ids_given),
         "XLMRobertaModel-from_head": dict(
-            of="XLMRobertaForSequenceClassification", architecture="XLMRobertaModel", unseen="pooler"
+            of="XLMRobertaForSequenceClassification",
+            architecture="XLMRobertaModel",
+            unseen="pooler",
         ),
     },
     "distilbert": {
         "DistilBertModel-relu": dict(of="DistilBertModel", set=dict(activation="relu")),
         "DistilBertModel-hidden_states": dict(of="DistilBertModel", inputs=hidden_states),
-        "DistilBertModel-inputs_embeds": dict(of="DistilBertModel", inputs=embeddings_given, unseen="word_embeddings"),
-        "DistilBertModel-from_head": dict(of="DistilBertForMaskedLM", architecture="DistilBertModel"),
+        "DistilBertModel-inputs_embeds": dict(
+            of="DistilBertModel", inputs=embeddings_given, unseen="word_embeddings"
+        ),
+        "DistilBertModel-from_head": dict(
+            of="DistilBertForMaskedLM", architecture="DistilBertModel"
+        ),
         "DistilBertForTokenClassification-left": dict(
             of="DistilBertForTokenClassification", inputs=padded_left
         ),
@@ -188,8 +220,12 @@ VARIANTS = {
         "MPNetModel-hidden_states": dict(of="MPNetModel", inputs=hidden_states),
         "MPNetModel-pads": dict(of="MPNetModel", inputs=ids_given),
         "MPNetModel-position_ids": dict(of="MPNetModel", inputs=positions_given),
-        "MPNetForTokenClassification-left": dict(of="MPNetForTokenClassification", inputs=padded_left),
-        "MPNetModel-from_head": dict(of="MPNetForQuestionAnswering", architecture="MPNetModel", unseen="pooler"),
+        "MPNetForTokenClassification-left": dict(
+            of="MPNetForTokenClassification", inputs=padded_left
+        ),
+        "MPNetModel-from_head": dict(
+            of="MPNetForQuestionAnswering", architecture="MPNetModel", unseen="pooler"
+        ),
         "MPNetForSequenceClassification-long": dict(
             architecture="MPNetForSequenceClassification",
             config=dict(max_position_embeddings=160, num_hidden_layers=2),

@@ -31,7 +31,9 @@ def config_of(model_type, architecture, changes):
 def run(model, x):
     """The outputs by name; zeros where the mask leaves a position out."""
     dtype = next(model.parameters()).dtype
-    x = {k: v.to(dtype) if torch.is_tensor(v) and v.is_floating_point() else v for k, v in x.items()}
+    x = {
+        k: v.to(dtype) if torch.is_tensor(v) and v.is_floating_point() else v for k, v in x.items()
+    }
     outputs = {}
     for name, value in model(**x).items():
         if torch.is_tensor(value):
@@ -97,14 +99,18 @@ def make_case(golden, model_type, name, case):
     (directory / "generation_config.json").unlink(missing_ok=True)
 
     # What is read back is what is run: the directory is all that a test has.
-    model = model_class.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+    model = model_class.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
     usual = families.usual_inputs(architecture, model.config)
     x = case.get("inputs", lambda x, config: x)(usual, model.config)
     outputs = run(model, x)
     if name.endswith("-from_head"):
         outputs.pop("pooler_output", None)  # of weights that the checkpoint lacks
     write_inputs(directory / "inputs.json", x, case.get("nested"))
-    tiny.write_json(directory / "expected.json", {k: tiny.tensor_json(v) for k, v in outputs.items()})
+    tiny.write_json(
+        directory / "expected.json", {k: tiny.tensor_json(v) for k, v in outputs.items()}
+    )
     line = check.report(
         lambda changed: {k: v for k, v in run(changed, x).items() if k in outputs},
         model,

@@ -67,7 +67,12 @@ def tokenizer_json(vocabulary, first, last, pad, lowercase=True):
     single = [special(first), sequence("A"), special(last)]
     return {
         "version": "1.0",
-        "truncation": {"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0},
+        "truncation": {
+            "direction": "Right",
+            "max_length": 8,
+            "strategy": "LongestFirst",
+            "stride": 0,
+        },
         "padding": {
             "strategy": {"Fixed": 8},
             "direction": "Right",
@@ -101,7 +106,8 @@ def tokenizer_json(vocabulary, first, last, pad, lowercase=True):
             "single": single,
             "pair": single + [sequence("B", 1), special(last, 1)],
             "special_tokens": {
-                token: {"id": token, "ids": [ids[token]], "tokens": [token]} for token in (first, last)
+                token: {"id": token, "ids": [ids[token]], "tokens": [token]}
+                for token in (first, last)
             },
         },
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
@@ -222,7 +228,11 @@ ALL_CALLS += [{"pooling": mode, "normalize": False} for mode in MODES]
 # name: what is in the directory, in the order of the modules; calls are options of tfm_embed.
 CASES = {
     "mean": dict(
-        model=write_bert, pooling=legacy_pooling("mean"), normalize=True, prompts=PROMPTS, calls=ALL_CALLS
+        model=write_bert,
+        pooling=legacy_pooling("mean"),
+        normalize=True,
+        prompts=PROMPTS,
+        calls=ALL_CALLS,
     ),
     "plain": dict(modules=False, calls=[{}, {"normalize": True}]),
     "cls": dict(pooling=legacy_pooling("cls")),
@@ -231,7 +241,8 @@ CASES = {
     "weightedmean": dict(pooling=legacy_pooling("weightedmean")),
     "lasttoken": dict(pooling=legacy_pooling("lasttoken")),
     "concatenated": dict(
-        pooling=legacy_pooling("mean", "cls", "max"), calls=[{}, {"dimensions": 20, "normalize": True}]
+        pooling=legacy_pooling("mean", "cls", "max"),
+        calls=[{}, {"dimensions": 20, "normalize": True}],
     ),
     "pooling_mode": dict(
         pooling={"embedding_dimension": HIDDEN, "pooling_mode": "mean", "include_prompt": True}
@@ -243,11 +254,13 @@ CASES = {
         pooling=legacy_pooling("mean", include_prompt=False),
         prompts=PROMPTS,
         default_prompt="query",
-        calls=[{}, {"prompt": "document"}, {"prompt": ""}]
-        + [{"pooling": mode} for mode in MODES],
+        calls=[{}, {"prompt": "document"}, {"prompt": ""}] + [{"pooling": mode} for mode in MODES],
     ),
     "default_prompt": dict(
-        pooling=legacy_pooling("mean"), prompts=PROMPTS, default_prompt="document", calls=[{}, {"prompt": "query"}]
+        pooling=legacy_pooling("mean"),
+        prompts=PROMPTS,
+        default_prompt="document",
+        calls=[{}, {"prompt": "query"}],
     ),
     "dense": dict(pooling=legacy_pooling("mean"), dense=[DENSE]),
     "dense_normalize": dict(
@@ -259,7 +272,9 @@ CASES = {
     "lower_case": dict(model=link_bert_cased, pooling=legacy_pooling("mean"), do_lower_case=True),
     "cased": dict(model=link_bert_cased, pooling=legacy_pooling("mean")),
     "mpnet": dict(
-        model=write_mpnet, pooling={**legacy_pooling("mean"), "word_embedding_dimension": 12}, normalize=True
+        model=write_mpnet,
+        pooling={**legacy_pooling("mean"), "word_embedding_dimension": 12},
+        normalize=True,
     ),
     "distilbert": dict(
         model=write_distilbert, pooling={**legacy_pooling("cls"), "word_embedding_dimension": 12}
@@ -317,11 +332,16 @@ def embed(model, texts, options):
     modules = list(model)
     if "pooling" in options:
         old = modules[1]
-        modules[1] = Pooling(old.embedding_dimension, options["pooling"], include_prompt=old.include_prompt)
+        modules[1] = Pooling(
+            old.embedding_dimension, options["pooling"], include_prompt=old.include_prompt
+        )
     if options.get("normalize") is False:
         modules = [m for m in modules if not isinstance(m, Normalize)]
     changed = SentenceTransformer(
-        modules=modules, prompts=model.prompts, default_prompt_name=model.default_prompt_name, device="cpu"
+        modules=modules,
+        prompts=model.prompts,
+        default_prompt_name=model.default_prompt_name,
+        device="cpu",
     )
     prompt = options.get("prompt")
     named = prompt is not None and prompt in model.prompts

@@ -60,7 +60,9 @@ def tensor_json(tensor):
     if tensor.is_floating_point():
         dtype, data = "float32", rounded(tensor.reshape(-1).tolist())
     else:
-        dtype, data = ("bool" if tensor.dtype == torch.bool else "int64"), tensor.reshape(-1).tolist()
+        dtype, data = ("bool" if tensor.dtype == torch.bool else "int64"), tensor.reshape(
+            -1
+        ).tolist()
     return {"dtype": dtype, "shape": list(tensor.shape), "data": data}
 
 
