@@ -63,7 +63,7 @@ SELECT tfm_forward('bert', '{"input_ids": [[1, 2]], "no_such_input": 1}');
 SELECT tfm_forward('bert', jsonb_build_object('input_ids', jsonb_build_array(array_fill(1, ARRAY[5000]))));
 \set VERBOSITY sqlstate
 SELECT tfm_forward('bert', ('{"input_ids": ' || repeat('[', 1500) || repeat(']', 1500) || '}')::jsonb);
-SET tfm.max_memory = '64kB';
+SET tfm.max_memory = '4kB';
 SELECT tfm_forward('bert', pg_read_file(:'bert' || '/inputs.json')::jsonb);
 RESET tfm.max_memory;
 \set VERBOSITY default

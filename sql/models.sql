@@ -181,7 +181,9 @@ SHOW tfm.threads;
 SET tfm.threads = -1;
 SET tfm.no_such_setting = 1;
 SET tfm.max_memory = '100kB';
+\set VERBOSITY sqlstate
 SELECT tfm_tokenize('tiny', repeat('hello ', 100000));
+\set VERBOSITY default
 RESET tfm.max_memory;
 
 -- With shared images gone, each is made again where it is needed.
