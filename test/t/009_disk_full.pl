@@ -18,7 +18,7 @@ my $small = quote_path(golden('sentence/mean'));
 my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 
 plan skip_all => 'prlimit is missing'
-  if system("prlimit --pid $postmaster --fsize=" . LIMIT . ' >/dev/null 2>&1') != 0;
+  if system("prlimit --pid $postmaster --fsize=" . LIMIT . ':unlimited >/dev/null 2>&1') != 0;
 
 my ($sqlstate, $message) = sql_error($node, "SELECT tfm_load_model('big', $big)");
 is($sqlstate, '53100', 'disk full');
@@ -29,7 +29,7 @@ is(scalar @files, 0, 'no image and nothing half');
 is($node->safe_psql('postgres', "SELECT tfm_load_model('small', $small)"), 'small',
 	'a smaller one fits');
 
-system_or_bail('prlimit', '--pid', $postmaster, '--fsize=unlimited');
+system_or_bail('prlimit', '--pid', $postmaster, '--fsize=unlimited:unlimited');
 is($node->safe_psql('postgres', "SELECT tfm_load_model('big', $big)"), 'big', 'with room, all is well');
 
 $node->stop;
