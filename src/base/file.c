@@ -37,6 +37,13 @@ file_join(tfm_context *context, const char *directory, const char *name)
 }
 
 bool
+file_name_is_plain(const char *name)
+{
+	return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+		   strcmp(name, "..") != 0;
+}
+
+bool
 file_exists(const char *path)
 {
 	struct stat status;

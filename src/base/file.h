@@ -19,6 +19,9 @@ extern bool file_fail(tfm_context *context, int error_number, const char *action
 /* directory/name in the context's arena; NULL if memory is out. */
 extern char *file_join(tfm_context *context, const char *directory, const char *name);
 
+/* Whether a name is that of an entry of a directory: not empty, no path, not "." or "..". */
+extern bool file_name_is_plain(const char *name);
+
 /* Whether there is something at path (that can be seen). */
 extern bool file_exists(const char *path);
 

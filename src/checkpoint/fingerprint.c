@@ -157,13 +157,6 @@ add_subdirectory(file_list *list, const char *name)
 	return !tfm_failed(list->context);
 }
 
-/* A module's path must not lead out of the checkpoint. */
-static bool
-is_plain_name(const char *name)
-{
-	return strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-}
-
 static bool
 add_modules(file_list *list)
 {
@@ -181,7 +174,8 @@ add_modules(file_list *list)
 	{
 		const char *name = json_string(list->context, module, "path", "");
 
-		if (!is_plain_name(name))
+		/* A module's path is empty (the root) or must not lead out of the checkpoint. */
+		if (name[0] != '\0' && !file_name_is_plain(name))
 			return tfm_fail(list->context, TFM_CORRUPTED,
 							"\"%s\": module path \"%s\" is not the plain name of a directory", path,
 							name);

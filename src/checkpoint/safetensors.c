@@ -55,14 +55,6 @@ compare_entries(const void *a, const void *b)
 	return order != 0 ? order : strcmp(s->tensor, t->tensor);
 }
 
-/* A shard must be a file beside the index, not a path that leads elsewhere. */
-static bool
-is_plain_name(const char *name)
-{
-	return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
-		   strcmp(name, "..") != 0;
-}
-
 /* The entries of the index, sorted by shard; NULL on error. */
 static index_entry *
 read_index(tfm_context *context, const char *path, size_t *count)
@@ -84,7 +76,8 @@ read_index(tfm_context *context, const char *path, size_t *count)
 		return NULL;
 	for (json item = json_first(map); json_present(item); item = json_next(item))
 	{
-		if (!json_is_string(item) || !is_plain_name(json_as_string(item)))
+		/* A shard must be a file beside the index, not a path that leads elsewhere. */
+		if (!json_is_string(item) || !file_name_is_plain(json_as_string(item)))
 		{
 			tfm_fail(context, TFM_CORRUPTED,
 					 "\"%s\": tensor \"%s\" is not mapped to the plain name of a file", path,

@@ -314,6 +314,9 @@ files_are_read_whole(void **state)
 	assert_null(file_read_optional(&s->context, s->directory, 9, &length));
 	assert_failed(&s->context, TFM_INVALID_ARGUMENT, "not a regular file");
 	assert_true(file_exists(path));
+	assert_true(file_name_is_plain("..."));
+	assert_false(file_name_is_plain("") || file_name_is_plain(".") || file_name_is_plain(".."));
+	assert_false(file_name_is_plain("a/b") || file_name_is_plain("/"));
 	assert_false(file_exists(scratch_path(s, "absent")));
 }
 
