@@ -14,6 +14,8 @@
  */
 #include "postgres.h"
 
+#include <malloc.h>
+
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -27,8 +29,11 @@
 #include "pg/border.h"
 #include "pg/settings.h"
 
-/* Scratch memory that a backend keeps between calls. */
-#define SCRATCH_KEPT ((size_t) 64 * 1024 * 1024)
+/*
+ * Scratch memory that a backend keeps between calls: more than one text takes, and little beside the
+ * weights that sessions share, even when there are a hundred of them.
+ */
+#define SCRATCH_KEPT ((size_t) 8 * 1024 * 1024)
 
 typedef struct border_call
 {
@@ -147,6 +152,19 @@ scratch_arena(void)
 	return tfm_backend.scratch;
 }
 
+/* Give what a large computation took back to the system. */
+static void
+trim_scratch(void)
+{
+	if (arena_peak(tfm_backend.scratch) <= SCRATCH_KEPT)
+		return;
+	arena_trim(tfm_backend.scratch, SCRATCH_KEPT);
+	arena_reset_peak(tfm_backend.scratch);
+#ifdef __GLIBC__
+	malloc_trim(0); /* free alone keeps blocks of this size */
+#endif
+}
+
 /* End a call and those nested in it; does nothing if it has ended. */
 static void
 close_call(void *argument)
@@ -162,7 +180,7 @@ close_call(void *argument)
 		arena_restore(tfm_backend.scratch, inner->mark);
 	}
 	if (tfm_backend.calls == NULL)
-		arena_trim(tfm_backend.scratch, SCRATCH_KEPT);
+		trim_scratch();
 }
 
 tfm_context *

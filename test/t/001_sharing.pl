@@ -57,6 +57,18 @@ cmp_ok($mapped, '>=', $size / 2, 'and have read it');
 cmp_ok($grown, '<=', $size + SESSIONS * 25 * MEGABYTE, 'a session takes little beside it');
 $_->quit for @sessions;
 
+# A batch leaves little behind.
+$path = quote_path(golden('sentence/mean'));
+$node->safe_psql('postgres', "SELECT tfm_load_model('tiny', $path)");
+my $session = $node->background_psql('postgres');
+my $pid = $session->query_safe('SELECT pg_backend_pid()');
+$session->query_safe(q{SELECT tfm_embed('tiny', 'hello')});
+my ($before) = memory($pid);
+$session->query_safe(q{SELECT cardinality(tfm_embed('tiny', array_agg('a query for a document ' || i)))
+	FROM generate_series(1, 20000) AS i});
+cmp_ok((memory($pid))[0] - $before, '<=', 20 * MEGABYTE, 'a session keeps little after a batch');
+$session->quit;
+
 # The best of some tries: the machine may be busy.
 my $best = 1e9;
 for (1 .. 5)

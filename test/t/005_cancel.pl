@@ -40,7 +40,7 @@ $session->quit;
 
 for my $signal ('cancel', 'terminate')
 {
-	my $running = background($node, "SELECT pg_backend_pid();\n$long;\n");
+	my $running = background($node, "SET tfm.threads = 2; SELECT pg_backend_pid();\n$long;\n");
 
 	ok(wait_for(sub { $running->{handle}->pump_nb; $running->{out} =~ /^\d+\n/ }), 'running');
 	($pid) = $running->{out} =~ /^(\d+)/;

@@ -1,4 +1,4 @@
-# Sessions that load the same model at once do not harm each other.
+# Sessions that load the same model at once do not harm each other.  The library is preloaded here.
 #
 # SPDX-License-Identifier: PostgreSQL
 use strict;
@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TfmTest;
 
-my $node = start_node('concurrent');
+my $node = start_node('concurrent', conf => "shared_preload_libraries = 'tfm'\n");
 my $path = quote_path(big_checkpoint(64));
 
 # Run one script in each of some sessions at once; their results.

@@ -14,8 +14,8 @@ use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(start_node golden copy_checkpoint big_checkpoint change_weights images
-  quote_path sql_error wait_for now background);
+our @EXPORT = qw(start_node golden copy_checkpoint big_checkpoint change_weights edit_header
+  slurp_raw write_raw images quote_path sql_error wait_for now background);
 
 # A server with the extension in database postgres.  Options are those of init;
 # conf is appended to its configuration.
@@ -136,6 +136,20 @@ sub change_weights
 
 	substr($bytes, 8 + $length + $start, 4) = pack('f<', 0.75);
 	write_raw($path, $bytes);
+}
+
+# Change the header of a checkpoint's safetensors file, a hash; offsets and data stay as they are.
+sub edit_header
+{
+	my ($directory, $edit) = @_;
+	my $path = "$directory/model.safetensors";
+	my $bytes = slurp_raw($path);
+	my $length = unpack('Q<', $bytes);
+	my $header = decode_json(substr($bytes, 8, $length));
+
+	$edit->($header);
+	my $json = JSON::PP->new->canonical->encode($header);
+	write_raw($path, pack('Q<', length $json) . $json . substr($bytes, 8 + $length));
 }
 
 # The images in a server's data directory.
