@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "base/file.h"
+
 #define MAX_DIMENSIONS (1 << 20)
 
 /* Keys of a file that are known; others are an error. */
@@ -212,7 +214,7 @@ read_module(tfm_context *context, const run_files *files, json entry, size_t ind
 	module->path = json_string(context, entry, "path", "");
 	if (tfm_failed(context))
 		return false;
-	if (strchr(module->path, '/') != NULL || module->path[0] == '.')
+	if (module->path[0] != '\0' && !file_name_is_plain(module->path))
 		return tfm_fail(context, TFM_CORRUPTED, "\"%s\": path \"%.64s\" is not a plain name",
 						entry.source, module->path);
 	if (module->path[0] != '\0')
