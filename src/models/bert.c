@@ -16,10 +16,12 @@ read_config(tfm_context *context, json file, void *config)
 		.vocab_size = json_int(context, file, "vocab_size", 30522, 1, NN_MAX_SIZE),
 		.hidden_size = json_int(context, file, "hidden_size", 768, 1, NN_MAX_SIZE),
 		.max_positions = json_int(context, file, "max_position_embeddings", 512, 1, NN_MAX_SIZE),
+		.num_labels = nn_read_num_labels(context, file),
 		.tie_word_embeddings = json_bool(context, file, "tie_word_embeddings", true),
 	};
 	c->names = &encoder_bert_names;
 	c->layers = (int) json_int(context, file, "num_hidden_layers", 12, 0, NN_MAX_LAYERS);
+	c->intermediate_size = json_int(context, file, "intermediate_size", 3072, 1, NN_MAX_SIZE);
 	c->activation = nn_activation(context, json_string(context, file, "hidden_act", "gelu"));
 	c->norm_eps = json_double(context, file, "layer_norm_eps", 1e-12);
 	c->attention = (attention) {
@@ -27,9 +29,13 @@ read_config(tfm_context *context, json file, void *config)
 		.causal = json_bool(context, file, "is_decoder", false),
 	};
 	c->embedding = (embedding) {
+		.hidden_size = c->common.hidden_size,
 		.words = "embeddings.word_embeddings",
+		.word_count = c->common.vocab_size,
 		.positions = "embeddings.position_embeddings",
+		.position_count = c->common.max_positions,
 		.types = "embeddings.token_type_embeddings",
+		.type_count = json_int(context, file, "type_vocab_size", 2, 0, NN_MAX_SIZE),
 		.norm = "embeddings.LayerNorm",
 		.norm_eps = c->norm_eps,
 	};
@@ -48,7 +54,7 @@ next_sentence_prediction(nn_model *m, const void *config)
 {
 	tensor pooled = encoder_pool(m, encoder_hidden_states(m, config));
 
-	nn_emit(m, "logits", NN_PER_SEQUENCE, linear(m, pooled, "cls.seq_relationship"));
+	nn_emit(m, "logits", NN_PER_SEQUENCE, linear(m, pooled, "cls.seq_relationship", .columns = 2));
 }
 
 static void
@@ -59,7 +65,7 @@ pre_training(nn_model *m, const void *config)
 
 	nn_emit(m, "prediction_logits", NN_PER_TOKEN, encoder_predict_words(m, config, x));
 	nn_emit(m, "seq_relationship_logits", NN_PER_SEQUENCE,
-			linear(m, pooled, "cls.seq_relationship"));
+			linear(m, pooled, "cls.seq_relationship", .columns = 2));
 }
 
 static const nn_variant variants[] = {{"bert", "Bert", "bert"}, {0}};

@@ -34,16 +34,21 @@ read_config(tfm_context *context, json file, void *config)
 		.vocab_size = json_int(context, file, "vocab_size", 30522, 1, NN_MAX_SIZE),
 		.hidden_size = json_int(context, file, "dim", dim, 1, NN_MAX_SIZE),
 		.max_positions = json_int(context, file, "max_position_embeddings", 512, 1, NN_MAX_SIZE),
+		.num_labels = nn_read_num_labels(context, file),
 		.tie_word_embeddings = json_bool(context, file, "tie_word_embeddings", true),
 	};
 	c->names = &names;
 	c->layers = (int) json_int(context, file, "n_layers", layers, 0, NN_MAX_LAYERS);
+	c->intermediate_size = json_int(context, file, "hidden_dim", 3072, 1, NN_MAX_SIZE);
 	c->activation = nn_activation(context, json_string(context, file, "activation", "gelu"));
 	c->norm_eps = NORM_EPS;
 	c->attention.heads = (int) json_int(context, file, "n_heads", heads, 1, NN_MAX_HEADS);
 	c->embedding = (embedding) {
+		.hidden_size = c->common.hidden_size,
 		.words = "embeddings.word_embeddings",
+		.word_count = c->common.vocab_size,
 		.positions = "embeddings.position_embeddings",
+		.position_count = c->common.max_positions,
 		.norm = "embeddings.LayerNorm",
 		.norm_eps = NORM_EPS,
 	};
@@ -57,24 +62,26 @@ read_config(tfm_context *context, json file, void *config)
 }
 
 static tensor
-classify(nn_model *m, const void *config)
+classify(nn_model *m, const void *config, int64_t columns)
 {
 	tensor x = first_tokens(m, encoder_hidden_states(m, config));
 
 	x = linear(m, x, "pre_classifier", .activation = ACTIVATION_RELU);
-	return linear(m, x, "classifier");
+	return linear(m, x, "classifier", .columns = columns);
 }
 
 static void
 sequence_classification(nn_model *m, const void *config)
 {
-	nn_emit(m, "logits", NN_PER_SEQUENCE, classify(m, config));
+	const encoder_config *c = config;
+
+	nn_emit(m, "logits", NN_PER_SEQUENCE, classify(m, config, c->common.num_labels));
 }
 
 static void
 multiple_choice(nn_model *m, const void *config)
 {
-	nn_emit(m, "logits", NN_PER_CHOICE, classify(m, config));
+	nn_emit(m, "logits", NN_PER_CHOICE, classify(m, config, 1));
 }
 
 static const nn_variant variants[] = {{"distilbert", "DistilBert", "distilbert"}, {0}};

@@ -31,8 +31,9 @@ encode_layer(nn_model *m, tensor x, const encoder_config *c, const attention *ho
 	x = linear(m, a, names->attention_output, .residual = x);
 	x = layer_norm(m, x, names->attention_norm, c->norm_eps);
 
-	a = linear(m, x, names->intermediate, .activation = c->activation);
-	x = linear(m, a, names->output, .residual = x);
+	a = linear(m, x, names->intermediate, .columns = c->intermediate_size,
+			   .activation = c->activation);
+	x = linear(m, a, names->output, .columns = c->common.hidden_size, .residual = x);
 	return layer_norm(m, x, names->output_norm, c->norm_eps);
 }
 
@@ -71,7 +72,7 @@ encoder_predict_words(nn_model *m, const encoder_config *c, tensor x)
 
 	x = linear(m, x, head->dense, .activation = head->activation);
 	x = layer_norm(m, x, head->norm, c->norm_eps);
-	return linear(m, x, head->decoder, .bias = head->decoder_bias,
+	return linear(m, x, head->decoder, .columns = c->common.vocab_size, .bias = head->decoder_bias,
 				  .tied = c->common.tie_word_embeddings ? c->embedding.words : NULL);
 }
 
@@ -102,7 +103,8 @@ encoder_sequence_classification(nn_model *m, const void *config)
 	const encoder_config *c = config;
 	tensor pooled = encoder_pool(m, c->hidden_states(m, config));
 
-	nn_emit(m, "logits", NN_PER_SEQUENCE, linear(m, pooled, "classifier"));
+	nn_emit(m, "logits", NN_PER_SEQUENCE,
+			linear(m, pooled, "classifier", .columns = c->common.num_labels));
 }
 
 void
@@ -112,7 +114,8 @@ encoder_first_token_classification(nn_model *m, const void *config)
 	tensor x = first_tokens(m, c->hidden_states(m, config));
 
 	x = linear(m, x, "classifier.dense", .activation = ACTIVATION_TANH);
-	nn_emit(m, "logits", NN_PER_SEQUENCE, linear(m, x, "classifier.out_proj"));
+	nn_emit(m, "logits", NN_PER_SEQUENCE,
+			linear(m, x, "classifier.out_proj", .columns = c->common.num_labels));
 }
 
 void
@@ -121,22 +124,24 @@ encoder_multiple_choice(nn_model *m, const void *config)
 	const encoder_config *c = config;
 	tensor pooled = encoder_pool(m, c->hidden_states(m, config));
 
-	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, pooled, "classifier"));
+	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, pooled, "classifier", .columns = 1));
 }
 
 void
 encoder_token_classification(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
+	tensor x = c->hidden_states(m, config);
 
-	nn_emit(m, "logits", NN_PER_TOKEN, linear(m, c->hidden_states(m, config), "classifier"));
+	nn_emit(m, "logits", NN_PER_TOKEN, linear(m, x, "classifier", .columns = c->common.num_labels));
 }
 
 void
 encoder_question_answering(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
-	tensor logits = linear(m, c->hidden_states(m, config), "qa_outputs");
+	tensor x = c->hidden_states(m, config);
+	tensor logits = linear(m, x, "qa_outputs", .columns = c->common.num_labels);
 
 	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
 	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));

@@ -47,6 +47,7 @@ typedef struct encoder_config
 	embedding embedding;
 	const encoder_names *names;
 	int layers;
+	int64_t intermediate_size;
 	op_activation activation; /* between intermediate and output */
 	double norm_eps;
 	attention attention;

@@ -27,6 +27,7 @@ typedef struct nn_config
 	int64_t vocab_size;
 	int64_t hidden_size;
 	int64_t max_positions; /* longest sequence in tokens */
+	int64_t num_labels;	   /* of classifiers */
 	int64_t pad_token_id;  /* -1: none */
 	bool tie_word_embeddings;
 } nn_config;
@@ -67,5 +68,11 @@ typedef struct nn_family
 
 /* All families, ended by NULL; generated. */
 extern const nn_family *const nn_families[];
+
+/*
+ * Number of labels of a config.json, as Transformers' PreTrainedConfig has it: the entries of
+ * id2label, else num_labels, else 2.
+ */
+extern int64_t nn_read_num_labels(tfm_context *context, json file);
 
 #endif

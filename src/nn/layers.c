@@ -32,14 +32,14 @@ fail_shape(nn_model *m, const char *layer)
 
 /* "<name>.weight", or the whole name given instead of it. */
 static const weight *
-linear_weight(nn_model *m, const char *name, const char *tied, int64_t k)
+linear_weight(nn_model *m, const char *name, const char *tied, int64_t n, int64_t k)
 {
 	char own[NN_NAME_MAX], other[NN_NAME_MAX];
 
 	part_name(own, name, "weight");
 	if (tied != NULL && !nn_has_weight(m, own))
-		return nn_weight(m, part_name(other, tied, "weight"), LAYOUT_PANELS, -1, k);
-	return nn_weight(m, own, LAYOUT_PANELS, -1, k);
+		return nn_weight(m, part_name(other, tied, "weight"), LAYOUT_PANELS, n, k);
+	return nn_weight(m, own, LAYOUT_PANELS, n, k);
 }
 
 /* "<name>.bias", or the whole name given instead of it, or none. */
@@ -65,7 +65,8 @@ nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options
 
 	if (tfm_failed(m->context))
 		return (tensor) {0};
-	w = linear_weight(m, name, options->tied, x.shape[1]);
+	w = linear_weight(m, name, options->tied, options->columns == 0 ? x.shape[1] : options->columns,
+					  x.shape[1]);
 	if (w == NULL)
 		return (tensor) {0};
 	bias = linear_bias(m, name, options->bias, w->shape[0]);
@@ -151,7 +152,6 @@ add_embeds(nn_model *m, op_embed_options *options, int *count)
 
 	for (int64_t t = 0; rows != NULL && t < m->batch->tokens; t++)
 		rows[t] = (int32_t) t;
-	options->n = m->batch->embeds_size;
 	options->tables[(*count)++] = (op_embed_table) {
 		.table = m->batch->embeds,
 		.count = m->batch->tokens,
@@ -159,33 +159,36 @@ add_embeds(nn_model *m, op_embed_options *options, int *count)
 	};
 }
 
-/* The table "<name>.weight" [any, hidden] as one of the sum; name NULL is none. */
-static const weight *
-add_table(nn_model *m, op_embed_options *options, int *count, const char *name, const int32_t *ids)
+/* The table "<name>.weight" [rows, hidden] as one of the sum; name NULL is none. */
+static void
+add_table(nn_model *m, op_embed_options *options, int *count, const char *name, int64_t rows,
+		  const int32_t *ids)
 {
 	char weight_name[NN_NAME_MAX];
 	const weight *w;
 
 	if (name == NULL)
-		return NULL;
+		return;
 	part_name(weight_name, name, "weight");
-	w = nn_weight(m, weight_name, LAYOUT_PLAIN, -1, *count == 0 ? -1 : options->n);
+	w = nn_weight(m, weight_name, LAYOUT_PLAIN, rows, options->n);
 	if (w == NULL)
-		return NULL;
-	options->n = w->shape[1];
+		return;
 	options->tables[(*count)++] = (op_embed_table) {
 		.table = w->data,
 		.count = w->shape[0],
 		.ids = ids,
 	};
-	return w;
 }
 
 tensor
 embed(nn_model *m, const embedding *e)
 {
 	char weight_name[NN_NAME_MAX], bias_name[NN_NAME_MAX];
-	op_embed_options options = {.tokens = m->batch->tokens, .norm_eps = (float) e->norm_eps};
+	op_embed_options options = {
+		.tokens = m->batch->tokens,
+		.n = e->hidden_size,
+		.norm_eps = (float) e->norm_eps,
+	};
 	int count = 0;
 	tensor y;
 
@@ -193,9 +196,9 @@ embed(nn_model *m, const embedding *e)
 	if (m->batch->embeds != NULL)
 		add_embeds(m, &options, &count);
 	else
-		add_table(m, &options, &count, e->words, m->batch->ids);
-	add_table(m, &options, &count, e->types, m->batch->types);
-	add_table(m, &options, &count, e->positions, m->batch->positions);
+		add_table(m, &options, &count, e->words, e->word_count, m->batch->ids);
+	add_table(m, &options, &count, e->types, e->type_count, m->batch->types);
+	add_table(m, &options, &count, e->positions, e->position_count, m->batch->positions);
 	if (e->norm != NULL)
 	{
 		const weight *w, *b;

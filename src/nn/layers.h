@@ -21,6 +21,7 @@ typedef struct linear_options
 	tensor residual;		  /* [rows, n], added after the activation; none if empty */
 	const char *tied;		  /* "<tied>.weight" is taken if "<name>.weight" is absent */
 	const char *bias;		  /* whole name of the bias to take if "<name>.bias" is absent */
+	int64_t columns;		  /* n, as the configuration says; 0: as x has */
 } linear_options;
 
 /*
@@ -48,10 +49,14 @@ extern tensor attend(nn_model *m, tensor q, tensor k, tensor v, const attention 
 
 typedef struct embedding
 {
-	const char *words;	   /* "<words>.weight" [vocabulary, hidden], by batch->ids */
+	int64_t hidden_size;
+	const char *words; /* "<words>.weight" [word_count, hidden_size], by batch->ids */
+	int64_t word_count;
 	const char *positions; /* by batch->positions; NULL: none */
-	const char *types;	   /* by batch->types; NULL: none */
-	const char *norm;	   /* layer norm of the sum; NULL: none */
+	int64_t position_count;
+	const char *types; /* by batch->types; NULL: none */
+	int64_t type_count;
+	const char *norm; /* layer norm of the sum; NULL: none */
 	double norm_eps;
 } embedding;
 

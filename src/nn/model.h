@@ -28,10 +28,9 @@ typedef struct nn_batch
 {
 	int64_t sequences;
 	int64_t tokens;
-	const int32_t *offsets; /* [sequences + 1] */
-	const int32_t *ids;		/* [tokens] */
-	const float *embeds;	/* [tokens, embeds_size] in place of the words' rows; or NULL */
-	int64_t embeds_size;
+	const int32_t *offsets;	   /* [sequences + 1] */
+	const int32_t *ids;		   /* [tokens] */
+	const float *embeds;	   /* [tokens, hidden size] in place of the words' rows; or NULL */
 	const int32_t *types;	   /* [tokens], or NULL for zeros */
 	const int32_t *positions;  /* [tokens]: indexes into a table of positions */
 	const int32_t *columns;	   /* [tokens]: the token's place in its row of input_ids */

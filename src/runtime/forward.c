@@ -151,7 +151,6 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 		.offsets = a.offsets,
 		.ids = a.ids,
 		.embeds = a.embeds,
-		.embeds_size = a.embeds_size,
 		.types = a.types,
 		.positions = a.positions,
 		.columns = a.columns,
@@ -220,12 +219,11 @@ apply_dense(nn_model *m, tensor x, const run_module *module)
 				 "the module \"%s\" takes %lld columns, but pooling gives %lld", module->path,
 				 (long long) module->in_features, (long long) x.shape[1]);
 	if (module->residual)
-		residual = module->in_features == module->out_features ? x : linear(m, x, residual_name);
-	x = linear(m, x, name, .activation = module->activation, .residual = residual);
-	if (!tfm_failed(m->context) && x.shape[1] != module->out_features)
-		tfm_fail(m->context, TFM_CORRUPTED, "tensor \"%s.weight\" has %lld rows instead of %lld",
-				 name, (long long) x.shape[1], (long long) module->out_features);
-	return x;
+		residual = module->in_features == module->out_features
+					   ? x
+					   : linear(m, x, residual_name, .columns = module->out_features);
+	return linear(m, x, name, .columns = module->out_features, .activation = module->activation,
+				  .residual = residual);
 }
 
 static tensor

@@ -1,0 +1,18 @@
+/*
+ * family.c
+ *	  What the configurations of all families have in common.
+ *	  Follows transformers/configuration_utils.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/family.h"
+
+int64_t
+nn_read_num_labels(tfm_context *context, json file)
+{
+	json labels = json_member(file, "id2label");
+
+	if (json_is_object(labels))
+		return (int64_t) json_size(labels);
+	return json_int(context, file, "num_labels", 2, 0, NN_MAX_SIZE);
+}
