@@ -147,9 +147,8 @@ compile_stages(tok_compiler *compiler, json root)
 		   compile_stage(compiler, &post_processors, json_member(root, "post_processor"), 0);
 }
 
-/* The content of a special token in tokenizer_config.json: a string, or an object that has it. */
-static const char *
-special_content(json value)
+const char *
+tok_token_content(json value)
 {
 	if (json_is_object(value))
 		value = json_member(value, "content");
@@ -165,11 +164,13 @@ compile_config(tok_compiler *compiler)
 		[TOK_EOS] = "eos_token",
 	};
 	tok_settings *settings = &compiler->settings;
-	json length = json_member(compiler->config, "model_max_length");
+	json length = json_member(compiler->config->config, "model_max_length");
 
 	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
 	{
-		const char *content = special_content(json_member(compiler->config, keys[i]));
+		json value = json_member(compiler->config->special_tokens_map, keys[i]);
+		const char *content = tok_token_content(
+			json_present(value) ? value : json_member(compiler->config->config, keys[i]));
 
 		if (content != NULL)
 			settings->special_ids[i] = tok_compiled_id(compiler, content);
@@ -236,7 +237,7 @@ assemble(tok_compiler *compiler, buffer *blob)
 }
 
 static bool
-compile_tree(tfm_context *context, json root, json config, buffer *blob)
+compile_tree(tfm_context *context, json root, const tok_config *config, buffer *blob)
 {
 	tok_compiler compiler = {.context = context, .source = root.source, .config = config};
 
@@ -267,34 +268,89 @@ parse_optional(tfm_context *context, tfm_text text, const char *name)
 	return json_parse(context, text.data, text.length, name);
 }
 
+/* vocab.txt, by way of the tokenizer.json that stands for it. */
+static bool
+compile_vocabulary(tfm_context *context, tfm_text vocabulary, const char *source,
+				   const tok_config *config, buffer *blob)
+{
+	buffer *text = tfm_failed(context) ? NULL : buffer_create(context);
+
+	if (text == NULL || !tok_write_vocabulary(context, vocabulary, source, config, text))
+		return false;
+	return compile_tree(context, json_parse(context, text->data, text->length, source), config,
+						blob);
+}
+
 bool
 tok_compile_json(tfm_context *context, tfm_text tokenizer, const char *tokenizer_name,
 				 tfm_text config, const char *config_name, buffer *blob)
 {
-	json root = json_parse(context, tokenizer.data, tokenizer.length, tokenizer_name);
+	tok_config files = {.config = parse_optional(context, config, config_name)};
 
-	return compile_tree(context, root, parse_optional(context, config, config_name), blob);
+	return compile_tree(context,
+						json_parse(context, tokenizer.data, tokenizer.length, tokenizer_name),
+						&files, blob);
+}
+
+bool
+tok_compile_vocabulary(tfm_context *context, tfm_text vocabulary, const char *vocabulary_name,
+					   tfm_text config, const char *config_name, buffer *blob)
+{
+	tok_config files = {.config = parse_optional(context, config, config_name)};
+
+	return compile_vocabulary(context, vocabulary, vocabulary_name, &files, blob);
+}
+
+/* A JSON file of the directory; absent if there is none. */
+static json
+read_optional(tfm_context *context, const char *directory, const char *name)
+{
+	char *path = file_join(context, directory, name);
+	tfm_text text = {.data = NULL};
+
+	if (path != NULL)
+		text.data = file_read_optional(context, path, CONFIG_MAX, &text.length);
+	return parse_optional(context, text, path);
+}
+
+static tok_config
+read_config(tfm_context *context, const char *directory)
+{
+	tok_config files = {.config = read_optional(context, directory, "tokenizer_config.json")};
+
+	/* Transformers reads the old file only where the new one does not list the tokens. */
+	if (!json_present(json_member(files.config, "added_tokens_decoder")))
+		files.special_tokens_map = read_optional(context, directory, "special_tokens_map.json");
+	files.model_type =
+		json_string(context, read_optional(context, directory, "config.json"), "model_type", NULL);
+	return files;
 }
 
 bool
 tok_compile(tfm_context *context, const char *directory, buffer *blob)
 {
-	char *names[3] = {
-		file_join(context, directory, "tokenizer.json"),
-		file_join(context, directory, "vocab.txt"),
-		file_join(context, directory, "tokenizer_config.json"),
-	};
-	tfm_text text, config;
+	char *tokenizer = file_join(context, directory, "tokenizer.json");
+	char *vocabulary = file_join(context, directory, "vocab.txt");
+	char *added = file_join(context, directory, "added_tokens.json");
+	tok_config config;
+	tfm_text text;
 
 	if (tfm_failed(context))
 		return false;
-	config.data = file_read_optional(context, names[2], CONFIG_MAX, &config.length);
-	text.data = file_read_optional(context, names[0], FILE_MAX, &text.length);
-	if (text.data != NULL && !tfm_failed(context))
-		return tok_compile_json(context, text, names[0], config, names[2], blob);
-	text.data = file_read_optional(context, names[1], FILE_MAX, &text.length);
-	if (text.data != NULL && !tfm_failed(context))
-		return tok_compile_vocabulary(context, text, names[1], config, names[2], blob);
-	return tfm_fail(context, TFM_FILE_NOT_FOUND,
-					"directory \"%s\" has neither tokenizer.json nor vocab.txt", directory);
+	text.data = file_read_optional(context, tokenizer, FILE_MAX, &text.length);
+	if (text.data != NULL)
+	{
+		config = read_config(context, directory);
+		return compile_tree(context, json_parse(context, text.data, text.length, tokenizer),
+							&config, blob);
+	}
+	text.data = file_read_optional(context, vocabulary, FILE_MAX, &text.length);
+	if (text.data == NULL)
+		return tfm_fail(context, TFM_FILE_NOT_FOUND,
+						"directory \"%s\" has neither tokenizer.json nor vocab.txt", directory);
+	config = read_config(context, directory);
+	if (!json_present(json_member(config.config, "added_tokens_decoder")) && file_exists(added))
+		return tfm_fail(context, TFM_UNSUPPORTED,
+						"\"%s\" beside vocab.txt is not supported without a tokenizer.json", added);
+	return compile_vocabulary(context, text, vocabulary, &config, blob);
 }

@@ -12,12 +12,20 @@
 /* Bytes of a token: far more than any has, few enough that looking for one is quick. */
 #define TOK_TOKEN_MAX 65535
 
+/* The files beside the vocabulary. */
+typedef struct tok_config
+{
+	json config;			 /* tokenizer_config.json, or absent */
+	json special_tokens_map; /* special_tokens_map.json, where it counts, or absent */
+	const char *model_type;	 /* of config.json; NULL: unknown */
+} tok_config;
+
 /* A tokenizer being compiled; everything lives in the context's arena. */
 typedef struct tok_compiler
 {
 	tfm_context *context;
 	const char *source; /* file, for messages */
-	json config;		/* tokenizer_config.json, or absent */
+	const tok_config *config;
 	buffer *sections[TOK_SECTION_COUNT];
 	tok_settings settings;
 	int32_t model_size; /* tokens of the model's vocabulary */
@@ -48,6 +56,13 @@ extern bool tok_compile_added(tok_compiler *compiler, json added_tokens);
 
 /* The id that token_to_id gives: of an added token, else of the model's; -1 if there is none. */
 extern int32_t tok_compiled_id(const tok_compiler *compiler, const char *token);
+
+/* The content of a special token in a configuration: a string, or an object that has it; or NULL. */
+extern const char *tok_token_content(json value);
+
+/* Write the tokenizer.json that stands for a vocab.txt. */
+extern bool tok_write_vocabulary(tfm_context *context, tfm_text vocabulary, const char *source,
+								 const tok_config *config, buffer *out);
 
 /* "is damaged" as an error of tok_open and of what runs on its result. */
 extern bool tok_fail_damaged(tfm_context *context);

@@ -140,6 +140,7 @@ group_entries(added_list *list)
 			.bytes = list->items[i].content,
 			.length = (uint32_t) strlen(list->items[i].content),
 			.value = (uint32_t) i,
+			.rank = (uint32_t) i,
 		};
 	if (!tok_trie_build(context, keys, list->count, nodes))
 		return false;
@@ -278,6 +279,7 @@ build_matcher(added_list *list, bool normalized, tok_section section)
 				.bytes = pattern,
 				.length = (uint32_t) strlen(pattern),
 				.value = index,
+				.rank = index,
 			};
 		index++;
 	}

@@ -97,8 +97,9 @@ tok_compile_token_map(tok_compiler *compiler, json vocabulary)
 	compiler->settings.vocabulary_size = (int32_t) count;
 	for (json entry = json_first(vocabulary); json_present(entry); entry = json_next(entry))
 	{
-		if (!read_entry(compiler, entry, &keys[i]) ||
-			!tok_compile_token(compiler, keys[i].value, keys[i].bytes))
+		/* A token that is listed twice has its last id. */
+		keys[i].rank = (uint32_t) (count - i);
+		if (!read_entry(compiler, entry, &keys[i]))
 			return false;
 		if ((++i & 0xFFF) == 0 && tfm_stopped(context))
 			return false;
@@ -106,8 +107,14 @@ tok_compile_token_map(tok_compiler *compiler, json vocabulary)
 	if (!tok_trie_build(context, keys, count, compiler->sections[TOK_SECTION_VOCABULARY]))
 		return false;
 	for (i = 0; i < count; i++)
-		distinct += i == 0 || keys[i].length != keys[i - 1].length ||
-					memcmp(keys[i].bytes, keys[i - 1].bytes, keys[i].length) != 0;
+	{
+		if (i > 0 && keys[i].length == keys[i - 1].length &&
+			memcmp(keys[i].bytes, keys[i - 1].bytes, keys[i].length) == 0)
+			continue;
+		if (!tok_compile_token(compiler, keys[i].value, keys[i].bytes))
+			return false;
+		distinct++;
+	}
 	compiler->model_size = compiler->settings.vocabulary_size = (int32_t) distinct;
 	return true;
 }

@@ -225,10 +225,13 @@ static void
 put_part(const layout *l, const tok_segment *segment, size_t part, tok_encoding *e, size_t at)
 {
 	tok_part range = l->parts[segment->sequence].items[part];
-	int32_t type_id = part == 0 ? segment->type_id : segment->overflowing_type_id;
+	int32_t type_id = segment->type_id;
 	bool trims =
 		e->starts != NULL && (l->work->tokenizer->settings->layout_flags & TOK_LAYOUT_TRIM) != 0;
 
+	/* Overflowing parts keep the number of their text, but for RobertaProcessing's special tokens. */
+	if (part > 0)
+		type_id = l->options->add_special_tokens ? segment->overflowing_type_id : segment->sequence;
 	for (size_t i = range.start; i < range.stop; i++, at++)
 	{
 		const tok_piece *piece = &l->pieces[segment->sequence][i];

@@ -9,6 +9,8 @@
  */
 #include "text/normalize.h"
 
+#include <string.h>
+
 #include "base/utf8.h"
 #include "text/compile.h"
 #include "text/unicode.h"
@@ -32,18 +34,45 @@ typedef struct bert_run
 	tok_decomposer decomposer;
 } bert_run;
 
+/*
+ * Transformers' own classes for such tokenizers make the normalizer anew from tokenizer_config.json;
+ * other classes leave it as tokenizer.json has it.
+ */
+static bool
+is_made_anew(tok_compiler *compiler)
+{
+	static const char *const classes[] = {"BertTokenizer", "DistilBertTokenizer", "MPNetTokenizer",
+										  "ElectraTokenizer", "MobileBertTokenizer"};
+	const char *class =
+		json_string(compiler->context, compiler->config->config, "tokenizer_class", "");
+	size_t length = strlen(class);
+
+	if (length > 4 && strcmp(class + length - 4, "Fast") == 0)
+		length -= 4;
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+		if (strlen(classes[i]) == length && strncmp(classes[i], class, length) == 0)
+			return true;
+	return false;
+}
+
 static bool
 compile_bert(tok_compiler *compiler, json spec, buffer *payload)
 {
 	tfm_context *context = compiler->context;
+	bool clean_text = tok_require_bool(compiler, spec, "clean_text");
+	bool chinese = tok_require_bool(compiler, spec, "handle_chinese_chars");
 	bool lowercase = tok_require_bool(compiler, spec, "lowercase");
-	bool strip_accents = json_bool(context, spec, "strip_accents", lowercase);
-	bert_payload bert = {
-		.flags = (tok_require_bool(compiler, spec, "clean_text") ? CLEAN_TEXT : 0) |
-				 (tok_require_bool(compiler, spec, "handle_chinese_chars") ? CHINESE : 0) |
-				 (strip_accents ? STRIP_ACCENTS : 0) | (lowercase ? LOWERCASE : 0),
-	};
+	json source = is_made_anew(compiler) ? compiler->config->config : (json) {.node = NULL};
+	json strip = json_member(source, "strip_accents");
+	bert_payload bert = {.flags = clean_text ? CLEAN_TEXT : 0};
 
+	lowercase = json_bool(context, source, "do_lower_case", lowercase);
+	if (json_bool(context, source, "tokenize_chinese_chars", chinese))
+		bert.flags |= CHINESE;
+	if (json_bool(context, json_present(strip) ? source : spec, "strip_accents", lowercase))
+		bert.flags |= STRIP_ACCENTS;
+	if (lowercase)
+		bert.flags |= LOWERCASE;
 	return !tfm_failed(context) && buffer_append(context, payload, &bert, sizeof(bert));
 }
 
@@ -161,11 +190,17 @@ run_bert(tok_work *work, tok_payload payload)
 
 		if ((unsigned char) string->bytes[i] < 0x80)
 		{
+			/* What is removed does not keep the marks around it apart. */
+			if (map[(unsigned char) string->bytes[i]] == 0)
+			{
+				i++;
+				continue;
+			}
 			if (!tok_decomposer_flush(&run.decomposer) ||
 				!tok_reserve_string(work, &work->next, string->length - i))
 				return false;
 			i = normalize_ascii(work, map, i);
-			run.decomposer.last_source = tok_source(string, i - 1);
+			run.decomposer.last_source = tok_source(&work->next, work->next.length - 1);
 			continue;
 		}
 		character = utf8_decode(string->bytes + i, &width);

@@ -71,17 +71,22 @@ begin_layout(tok_compiler *compiler)
 	return true;
 }
 
-/* ["[SEP]", 102] */
+/* ["[SEP]", 102]; where we write the file ourselves, the id is left to be found. */
 static bool
 read_special(tok_compiler *compiler, json spec, const char *key, special *token)
 {
 	json text = json_first(json_member(spec, key));
+	json id = json_next(text);
 
-	if (!json_is_string(text) || !json_to_int(json_next(text), 0, INT32_MAX - 1, &token->id))
+	token->text = json_as_string(text);
+	if (json_is_string(text) && !json_present(id))
+		token->id = tok_compiled_id(compiler, token->text);
+	else if (!json_is_string(text) || !json_to_int(id, 0, INT32_MAX - 1, &token->id))
+		token->id = -1;
+	if (token->id < 0)
 		return tfm_fail(compiler->context, TFM_CORRUPTED,
 						"\"%s\": key \"%s\" of the post-processor must be a token and its id",
 						compiler->source, key);
-	token->text = json_as_string(text);
 	return true;
 }
 

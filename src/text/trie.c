@@ -158,7 +158,7 @@ compare_keys(const void *left, const void *right)
 		return order;
 	if (a->length != b->length)
 		return a->length < b->length ? -1 : 1;
-	return a->value < b->value ? -1 : a->value > b->value;
+	return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
 bool

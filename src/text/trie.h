@@ -35,11 +35,12 @@ typedef struct trie_key
 	const char *bytes;
 	uint32_t length;
 	uint32_t value;
+	uint32_t rank;
 } trie_key;
 
 /*
  * Append the nodes of a trie over the keys, which are sorted here; of equal keys the one with the
- * smallest value stays.  Nothing is appended for no keys.  Keys must not hold NUL bytes, values must
+ * lowest rank stays.  Nothing is appended for no keys.  Keys must not hold NUL bytes, values must
  * not be TRIE_NONE.
  */
 extern bool tok_trie_build(tfm_context *context, trie_key *keys, size_t count, buffer *nodes);

@@ -13,6 +13,68 @@
 /* Unicode versions of the crates. */
 #define CATEGORIES_VERSION 8	/* unicode_categories 0.1.1 */
 #define NORMALIZATION_VERSION 9 /* unicode-normalization-alignments 0.1.12 */
+#define REGEX_VERSION 16		/* regex-syntax 0.8 */
+#define LOWERCASE_VERSION 17	/* the standard library of Rust */
+
+typedef struct range
+{
+	uint32_t first, last;
+} range;
+
+/* Characters that were given another category after the version of the crate. */
+static const range was_nonspacing_mark[] = {{0x1734, 0x1734}};
+static const range was_no_nonspacing_mark[] = {
+	{0x1885, 0x1886},
+	{0xA9BD, 0xA9BD},
+	{0x111C9, 0x111C9},
+};
+static const range was_punctuation[] = {{0x166D, 0x166D}, {0x111C9, 0x111C9}};
+static const range was_combining_mark[] = {{0x1CF2, 0x1CF3}};
+static const range was_no_combining_mark[] = {{0x111C9, 0x111C9}};
+
+/* Word characters of Unicode 15.1 and 16, for an ICU that is older (72 knows 15.0). */
+static const range new_word[] = {
+	{0x897, 0x897},		{0x1C89, 0x1C8A},	{0xA7CB, 0xA7CD},	{0xA7DA, 0xA7DC},
+	{0x105C0, 0x105F3}, {0x10D40, 0x10D65}, {0x10D69, 0x10D6D}, {0x10D6F, 0x10D85},
+	{0x10EC2, 0x10EC4}, {0x10EFC, 0x10EFC}, {0x11380, 0x11389}, {0x1138B, 0x1138B},
+	{0x1138E, 0x1138E}, {0x11390, 0x113B5}, {0x113B7, 0x113C0}, {0x113C2, 0x113C2},
+	{0x113C5, 0x113C5}, {0x113C7, 0x113CA}, {0x113CC, 0x113D3}, {0x113E1, 0x113E2},
+	{0x116D0, 0x116E3}, {0x11BC0, 0x11BE0}, {0x11BF0, 0x11BF9}, {0x11F5A, 0x11F5A},
+	{0x13460, 0x143FA}, {0x16100, 0x16139}, {0x16D40, 0x16D6C}, {0x16D70, 0x16D79},
+	{0x18CFF, 0x18CFF}, {0x1CCF0, 0x1CCF9}, {0x1E5D0, 0x1E5FA}, {0x2EBF0, 0x2EE5D},
+};
+
+/* Capital letters of Unicode 16 and 17, and how far away their small ones are. */
+static const struct
+{
+	range capitals;
+	int32_t distance;
+} new_capitals[] = {
+	{{0x1C89, 0x1C89}, 1},	  {{0xA7CB, 0xA7CB}, -42343}, {{0xA7CC, 0xA7CC}, 1},
+	{{0xA7CE, 0xA7CE}, 1},	  {{0xA7D2, 0xA7D2}, 1},	  {{0xA7D4, 0xA7D4}, 1},
+	{{0xA7DA, 0xA7DA}, 1},	  {{0xA7DC, 0xA7DC}, -42561}, {{0x10D50, 0x10D65}, 32},
+	{{0x16EA0, 0x16EB8}, 27},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define IS_IN(character, ranges) is_in(character, ranges, COUNT(ranges))
+
+static bool
+is_in(uint32_t character, const range *ranges, size_t count)
+{
+	size_t low = 0, high = count;
+
+	while (low < high)
+	{
+		size_t middle = (low + high) / 2;
+
+		if (character > ranges[middle].last)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && character >= ranges[low].first;
+}
 
 /* Whether the character was assigned in a Unicode version up to this one. */
 static bool
@@ -54,19 +116,27 @@ tok_is_punctuation(uint32_t c)
 	if (c < 0x80)
 		return (c > 0x20 && c < '0') || (c > '9' && c < 'A') || (c > 'Z' && c < 'a') ||
 			   (c > 'z' && c < 0x7F);
-	return has_category(c, U_GC_P_MASK, CATEGORIES_VERSION);
+	return has_category(c, U_GC_P_MASK, CATEGORIES_VERSION) || IS_IN(c, was_punctuation);
 }
 
 bool
 tok_is_nonspacing_mark(uint32_t c)
 {
-	return c >= 0x300 && has_category(c, U_GC_MN_MASK, CATEGORIES_VERSION);
+	if (c < 0x300)
+		return false;
+	if (has_category(c, U_GC_MN_MASK, CATEGORIES_VERSION))
+		return !IS_IN(c, was_no_nonspacing_mark);
+	return IS_IN(c, was_nonspacing_mark);
 }
 
 bool
 tok_is_combining_mark(uint32_t c)
 {
-	return c >= 0x300 && has_category(c, U_GC_M_MASK, NORMALIZATION_VERSION);
+	if (c < 0x300)
+		return false;
+	if (has_category(c, U_GC_M_MASK, NORMALIZATION_VERSION))
+		return !IS_IN(c, was_no_combining_mark);
+	return IS_IN(c, was_combining_mark);
 }
 
 bool
@@ -75,9 +145,11 @@ tok_is_word(uint32_t c)
 	if (c < 0x80)
 		return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
 			   c == '_';
-	return u_hasBinaryProperty((UChar32) c, UCHAR_ALPHABETIC) ||
-		   u_hasBinaryProperty((UChar32) c, UCHAR_JOIN_CONTROL) ||
-		   (U_GET_GC_MASK((UChar32) c) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0;
+	if (u_hasBinaryProperty((UChar32) c, UCHAR_ALPHABETIC) ||
+		u_hasBinaryProperty((UChar32) c, UCHAR_JOIN_CONTROL) ||
+		(U_GET_GC_MASK((UChar32) c) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0)
+		return is_as_old_as(c, REGEX_VERSION);
+	return IS_IN(c, new_word);
 }
 
 int
@@ -91,6 +163,15 @@ tok_lowercase(uint32_t c, uint32_t lower[2])
 		return 2;
 	}
 	lower[0] = (uint32_t) u_tolower((UChar32) c);
+	if (lower[0] != c)
+	{
+		if (!is_as_old_as(c, LOWERCASE_VERSION))
+			lower[0] = c;
+		return 1;
+	}
+	for (size_t i = 0; c >= 0x1C89 && i < COUNT(new_capitals); i++)
+		if (c >= new_capitals[i].capitals.first && c <= new_capitals[i].capitals.last)
+			lower[0] = (uint32_t) ((int32_t) c + new_capitals[i].distance);
 	return 1;
 }
 
