@@ -1,6 +1,7 @@
 """onnxruntime in float32 as a peer of the benchmark; answers lines as engine.c does.
 
 usage: onnx_peer.py CHECKPOINT FILE.onnx TEXTS.json THREADS
+       onnx_peer.py CHECKPOINT FILE.onnx          make the file
 """
 
 import json
@@ -55,8 +56,8 @@ def export(checkpoint, path):
         hidden_size=config.hidden_size,
         opt_level=0,
     )
-    fused.save_model_to_file(str(path))
-    plain.unlink()
+    fused.save_model_to_file(str(plain))
+    plain.rename(path)
 
 
 class Encoder:
@@ -88,10 +89,10 @@ class Encoder:
 
 
 def main():
-    checkpoint, path, texts, threads = sys.argv[1:]
-    path = pathlib.Path(path)
-    if not path.exists():
-        export(checkpoint, path)
+    checkpoint, path = sys.argv[1:3]
+    if len(sys.argv) == 3:
+        return export(checkpoint, pathlib.Path(path))
+    texts, threads = sys.argv[3:]
     kinds = json.loads(pathlib.Path(texts).read_text())
     encoder = Encoder(pathlib.Path(checkpoint), path, int(threads))
     for line in sys.stdin:

@@ -17,11 +17,12 @@ import tokenizers
 import texts as text_maker
 
 HERE = pathlib.Path(__file__).resolve().parent
-# A row by row peer is too slow for all texts: it gets every so-manieth.
+# PL/Python is too slow for all texts: it gets every so-manieth.
 PYTHON_SHARE = 8
-BASE = "onnxruntime"
-# On a busy machine torch collapses with as many threads as the others; with one it wastes an idle one.
-SLOW = ["pl/python rows", "pl/python, 1 thread"]
+# Others are compared at their best: with as many threads as the engine they collapse on a busy
+# machine, with one they waste an idle one.
+ORT = ["onnxruntime", "onnxruntime, 1 thread"]
+PYTHON = ["pl/python rows", "pl/python rows, 1 thread"]
 
 
 class Lines:
@@ -144,6 +145,10 @@ def start_peers(options, texts_file):
         image = options.work / f"bench-{threads}.image"
         return Lines(options.engine, options.model, image, texts_file, threads)
 
+    def onnx(threads):
+        command = [sys.executable, HERE / "onnx_peer.py", options.model, options.onnx]
+        return Lines(*command, texts_file, threads)
+
     def sql(measure):
         return Session(
             ["LOAD 'tfm'", f"SET tfm.threads = {options.threads}"],
@@ -155,7 +160,7 @@ def start_peers(options, texts_file):
         call = f"python_embed(body, {threads})"
         return Session(
             [],
-            f"SELECT count({call}) FROM docs WHERE kind = '{{kind}}' AND id % {{share}} = 0",
+            f"SELECT count({call}) FROM docs WHERE kind = '{{kind}}' AND id % {{share}} = {{share}} / 2",
             f"SELECT to_json({call}) FROM docs WHERE kind = '{{kind}}' AND id = 0",
             share=PYTHON_SHARE,
         )
@@ -169,16 +174,10 @@ def start_peers(options, texts_file):
         "sql arrays": lambda: sql(
             "SELECT sum(cardinality(tfm_embed('minilm', bodies))) FROM batches WHERE kind = '{kind}'"
         ),
-        BASE: lambda: Lines(
-            sys.executable,
-            HERE / "onnx_peer.py",
-            options.model,
-            options.onnx,
-            texts_file,
-            options.threads,
-        ),
-        SLOW[0]: lambda: python(options.threads),
-        SLOW[1]: lambda: python(1),
+        ORT[0]: lambda: onnx(options.threads),
+        ORT[1]: lambda: onnx(1),
+        PYTHON[0]: lambda: python(options.threads),
+        PYTHON[1]: lambda: python(1),
     }
     return {name: make() for name, make in makers.items() if name.startswith(options.peers)}
 
@@ -192,7 +191,7 @@ def check_agreement(peers, kinds):
     """All must do the same work; this is also the round that warms up."""
     for kind in kinds:
         embeddings = {name: peer.embed(kind) for name, peer in peers.items()}
-        truth = embeddings.get(BASE) or next(iter(embeddings.values()))
+        truth = embeddings.get(ORT[0]) or next(iter(embeddings.values()))
         for name, embedding in embeddings.items():
             if not cosine(embedding, truth) > 0.99999:
                 raise SystemExit(f"{name} gives another embedding of the first {kind} text")
@@ -236,20 +235,20 @@ def results_of(rates, kinds):
             "least": round(min(its), 1),
             "most": round(max(its), 1),
             "tokens_per_second": round(middle * tokens),
-            "to_onnxruntime": ratio(its, [rates.get((BASE, kind))]),
-            "to_plpython": ratio(its, [rates.get((name, kind)) for name in SLOW]),
+            "to_onnxruntime": ratio(its, [rates.get((name, kind)) for name in ORT]),
+            "to_plpython": ratio(its, [rates.get((name, kind)) for name in PYTHON]),
         }
 
 
 def print_table(results):
     print(
-        f"\n{'texts':<8}{'peer':<21}{'texts/s':>9}{'(least-most)':>17}{'tokens/s':>10}{'/ort':>7}{'/plpy':>8}"
+        f"\n{'texts':<8}{'peer':<26}{'texts/s':>9}{'(least-most)':>17}{'tokens/s':>10}{'/ort':>7}{'/plpy':>8}"
     )
     for r in sorted(results, key=lambda r: list(text_maker.KINDS).index(r["texts"])):
-        spread = f"({r['least']:.0f}-{r['most']:.0f})"
+        spread = f"({r['least']:.3g}-{r['most']:.3g})"
         ratios = [f"{r[key]:.2f}" if r[key] else "-" for key in ("to_onnxruntime", "to_plpython")]
         print(
-            f"{r['texts']:<8}{r['peer']:<21}{r['texts_per_second']:>9.1f}{spread:>17}"
+            f"{r['texts']:<8}{r['peer']:<26}{r['texts_per_second']:>9.1f}{spread:>17}"
             f"{r['tokens_per_second']:>10}{ratios[0]:>7}{ratios[1]:>8}"
         )
 
@@ -260,12 +259,14 @@ def main():
     parser.add_argument("--server-model", help="the same as the server sees it")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="for temporary files")
     parser.add_argument("--engine", help="program made of engine.c")
-    parser.add_argument("--onnx", help="model for onnxruntime, exported if it is not there")
+    parser.add_argument(
+        "--onnx", type=pathlib.Path, help="model for onnxruntime, exported if it is not there"
+    )
     parser.add_argument("--site", help="Python packages for PL/Python, as the server sees them")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--peers", default=f"engine,sql,{BASE},pl/python", help="how their names begin"
+        "--peers", default="engine,sql,onnxruntime,pl/python", help="how their names begin"
     )
     options = parser.parse_args()
     options.peers = tuple(options.peers.split(","))
@@ -282,6 +283,10 @@ def main():
     if any(peer.startswith("pl/python") for peer in options.peers):
         run_sql(PYTHON_FUNCTION.format(site=options.site, model=options.server_model))
 
+    if any(peer.startswith("onnx") for peer in options.peers) and not options.onnx.exists():
+        subprocess.run(
+            [sys.executable, HERE / "onnx_peer.py", options.model, options.onnx], check=True
+        )
     peers = start_peers(options, texts_file)
     check_agreement(peers, kinds)
     results = list(results_of(measure(peers, kinds, options.rounds), kinds))
