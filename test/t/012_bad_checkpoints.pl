@@ -127,7 +127,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM tfm_models WHERE name = '
 
 # A model without a tokenizer that we know can do what needs none.
 my @tokenizers = (
-	[ 'no tokenizer.json', '58P01', sub { unlink "$directory/tokenizer.json" } ],
+	[ 'no tokenizer.json', '0A000', sub { unlink "$directory/tokenizer.json" } ],
 	[ 'an unknown tokenizer', '0A000', sub { edit_json('tokenizer.json', sub { $_[0]{model}{type} = 'Unknown' }) } ],
 );
 for my $case (@tokenizers)
