@@ -121,6 +121,13 @@ has_tensor(void *source, const char *name)
 	return find_tensor(source, name) != NULL;
 }
 
+/* Types in which weights come. */
+static bool
+is_float(tfm_dtype dtype)
+{
+	return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16 || dtype == DTYPE_F64;
+}
+
 /* A pass asks for a weight: note it, once for each layout. */
 static const weight *
 want_tensor(void *source, const char *name, weight_layout layout)
@@ -133,7 +140,11 @@ want_tensor(void *source, const char *name, weight_layout layout)
 		if (w->weight.layout == layout && strcmp(w->weight.name, name) == 0)
 			return &w->weight;
 	t = find_tensor(c, name);
-	w = t == NULL ? NULL : tfm_alloc_zero(c->context, sizeof(wanted));
+	if (t != NULL && !is_float(t->dtype))
+		tfm_fail(c->context, TFM_UNSUPPORTED,
+				 "tensor \"%s\" has type \"%.16s\", which is not supported", t->name,
+				 t->stored_type);
+	w = t == NULL || tfm_failed(c->context) ? NULL : tfm_alloc_zero(c->context, sizeof(wanted));
 	if (w == NULL)
 		return NULL;
 	w->tensor = t;
@@ -370,7 +381,7 @@ write_tokenizer(compiler *c, image_writer *writer)
 
 	if (blob == NULL)
 		return false;
-	if (!tok_compile(context, c->directory, blob))
+	if (!tok_compile(context, c->directory, c->model.sentence.lower_case, blob))
 	{
 		char message[sizeof(context->error.message)];
 

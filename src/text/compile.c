@@ -125,6 +125,20 @@ compile_model(tok_compiler *compiler, json model)
 	return !tfm_failed(compiler->context) && compile_component(compiler, &s, model, type);
 }
 
+/* Follows sentence-transformers' _has_lowercase, which looks at one level of a Sequence. */
+static bool
+has_lowercase(json normalizer)
+{
+	json list = json_member(normalizer, "normalizers");
+
+	if (strcmp(json_as_string(json_member(normalizer, "type")), "Lowercase") == 0)
+		return true;
+	for (json item = json_first(list); json_present(item); item = json_next(item))
+		if (strcmp(json_as_string(json_member(item, "type")), "Lowercase") == 0)
+			return true;
+	return false;
+}
+
 static bool
 compile_stages(tok_compiler *compiler, json root)
 {
@@ -139,6 +153,9 @@ compile_stages(tok_compiler *compiler, json root)
 	const stage post_processors = {"post-processor", "processors", TOK_SECTION_COUNT,
 								   (const void *const *) tok_post_processors};
 
+	if (compiler->config->lower_case && !has_lowercase(json_member(root, "normalizer")) &&
+		!compile_component(compiler, &normalizers, (json) {.source = root.source}, "Lowercase"))
+		return false;
 	return compile_stage(compiler, &normalizers, json_member(root, "normalizer"), 0) &&
 		   compile_stage(compiler, &pre_tokenizers, json_member(root, "pre_tokenizer"), 0) &&
 		   compile_stage(compiler, &decoders, json_member(root, "decoder"), 0) &&
@@ -314,9 +331,12 @@ read_optional(tfm_context *context, const char *directory, const char *name)
 }
 
 static tok_config
-read_config(tfm_context *context, const char *directory)
+read_config(tfm_context *context, const char *directory, bool lower_case)
 {
-	tok_config files = {.config = read_optional(context, directory, "tokenizer_config.json")};
+	tok_config files = {
+		.config = read_optional(context, directory, "tokenizer_config.json"),
+		.lower_case = lower_case,
+	};
 
 	/* Transformers reads the old file only where the new one does not list the tokens. */
 	if (!json_present(json_member(files.config, "added_tokens_decoder")))
@@ -327,7 +347,7 @@ read_config(tfm_context *context, const char *directory)
 }
 
 bool
-tok_compile(tfm_context *context, const char *directory, buffer *blob)
+tok_compile(tfm_context *context, const char *directory, bool lower_case, buffer *blob)
 {
 	char *tokenizer = file_join(context, directory, "tokenizer.json");
 	char *vocabulary = file_join(context, directory, "vocab.txt");
@@ -340,7 +360,7 @@ tok_compile(tfm_context *context, const char *directory, buffer *blob)
 	text.data = file_read_optional(context, tokenizer, FILE_MAX, &text.length);
 	if (text.data != NULL)
 	{
-		config = read_config(context, directory);
+		config = read_config(context, directory, lower_case);
 		return compile_tree(context, json_parse(context, text.data, text.length, tokenizer),
 							&config, blob);
 	}
@@ -348,7 +368,7 @@ tok_compile(tfm_context *context, const char *directory, buffer *blob)
 	if (text.data == NULL)
 		return tfm_fail(context, TFM_FILE_NOT_FOUND,
 						"directory \"%s\" has neither tokenizer.json nor vocab.txt", directory);
-	config = read_config(context, directory);
+	config = read_config(context, directory, lower_case);
 	if (!json_present(json_member(config.config, "added_tokens_decoder")) && file_exists(added))
 		return tfm_fail(context, TFM_UNSUPPORTED,
 						"\"%s\" beside vocab.txt is not supported without a tokenizer.json", added);

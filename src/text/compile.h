@@ -18,6 +18,7 @@ typedef struct tok_config
 	json config;			 /* tokenizer_config.json, or absent */
 	json special_tokens_map; /* special_tokens_map.json, where it counts, or absent */
 	const char *model_type;	 /* of config.json; NULL: unknown */
+	bool lower_case;		 /* a Lowercase comes first, if there is none */
 } tok_config;
 
 /* A tokenizer being compiled; everything lives in the context's arena. */

@@ -86,11 +86,12 @@ typedef struct tok_encoding
  * Compile the tokenizer of a checkpoint directory (tokenizer.json, or vocab.txt; and
  * tokenizer_config.json where there is one) and append it to the blob, whose length is first padded
  * to a multiple of 8.  The blob is position-independent and little endian; put it in memory at an
- * address that is a multiple of 8.
+ * address that is a multiple of 8.  lower_case puts a Lowercase before the normalizers unless they
+ * have one, as sentence-transformers' do_lower_case does.
  * Errors: FILE_NOT_FOUND (no tokenizer in the directory), CORRUPTED, UNSUPPORTED (names the component
  * and the file), LIMIT_EXCEEDED.
  */
-extern bool tok_compile(tfm_context *context, const char *directory, buffer *blob);
+extern bool tok_compile(tfm_context *context, const char *directory, bool lower_case, buffer *blob);
 
 /*
  * The same from memory: tokenizer.json's text, and tokenizer_config.json's or {NULL, 0}.  The names
