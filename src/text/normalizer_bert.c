@@ -24,6 +24,7 @@ typedef struct bert_payload
 {
 	uint32_t flags;
 	uint32_t padding;
+	unsigned char ascii[128]; /* what becomes of an ASCII character; 0: it is removed */
 } bert_payload;
 
 /* A normalization under way. */
@@ -33,6 +34,22 @@ typedef struct bert_run
 	uint32_t flags;
 	tok_decomposer decomposer;
 } bert_run;
+
+/* What becomes of an ASCII character; 0: it is removed. */
+static unsigned char
+map_ascii(uint32_t flags, unsigned char c)
+{
+	if ((flags & CLEAN_TEXT) != 0)
+	{
+		if (c == '\t' || c == '\n' || c == '\r')
+			return ' ';
+		if (c < 0x20 || c == 0x7F)
+			return 0;
+	}
+	if ((flags & LOWERCASE) != 0 && c >= 'A' && c <= 'Z')
+		return (unsigned char) (c + ('a' - 'A'));
+	return c;
+}
 
 /*
  * Transformers' own classes for such tokenizers make the normalizer anew from tokenizer_config.json;
@@ -73,6 +90,8 @@ compile_bert(tok_compiler *compiler, json spec, buffer *payload)
 		bert.flags |= STRIP_ACCENTS;
 	if (lowercase)
 		bert.flags |= LOWERCASE;
+	for (int c = 0; c < 128; c++)
+		bert.ascii[c] = map_ascii(bert.flags, (unsigned char) c);
 	return !tfm_failed(context) && buffer_append(context, payload, &bert, sizeof(bert));
 }
 
@@ -84,22 +103,6 @@ is_chinese(uint32_t c)
 		   (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
 		   (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
 		   (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
-}
-
-/* What becomes of an ASCII character; 0: it is removed. */
-static unsigned char
-map_ascii(uint32_t flags, unsigned char c)
-{
-	if ((flags & CLEAN_TEXT) != 0)
-	{
-		if (c == '\t' || c == '\n' || c == '\r')
-			return ' ';
-		if (c < 0x20 || c == 0x7F)
-			return 0;
-	}
-	if ((flags & LOWERCASE) != 0 && c >= 'A' && c <= 'Z')
-		return (unsigned char) (c + ('a' - 'A'));
-	return c;
 }
 
 /* The last steps: what decomposition has made. */
@@ -130,10 +133,37 @@ decompose(bert_run *run, uint32_t character, int32_t source)
 	return emit(run, character, 0, source);
 }
 
+/*
+ * The ideographs that have always been: nothing happens to them but spaces, and nothing is kept in
+ * order across them.
+ */
+static bool
+is_ideograph(uint32_t character)
+{
+	return character >= 0x4E00 && character <= 0x9FA5;
+}
+
+static bool
+append_ideograph(bert_run *run, uint32_t character, int32_t source)
+{
+	tok_work *work = run->work;
+
+	if (!tok_decomposer_flush(&run->decomposer) || !tok_reserve_string(work, &work->next, 5))
+		return false;
+	run->decomposer.last_source = source;
+	if ((run->flags & CHINESE) == 0)
+		return tok_append_character(work, &work->next, character, source);
+	return tok_append_character(work, &work->next, ' ', source) &&
+		   tok_append_character(work, &work->next, character, source) &&
+		   tok_append_character(work, &work->next, ' ', source);
+}
+
 /* A character beyond ASCII, through all steps. */
 static bool
 normalize_character(bert_run *run, uint32_t character, int32_t source)
 {
+	if (is_ideograph(character))
+		return append_ideograph(run, character, source);
 	if ((run->flags & CLEAN_TEXT) != 0)
 	{
 		if (character == 0xFFFD || tok_is_other(character))
@@ -174,15 +204,12 @@ run_bert(tok_work *work, tok_payload payload)
 	const bert_payload *bert = payload.bytes;
 	const tok_string *string = &work->string;
 	bert_run run = {.work = work};
-	unsigned char map[128];
 	uint32_t polled = 0;
 
 	if (payload.length < sizeof(*bert))
 		return tok_fail_damaged(work->context);
 	run.flags = bert->flags;
 	run.decomposer = (tok_decomposer) {.work = work, .emit = emit, .argument = &run};
-	for (int c = 0; c < 128; c++)
-		map[c] = map_ascii(run.flags, (unsigned char) c);
 	for (size_t i = 0; i < string->length;)
 	{
 		int width;
@@ -191,7 +218,7 @@ run_bert(tok_work *work, tok_payload payload)
 		if ((unsigned char) string->bytes[i] < 0x80)
 		{
 			/* What is removed does not keep the marks around it apart. */
-			if (map[(unsigned char) string->bytes[i]] == 0)
+			if (bert->ascii[(unsigned char) string->bytes[i]] == 0)
 			{
 				i++;
 				continue;
@@ -199,7 +226,7 @@ run_bert(tok_work *work, tok_payload payload)
 			if (!tok_decomposer_flush(&run.decomposer) ||
 				!tok_reserve_string(work, &work->next, string->length - i))
 				return false;
-			i = normalize_ascii(work, map, i);
+			i = normalize_ascii(work, bert->ascii, i);
 			run.decomposer.last_source = tok_source(&work->next, work->next.length - 1);
 			continue;
 		}

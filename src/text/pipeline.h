@@ -13,6 +13,7 @@
 #define TFM_TEXT_PIPELINE_H
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "text/tokenizer.h"
 #include "text/trie.h"
 
@@ -291,12 +292,26 @@ extern bool tok_reserve_string(tok_work *work, tok_string *string, size_t more);
 extern bool tok_reserve_spans(tok_work *work, tok_spans *spans, size_t more);
 extern bool tok_reserve_pieces(tok_work *work, size_t more);
 extern bool tok_append_mark(tok_work *work, tok_marks *marks, tok_mark mark);
-extern bool tok_append_character(tok_work *work, tok_string *string, uint32_t character,
-								 int32_t source);
 extern bool tok_append_span(tok_work *work, tok_spans *spans, size_t start, size_t end,
 							int32_t added);
 extern void tok_swap_strings(tok_work *work);
 extern void tok_swap_spans(tok_work *work);
+
+/* Append a character that stems from the original character source. */
+static inline bool
+tok_append_character(tok_work *work, tok_string *string, uint32_t character, int32_t source)
+{
+	int width;
+
+	if (string->capacity - string->length < 4 && !tok_reserve_string(work, string, 4))
+		return false;
+	width = utf8_encode(character, string->bytes + string->length);
+	if (string->keeps_sources)
+		for (int i = 0; i < width; i++)
+			string->sources[string->length + (size_t) i] = source;
+	string->length += (size_t) width;
+	return true;
+}
 
 /* The original character of a byte of the string; 0 where sources are not kept. */
 static inline int32_t

@@ -18,34 +18,42 @@ typedef enum kind
 	SYMBOL, /* goes with its like, too */
 } kind;
 
-typedef kind (*classify_function)(uint32_t character);
+/* How the characters of text are to be split. */
+typedef enum splitter
+{
+	BERT,			  /* at spaces, and around each punctuation character */
+	WHITESPACE_SPLIT, /* at spaces */
+	WHITESPACE		  /* the regular expression \w+|[^\w\s]+ */
+} splitter;
 
 static kind
-classify_bert(uint32_t character)
+classify(uint32_t character, splitter s)
 {
 	if (tok_is_space(character))
 		return SPACE;
-	return tok_is_punctuation(character) ? ALONE : WORD;
+	switch (s)
+	{
+		case BERT:
+			return tok_is_punctuation(character) ? ALONE : WORD;
+		case WHITESPACE:
+			return tok_is_word(character) ? WORD : SYMBOL;
+		default:
+			return WORD;
+	}
 }
 
 static kind
-classify_space(uint32_t character)
+classify_ascii(unsigned char character, splitter s)
 {
-	return tok_is_space(character) ? SPACE : WORD;
-}
-
-/* The regular expression \w+|[^\w\s]+ */
-static kind
-classify_word(uint32_t character)
-{
-	if (tok_is_space(character))
+	if ((tok_ascii[character] & TOK_ASCII_SPACE) != 0)
 		return SPACE;
-	return tok_is_word(character) ? WORD : SYMBOL;
+	if (s == BERT)
+		return (tok_ascii[character] & TOK_ASCII_PUNCTUATION) != 0 ? ALONE : WORD;
+	return s == WHITESPACE && (tok_ascii[character] & TOK_ASCII_WORD) == 0 ? SYMBOL : WORD;
 }
 
-/* Split one span; ASCII is looked up in kinds. */
 static bool
-split_span(tok_work *work, const kind kinds[128], classify_function classify, tok_span span)
+split_span(tok_work *work, splitter s, tok_span span)
 {
 	const char *bytes = work->string.bytes;
 	size_t start = span.start;
@@ -55,7 +63,8 @@ split_span(tok_work *work, const kind kinds[128], classify_function classify, to
 	{
 		int width = 1;
 		unsigned char byte = (unsigned char) bytes[i];
-		kind next = byte < 0x80 ? kinds[byte] : classify(utf8_decode(bytes + i, &width));
+		kind next =
+			byte < 0x80 ? classify_ascii(byte, s) : classify(utf8_decode(bytes + i, &width), s);
 
 		if (next != current || next == ALONE)
 		{
@@ -70,12 +79,8 @@ split_span(tok_work *work, const kind kinds[128], classify_function classify, to
 }
 
 static bool
-split_spans(tok_work *work, classify_function classify)
+split_spans(tok_work *work, splitter s)
 {
-	kind kinds[128];
-
-	for (uint32_t c = 0; c < 128; c++)
-		kinds[c] = classify(c);
 	for (size_t i = 0; i < work->spans.count; i++)
 	{
 		tok_span span = work->spans.items[i];
@@ -85,7 +90,7 @@ split_spans(tok_work *work, classify_function classify)
 			if (!tok_append_span(work, &work->next_spans, span.start, span.end, span.added))
 				return false;
 		}
-		else if (!split_span(work, kinds, classify, span))
+		else if (!split_span(work, s, span))
 			return false;
 		if ((i & 0xFFF) == 0xFFF && tfm_stopped(work->context))
 			return false;
@@ -98,21 +103,21 @@ static bool
 run_bert(tok_work *work, tok_payload payload)
 {
 	(void) payload;
-	return split_spans(work, classify_bert);
+	return split_spans(work, BERT);
 }
 
 static bool
 run_whitespace_split(tok_work *work, tok_payload payload)
 {
 	(void) payload;
-	return split_spans(work, classify_space);
+	return split_spans(work, WHITESPACE_SPLIT);
 }
 
 static bool
 run_whitespace(tok_work *work, tok_payload payload)
 {
 	(void) payload;
-	return split_spans(work, classify_word);
+	return split_spans(work, WHITESPACE);
 }
 
 const tok_pre_tokenizer tok_pre_tokenizer_bert = {.row = {"BertPreTokenizer", NULL},

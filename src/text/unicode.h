@@ -17,6 +17,12 @@
 /* Longest full decomposition (U+FDFA has 18 characters). */
 #define TOK_DECOMPOSITION_MAX 18
 
+/* Classes of the ASCII characters, as the functions below have them. */
+#define TOK_ASCII_SPACE 1
+#define TOK_ASCII_PUNCTUATION 2
+#define TOK_ASCII_WORD 4
+extern const uint8_t tok_ascii[128];
+
 /* White_Space, as char::is_whitespace and the regular expression \s. */
 extern bool tok_is_space(uint32_t character);
 

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "base/utf8.h"
 
 /* Spans count bytes in 32 bits. */
 #define STRING_MAX ((size_t) INT32_MAX)
@@ -100,21 +99,6 @@ tok_append_mark(tok_work *work, tok_marks *marks, tok_mark mark)
 		!grow(work, &marks->items, &marks->capacity, marks->count + 1, sizeof(tok_mark)))
 		return false;
 	marks->items[marks->count++] = mark;
-	return true;
-}
-
-bool
-tok_append_character(tok_work *work, tok_string *string, uint32_t character, int32_t source)
-{
-	int width;
-
-	if (!tok_reserve_string(work, string, 4))
-		return false;
-	width = utf8_encode(character, string->bytes + string->length);
-	if (string->keeps_sources)
-		for (int i = 0; i < width; i++)
-			string->sources[string->length + (size_t) i] = source;
-	string->length += (size_t) width;
 	return true;
 }
 
