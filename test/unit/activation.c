@@ -89,24 +89,28 @@ test_definition(void **state)
 	free(y);
 }
 
-/* The relative error of the exponential, through sigmoid(x) = e^x / (1 + e^x), for small e^x. */
+/* The exponential of scores of -87.5 .. 0, seen through a softmax whose maximum is 0 already. */
 static void
 test_exponential(void **state)
 {
-	float x[2000], y[2000];
+	float scores[32] __attribute__((aligned(64))), maximum = 0.0f, sum = 0.0f, correction;
+	softmax_block block = {.rows = 1, .columns = 32, .scores = scores, .stride = 32, .scale = 1.0f};
 
 	(void) state;
-	for (int i = 0; i < 2000; i++)
-		x[i] = -16.0f - (float) i * 0.03535f; /* down to -86.7 */
+	block.limit = 32, block.maximum = &maximum, block.sum = &sum, block.correction = &correction;
 	FOR_EACH_ISA(set)
+	for (int i = 0; i < 40000; i += 32)
 	{
-		tfm_context context = open_context(set, 1, 0);
+		tfm_context context = {.isa = set};
+		double x[32];
 
-		/* two roundings of the quotient and two units of the exponential */
-		assert_true(op_activate(&context, ACTIVATION_SIGMOID, x, y, 1990));
-		for (int i = 0; i < 1990; i++)
-			assert_true(fabs(y[i] / (1.0 / (1.0 + exp(-(double) x[i]))) - 1.0) < 2.5e-7);
-		close_context(&context);
+		for (int j = 0; j < 32; j++)
+			x[j] = scores[j] = (float) (i + j) * (-87.5f / 40000.0f);
+		cpu_kernels(&context)->softmax(&block);
+		for (int j = 0; j < 32; j++)
+			assert_true(x[j] < -86.6 ? scores[j] == 0.0f
+									 : fabs(scores[j] / exp(x[j]) - 1.0) < 2 * FLT_EPSILON);
+		assert_true(maximum == 0.0f && correction == 1.0f);
 	}
 }
 
