@@ -246,7 +246,8 @@ replay:
 # ---------------------------------------------------------------------------
 
 SOURCES = $(sort $(wildcard $(patsubst %,%/*.[ch],src/pg $(patsubst %,src/%,base tensor tensor/cpu \
-	nn models text checkpoint runtime task) test/unit test/unit/support test/fuzz)))
+	nn models text checkpoint runtime task) test/unit test/unit/support test/fuzz \
+	test/bench)))
 
 test:
 	script/test --no-setup
@@ -259,7 +260,7 @@ stats:
 
 # Compiles everything that a CC can warn about; WERROR=-Werror to be strict.
 warnings: $(ENGINE_OBJS) $(patsubst %.c,$(DIR)/%.o,$(wildcard test/unit/*.c test/unit/support/*.c \
-		test/fuzz/*.c))
+		test/fuzz/*.c test/bench/*.c))
 	$(foreach file,$(OBJS:.o=.c),$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -fsyntax-only $(file) &&) true
 
 check-format:
