@@ -14,7 +14,6 @@
 
 #define FILE_MAX ((size_t) 512 * 1024 * 1024)
 #define CONFIG_MAX ((size_t) 16 * 1024 * 1024)
-#define MODEL_MAX_LENGTH_SENTINEL 1e9 /* Transformers writes 1e30 for "no limit" */
 
 /* A stage of the pipeline, for what is compiled alike in all. */
 typedef struct stage
@@ -164,39 +163,6 @@ compile_stages(tok_compiler *compiler, json root)
 		   compile_stage(compiler, &post_processors, json_member(root, "post_processor"), 0);
 }
 
-const char *
-tok_token_content(json value)
-{
-	if (json_is_object(value))
-		value = json_member(value, "content");
-	return json_is_string(value) ? json_as_string(value) : NULL;
-}
-
-static void
-compile_config(tok_compiler *compiler)
-{
-	static const char *const keys[TOK_SPECIAL_COUNT] = {
-		[TOK_PAD] = "pad_token", [TOK_UNK] = "unk_token",	[TOK_CLS] = "cls_token",
-		[TOK_SEP] = "sep_token", [TOK_MASK] = "mask_token", [TOK_BOS] = "bos_token",
-		[TOK_EOS] = "eos_token",
-	};
-	tok_settings *settings = &compiler->settings;
-	json length = json_member(compiler->config->config, "model_max_length");
-
-	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
-	{
-		json value = json_member(compiler->config->special_tokens_map, keys[i]);
-		const char *content = tok_token_content(
-			json_present(value) ? value : json_member(compiler->config->config, keys[i]));
-
-		if (content != NULL)
-			settings->special_ids[i] = tok_compiled_id(compiler, content);
-	}
-	if (json_is_number(length) && json_as_number(length) >= 1 &&
-		json_as_number(length) < MODEL_MAX_LENGTH_SENTINEL)
-		settings->model_max_length = (int64_t) json_as_number(length);
-}
-
 /* Fill tables over all ids up to the limit, which is known only now. */
 static bool
 finish_ids(tok_compiler *compiler)
@@ -272,7 +238,7 @@ compile_tree(tfm_context *context, json root, const tok_config *config, buffer *
 		compiler.settings.special_ids[i] = -1;
 	if (!compile_stages(&compiler, root))
 		return false;
-	compile_config(&compiler);
+	tok_compile_config(&compiler);
 	return finish_ids(&compiler) && assemble(&compiler, blob);
 }
 
@@ -288,10 +254,12 @@ parse_optional(tfm_context *context, tfm_text text, const char *name)
 /* vocab.txt, by way of the tokenizer.json that stands for it. */
 static bool
 compile_vocabulary(tfm_context *context, tfm_text vocabulary, const char *source,
-				   const tok_config *config, buffer *blob)
+				   tok_config *config, buffer *blob)
 {
 	buffer *text = tfm_failed(context) ? NULL : buffer_create(context);
 
+	if (config->class == TOK_CLASS_OTHER)
+		config->class = TOK_CLASS_BERT;
 	if (text == NULL || !tok_write_vocabulary(context, vocabulary, source, config, text))
 		return false;
 	return compile_tree(context, json_parse(context, text->data, text->length, source), config,
@@ -304,6 +272,7 @@ tok_compile_json(tfm_context *context, tfm_text tokenizer, const char *tokenizer
 {
 	tok_config files = {.config = parse_optional(context, config, config_name)};
 
+	tok_find_class(context, &files, NULL);
 	return compile_tree(context,
 						json_parse(context, tokenizer.data, tokenizer.length, tokenizer_name),
 						&files, blob);
@@ -315,6 +284,7 @@ tok_compile_vocabulary(tfm_context *context, tfm_text vocabulary, const char *vo
 {
 	tok_config files = {.config = parse_optional(context, config, config_name)};
 
+	tok_find_class(context, &files, NULL);
 	return compile_vocabulary(context, vocabulary, vocabulary_name, &files, blob);
 }
 
@@ -341,8 +311,9 @@ read_config(tfm_context *context, const char *directory, bool lower_case)
 	/* Transformers reads the old file only where the new one does not list the tokens. */
 	if (!json_present(json_member(files.config, "added_tokens_decoder")))
 		files.special_tokens_map = read_optional(context, directory, "special_tokens_map.json");
-	files.model_type =
-		json_string(context, read_optional(context, directory, "config.json"), "model_type", NULL);
+	tok_find_class(
+		context, &files,
+		json_string(context, read_optional(context, directory, "config.json"), "model_type", NULL));
 	return files;
 }
 

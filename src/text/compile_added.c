@@ -71,7 +71,7 @@ normalize_content(added_list *list, const char *content)
 		if (!component->type.normalizer->run(work, component->payload))
 			return NULL;
 	}
-	return tfm_strndup(work->context, work->string.bytes, work->string.length);
+	return tok_copy_string(work);
 }
 
 static uint32_t

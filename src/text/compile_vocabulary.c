@@ -15,29 +15,18 @@
 #include "base/utf8.h"
 #include "text/unicode.h"
 
+/* Each added token is compared with those before. */
+#define ADDED_MAX 20000
+
 /* Special tokens in the order in which Transformers adds them. */
-typedef struct special_name
-{
-	const char *key;
-	const char *bert; /* default of BertTokenizer; NULL: none */
-	const char *mpnet;
-} special_name;
-
-static const special_name specials[] = {
-	{"bos_token", NULL, "<s>"},			{"eos_token", NULL, "</s>"},
-	{"unk_token", "[UNK]", "[UNK]"},	{"sep_token", "[SEP]", "</s>"},
-	{"pad_token", "[PAD]", "<pad>"},	{"cls_token", "[CLS]", "<s>"},
-	{"mask_token", "[MASK]", "<mask>"},
-};
-
-#define SPECIAL_COUNT (sizeof(specials) / sizeof(specials[0]))
+static const tok_special order[TOK_SPECIAL_COUNT] = {TOK_BOS, TOK_EOS, TOK_UNK, TOK_SEP,
+													 TOK_PAD, TOK_CLS, TOK_MASK};
 
 typedef struct writer
 {
 	tfm_context *context;
 	const tok_config *config;
-	buffer *out; /* the text of the tokenizer.json */
-	bool mpnet;
+	buffer *out;		  /* the text of the tokenizer.json */
 	const char **written; /* contents of the added tokens so far */
 	size_t written_count;
 } writer;
@@ -46,32 +35,6 @@ static bool
 append_quoted(writer *w, const char *text)
 {
 	return json_append_string(w->context, w->out, text, strlen(text));
-}
-
-static json
-special_value(const writer *w, const char *key)
-{
-	json value = json_member(w->config->special_tokens_map, key);
-
-	return json_present(value) ? value : json_member(w->config->config, key);
-}
-
-/* The content of a special token, or its default; NULL if there is none. */
-static const char *
-special_content(const writer *w, const special_name *s)
-{
-	const char *content = tok_token_content(special_value(w, s->key));
-
-	return content != NULL ? content : w->mpnet ? s->mpnet : s->bert;
-}
-
-static const char *
-content_of(const writer *w, const char *key)
-{
-	for (size_t i = 0; i < SPECIAL_COUNT; i++)
-		if (strcmp(specials[i].key, key) == 0)
-			return special_content(w, &specials[i]);
-	return NULL;
 }
 
 static bool
@@ -86,9 +49,9 @@ is_written(const writer *w, const char *content)
 static bool
 is_named(const writer *w, const char *content)
 {
-	for (size_t i = 0; i < SPECIAL_COUNT; i++)
+	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
 	{
-		const char *named = special_content(w, &specials[i]);
+		const char *named = tok_special_content(w->config, (tok_special) i);
 
 		if (named != NULL && strcmp(named, content) == 0)
 			return true;
@@ -103,8 +66,8 @@ write_added(writer *w, const char *content, json value, bool special, bool lstri
 	static const char *const flags[] = {"single_word", "lstrip", "rstrip", "normalized", "special"};
 	bool given_special = json_bool(w->context, value, "special", special);
 
-	if (is_written(w, content))
-		return true;
+	if (tfm_stopped(w->context) || is_written(w, content))
+		return !tfm_failed(w->context);
 	buffer_append_string(w->context, w->out, w->written_count == 0 ? "{" : ",{");
 	w->written[w->written_count++] = content;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
@@ -182,18 +145,20 @@ write_added_tokens(writer *w)
 	json decoder = json_member(w->config->config, "added_tokens_decoder");
 	json extra = json_member(w->config->config, "extra_special_tokens");
 	json additional = json_member(w->config->config, "additional_special_tokens");
+	size_t count = json_size(decoder) + json_size(extra) + json_size(additional);
 
-	w->written = tfm_alloc_array(
-		w->context, json_size(decoder) + json_size(extra) + json_size(additional) + SPECIAL_COUNT,
-		sizeof(char *));
+	if (count > ADDED_MAX)
+		return tfm_fail(w->context, TFM_LIMIT_EXCEEDED, "\"%s\": %zu added tokens are too many",
+						w->config->config.source, count);
+	w->written = tfm_alloc_array(w->context, count + TOK_SPECIAL_COUNT, sizeof(char *));
 	if (w->written == NULL || !buffer_append_string(w->context, w->out, "\"added_tokens\":[") ||
 		!write_decoder(w, decoder))
 		return false;
-	for (size_t i = 0; i < SPECIAL_COUNT; i++)
+	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
 	{
-		const char *content = special_content(w, &specials[i]);
-		json value = special_value(w, specials[i].key);
-		bool lstrip = w->mpnet && strcmp(specials[i].key, "mask_token") == 0;
+		const char *content = tok_special_content(w->config, order[i]);
+		json value = tok_special_value(w->config, order[i]);
+		bool lstrip = w->config->class == TOK_CLASS_MPNET && order[i] == TOK_MASK;
 
 		if (content != NULL &&
 			!write_added(w, content, value, true, lstrip && !json_is_object(value)))
@@ -228,15 +193,15 @@ write_components(writer *w)
 					  ? truth(json_bool(context, config, "strip_accents", false))
 					  : "null",
 				  truth(json_bool(context, config, "do_lower_case", true)),
-				  w->mpnet ? "RobertaProcessing" : "BertProcessing");
-	append_quoted(w, content_of(w, "sep_token"));
+				  w->config->class == TOK_CLASS_MPNET ? "RobertaProcessing" : "BertProcessing");
+	append_quoted(w, tok_special_content(w->config, TOK_SEP));
 	buffer_append_string(context, w->out, "],\"cls\":[");
-	append_quoted(w, content_of(w, "cls_token"));
+	append_quoted(w, tok_special_content(w->config, TOK_CLS));
 	buffer_append_string(
 		context, w->out,
 		"]},\"model\":{\"type\":\"WordPiece\",\"continuing_subword_prefix\":\"##\","
 		"\"max_input_chars_per_word\":100,\"unk_token\":");
-	return append_quoted(w, content_of(w, "unk_token"));
+	return append_quoted(w, tok_special_content(w->config, TOK_UNK));
 }
 
 /* The length of a line without white space at its end. */
@@ -285,14 +250,9 @@ tok_write_vocabulary(tfm_context *context, tfm_text vocabulary, const char *sour
 					 const tok_config *config, buffer *out)
 {
 	writer w = {.context = context, .config = config, .out = out};
-	const char *class = json_string(context, config->config, "tokenizer_class", NULL);
 
 	if (!utf8_valid(vocabulary.data, vocabulary.length))
 		return tfm_fail(context, TFM_CORRUPTED, "\"%s\" is not valid UTF-8", source);
-	if (class != NULL)
-		w.mpnet = strncmp(class, "MPNet", 5) == 0;
-	else
-		w.mpnet = config->model_type != NULL && strcmp(config->model_type, "mpnet") == 0;
 	return !tfm_failed(context) && buffer_append_string(context, out, "{") &&
 		   write_added_tokens(&w) && write_components(&w) && write_vocabulary(&w, vocabulary);
 }

@@ -148,7 +148,7 @@ tokenize_part(tok_work *work, const char *text, tok_span part)
 	/* Texts of added tokens point into a copy that stays. */
 	if (work->texts && t->normalized.keys.count > 0)
 	{
-		kept = tfm_strndup(work->context, work->string.bytes, work->string.length);
+		kept = tok_copy_string(work);
 		if (kept == NULL)
 			return false;
 	}

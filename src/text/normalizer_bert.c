@@ -9,8 +9,6 @@
  */
 #include "text/normalize.h"
 
-#include <string.h>
-
 #include "base/utf8.h"
 #include "text/compile.h"
 #include "text/unicode.h"
@@ -52,26 +50,9 @@ map_ascii(uint32_t flags, unsigned char c)
 }
 
 /*
- * Transformers' own classes for such tokenizers make the normalizer anew from tokenizer_config.json;
- * other classes leave it as tokenizer.json has it.
+ * Transformers' own classes for such tokenizers make the normalizer anew from what
+ * tokenizer_config.json says; other classes leave it as tokenizer.json has it.
  */
-static bool
-is_made_anew(tok_compiler *compiler)
-{
-	static const char *const classes[] = {"BertTokenizer", "DistilBertTokenizer", "MPNetTokenizer",
-										  "ElectraTokenizer", "MobileBertTokenizer"};
-	const char *class =
-		json_string(compiler->context, compiler->config->config, "tokenizer_class", "");
-	size_t length = strlen(class);
-
-	if (length > 4 && strcmp(class + length - 4, "Fast") == 0)
-		length -= 4;
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
-		if (strlen(classes[i]) == length && strncmp(classes[i], class, length) == 0)
-			return true;
-	return false;
-}
-
 static bool
 compile_bert(tok_compiler *compiler, json spec, buffer *payload)
 {
@@ -79,7 +60,8 @@ compile_bert(tok_compiler *compiler, json spec, buffer *payload)
 	bool clean_text = tok_require_bool(compiler, spec, "clean_text");
 	bool chinese = tok_require_bool(compiler, spec, "handle_chinese_chars");
 	bool lowercase = tok_require_bool(compiler, spec, "lowercase");
-	json source = is_made_anew(compiler) ? compiler->config->config : (json) {.node = NULL};
+	json source = compiler->config->class == TOK_CLASS_OTHER ? (json) {.node = NULL}
+															 : compiler->config->config;
 	json strip = json_member(source, "strip_accents");
 	bert_payload bert = {.flags = clean_text ? CLEAN_TEXT : 0};
 

@@ -294,6 +294,7 @@ extern bool tok_reserve_pieces(tok_work *work, size_t more);
 extern bool tok_append_mark(tok_work *work, tok_marks *marks, tok_mark mark);
 extern bool tok_append_span(tok_work *work, tok_spans *spans, size_t start, size_t end,
 							int32_t added);
+extern char *tok_copy_string(tok_work *work); /* of work->string, in the arena, zero-terminated */
 extern void tok_swap_strings(tok_work *work);
 extern void tok_swap_spans(tok_work *work);
 

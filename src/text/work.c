@@ -112,6 +112,14 @@ tok_append_span(tok_work *work, tok_spans *spans, size_t start, size_t end, int3
 	return true;
 }
 
+char *
+tok_copy_string(tok_work *work)
+{
+	const char *bytes = work->string.length == 0 ? "" : work->string.bytes;
+
+	return tfm_strndup(work->context, bytes, work->string.length);
+}
+
 void
 tok_swap_strings(tok_work *work)
 {
