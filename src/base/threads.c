@@ -2,10 +2,14 @@
  * threads.c
  *	  A small pool of threads that run the tiles of one computation.
  *
- * Everything that both sides touch is in struct thread_pool, under its mutex,
- * but for "next" and "stop", which are atomic.  A run raises "generation"; a
- * worker that sees a new one, and is among the "wanted", takes items until there
- * are none left and then lowers "running".
+ * A run is announced by a new ticket, which also says how many workers it wants;
+ * a worker that is among them takes items until there are none left and then
+ * lowers "running".  What describes the run is written before the ticket, and
+ * stays until running is 0, so that it needs no lock.
+ *
+ * Both sides look for the other for some microseconds before they sleep: the ops
+ * of a forward pass follow each other closely, and waking a thread takes longer
+ * than many of them.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -16,32 +20,50 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* How often to look before sleeping; some 20 microseconds. */
+#define LOOKS 1000
+
+/* A ticket: a count of runs above the number of workers that the last one wants. */
+#define WANTED_BITS 16
+#define WANTED_MASK (((uint64_t) 1 << WANTED_BITS) - 1)
+
 typedef struct worker
 {
 	thread_pool *pool;
 	pthread_t thread;
 	int number;	   /* 1 .. */
-	uint64_t seen; /* the last generation it looked at */
+	uint64_t seen; /* the last ticket it looked at */
 } worker;
 
 struct thread_pool
 {
-	pthread_mutex_t mutex;
-	pthread_cond_t start;	 /* a new generation, or quit */
-	pthread_cond_t finished; /* running has become 0 */
-	uint64_t generation;	 /* counts runs */
-	int wanted;				 /* workers that take part in this run */
-	int running;			 /* of these, how many have not finished */
-	bool quit;
-	void (*work)(void *, int64_t, int);
+	void (*work)(void *, int64_t, int); /* the run's */
 	void *argument;
 	int64_t items;
 	_Atomic int64_t next; /* first item that nobody has taken */
 	atomic_bool stop;	  /* skip what is left */
-	int threads;		  /* most threads, the caller's included */
-	int started;		  /* workers running */
-	worker *workers;	  /* [threads - 1] */
+
+	_Atomic uint64_t ticket;
+	atomic_int running;		 /* workers of this run that have not finished */
+	atomic_bool quit;		 /* all workers are to end */
+	pthread_mutex_t mutex;	 /* for sleeping: what is waited for changes under it */
+	pthread_cond_t start;	 /* a new ticket, or quit */
+	pthread_cond_t finished; /* running has become 0 */
+
+	int threads;	 /* most threads, the caller's included */
+	int started;	 /* workers running */
+	worker *workers; /* [threads - 1] */
 };
+
+static inline void
+pause_shortly(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
 
 thread_pool *
 threads_create(int threads)
@@ -71,7 +93,7 @@ threads_destroy(thread_pool *pool)
 	if (pool == NULL)
 		return;
 	pthread_mutex_lock(&pool->mutex);
-	pool->quit = true;
+	atomic_store(&pool->quit, true);
 	pthread_cond_broadcast(&pool->start);
 	pthread_mutex_unlock(&pool->mutex);
 	for (int i = 0; i < pool->started; i++)
@@ -96,31 +118,71 @@ take_items(thread_pool *pool, int thread)
 	}
 }
 
+/* Wait for a ticket that the worker has not seen; false if it is to end. */
+static bool
+await_ticket(worker *self)
+{
+	thread_pool *pool = self->pool;
+
+	for (int i = 0; i < LOOKS && atomic_load(&pool->ticket) == self->seen; i++)
+		pause_shortly();
+	if (atomic_load(&pool->ticket) == self->seen)
+	{
+		pthread_mutex_lock(&pool->mutex);
+		while (!atomic_load(&pool->quit) && atomic_load(&pool->ticket) == self->seen)
+			pthread_cond_wait(&pool->start, &pool->mutex);
+		pthread_mutex_unlock(&pool->mutex);
+	}
+	self->seen = atomic_load(&pool->ticket);
+	return !atomic_load(&pool->quit);
+}
+
 static void *
 worker_main(void *argument)
 {
 	worker *self = argument;
 	thread_pool *pool = self->pool;
 
-	pthread_mutex_lock(&pool->mutex);
-	for (;;)
+	while (await_ticket(self))
 	{
-		while (!pool->quit && (pool->generation == self->seen || self->number > pool->wanted))
-		{
-			self->seen = pool->generation;
-			pthread_cond_wait(&pool->start, &pool->mutex);
-		}
-		if (pool->quit)
-			break;
-		self->seen = pool->generation;
-		pthread_mutex_unlock(&pool->mutex);
+		if (self->number > (int) (self->seen & WANTED_MASK))
+			continue;
 		take_items(pool, self->number);
+		if (atomic_fetch_sub(&pool->running, 1) > 1)
+			continue;
 		pthread_mutex_lock(&pool->mutex);
-		if (--pool->running == 0)
-			pthread_cond_signal(&pool->finished);
+		pthread_cond_signal(&pool->finished);
+		pthread_mutex_unlock(&pool->mutex);
 	}
-	pthread_mutex_unlock(&pool->mutex);
 	return NULL;
+}
+
+/* Let workers take part in a run that is described in the pool. */
+static void
+announce_run(thread_pool *pool, int workers)
+{
+	uint64_t ticket = atomic_load(&pool->ticket);
+
+	atomic_store(&pool->next, 0);
+	atomic_store(&pool->stop, false);
+	atomic_store(&pool->running, workers);
+	pthread_mutex_lock(&pool->mutex);
+	atomic_store(&pool->ticket, ((ticket >> WANTED_BITS) + 1) << WANTED_BITS | (uint64_t) workers);
+	pthread_cond_broadcast(&pool->start);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+static void
+await_workers(thread_pool *pool)
+{
+	for (int i = 0; i < LOOKS && atomic_load(&pool->running) > 0; i++)
+		pause_shortly();
+	if (atomic_load(&pool->running) == 0)
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	while (atomic_load(&pool->running) > 0)
+		pthread_cond_wait(&pool->finished, &pool->mutex);
+	pthread_mutex_unlock(&pool->mutex);
 }
 
 /* Start workers until there are count of them, with every signal blocked; fewer is no error. */
@@ -139,7 +201,7 @@ start_workers(thread_pool *pool, int count)
 
 		w->pool = pool;
 		w->number = pool->started + 1;
-		w->seen = pool->generation; /* takes part from the next run on */
+		w->seen = atomic_load(&pool->ticket); /* takes part from the next run on */
 		if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
 			break;
 		pool->started++;
@@ -173,17 +235,10 @@ threads_run(tfm_context *context, void (*work)(void *argument, int64_t item, int
 	if (threads <= 1 || pool->started == 0)
 		return run_alone(context, work, argument, items);
 
-	pthread_mutex_lock(&pool->mutex);
 	pool->work = work;
 	pool->argument = argument;
 	pool->items = items;
-	atomic_store(&pool->next, 0);
-	atomic_store(&pool->stop, false);
-	pool->wanted = pool->running = threads - 1 < pool->started ? threads - 1 : pool->started;
-	pool->generation++;
-	pthread_cond_broadcast(&pool->start);
-	pthread_mutex_unlock(&pool->mutex);
-
+	announce_run(pool, threads - 1 < pool->started ? threads - 1 : pool->started);
 	for (;;)
 	{
 		int64_t item = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
@@ -198,9 +253,6 @@ threads_run(tfm_context *context, void (*work)(void *argument, int64_t item, int
 		}
 	}
 
-	pthread_mutex_lock(&pool->mutex);
-	while (pool->running > 0)
-		pthread_cond_wait(&pool->finished, &pool->mutex);
-	pthread_mutex_unlock(&pool->mutex);
+	await_workers(pool);
 	return !tfm_failed(context);
 }

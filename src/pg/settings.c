@@ -17,8 +17,11 @@
 #include "pg/backend.h"
 #include "pg/settings.h"
 
-/* The most threads that tfm.threads = 0 gives a computation. */
-#define AUTOMATIC_THREADS_MAX 4
+/*
+ * The most threads that tfm.threads = 0 gives a computation: as parallel query with its defaults,
+ * few enough for a server with many sessions.
+ */
+#define AUTOMATIC_THREADS_MAX 2
 
 typedef struct string_setting
 {
@@ -72,8 +75,7 @@ static const int_setting int_settings[] = {
 	{
 		.name = "tfm.threads",
 		.summary = "Threads that a computation may use, the backend's own included.",
-		.description = "0 is a quarter of the processors, at least one and at most four, and one "
-					   "in a parallel worker.",
+		.description = "0 is two, or one where there is but one processor and in a parallel worker.",
 		.variable = &tfm_backend.threads,
 		.fallback = 0,
 		.maximum = THREADS_MAX,
@@ -131,7 +133,7 @@ settings_threads(void)
 		return tfm_backend.threads;
 	if (IsParallelWorker())
 		return 1;
-	return Max(1, Min(AUTOMATIC_THREADS_MAX, count_processors() / 4));
+	return Min(AUTOMATIC_THREADS_MAX, count_processors());
 }
 
 size_t
