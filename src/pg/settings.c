@@ -75,7 +75,8 @@ static const int_setting int_settings[] = {
 	{
 		.name = "tfm.threads",
 		.summary = "Threads that a computation may use, the backend's own included.",
-		.description = "0 is two, or one where there is but one processor and in a parallel worker.",
+		.description =
+			"0 is two, or one where there is but one processor and in a parallel worker.",
 		.variable = &tfm_backend.threads,
 		.fallback = 0,
 		.maximum = THREADS_MAX,
