@@ -304,11 +304,13 @@ tok_lay_out(tok_work *work, size_t first_count, bool pair, const tok_encode_opti
 	layout l = {
 		.work = work,
 		.options = options,
-		.pieces = {work->pieces.items, work->pieces.items + first_count},
+		.pieces = {work->pieces.items},
 	};
 	const size_t counts[2] = {first_count, work->pieces.count - first_count};
 	int32_t added = options->add_special_tokens ? tok_added_count(work->tokenizer, pair) : 0;
 
+	if (first_count < work->pieces.count)
+		l.pieces[1] = work->pieces.items + first_count;
 	open_layout(&l, pair);
 	if (!tok_truncate(work->context, options, added, counts, pair, l.parts) || !list_choices(&l) ||
 		!lay_out_choice(&l, l.choices, encoding))

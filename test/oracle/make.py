@@ -19,6 +19,7 @@ import transformers  # noqa: E402
 import forward  # noqa: E402
 import minilm  # noqa: E402
 import sentence  # noqa: E402
+import tokenizer  # noqa: E402
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
 
@@ -34,6 +35,7 @@ def main():
     forward.make(GOLDEN, wanted)
     sentence.make(GOLDEN, wanted)
     minilm.make(GOLDEN, wanted)
+    tokenizer.make(GOLDEN, wanted)
     for path in GOLDEN.rglob("*.safetensors"):
         path.chmod(0o644)
 
