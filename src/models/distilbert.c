@@ -30,35 +30,29 @@ read_config(tfm_context *context, json file, void *config)
 	int64_t layers = json_int(context, file, "num_hidden_layers", 6, 0, NN_MAX_LAYERS);
 	int64_t heads = json_int(context, file, "num_attention_heads", 12, 1, NN_MAX_HEADS);
 
-	c->common = (nn_config) {
-		.vocab_size = json_int(context, file, "vocab_size", 30522, 1, NN_MAX_SIZE),
-		.hidden_size = json_int(context, file, "dim", dim, 1, NN_MAX_SIZE),
-		.max_positions = json_int(context, file, "max_position_embeddings", 512, 1, NN_MAX_SIZE),
-		.num_labels = nn_read_num_labels(context, file),
-		.tie_word_embeddings = json_bool(context, file, "tie_word_embeddings", true),
-	};
-	c->names = &names;
-	c->layers = (int) json_int(context, file, "n_layers", layers, 0, NN_MAX_LAYERS);
-	c->intermediate_size = json_int(context, file, "hidden_dim", 3072, 1, NN_MAX_SIZE);
-	c->activation = nn_activation(context, json_string(context, file, "activation", "gelu"));
-	c->norm_eps = NORM_EPS;
-	c->attention.heads = (int) json_int(context, file, "n_heads", heads, 1, NN_MAX_HEADS);
-	c->embedding = (embedding) {
-		.hidden_size = c->common.hidden_size,
-		.words = "embeddings.word_embeddings",
-		.word_count = c->common.vocab_size,
-		.positions = "embeddings.position_embeddings",
-		.position_count = c->common.max_positions,
-		.norm = "embeddings.LayerNorm",
+	*c = (encoder_config) {
+		.common = {.vocab_size = json_int(context, file, "vocab_size", 30522, 1, NN_MAX_SIZE),
+				   .hidden_size = json_int(context, file, "dim", dim, 1, NN_MAX_SIZE),
+				   .num_labels = nn_read_num_labels(context, file),
+				   .tie_word_embeddings = json_bool(context, file, "tie_word_embeddings", true)},
+		.names = &names,
+		.layers = (int) json_int(context, file, "n_layers", layers, 0, NN_MAX_LAYERS),
+		.intermediate_size = json_int(context, file, "hidden_dim", 3072, 1, NN_MAX_SIZE),
+		.activation = nn_activation(context, json_string(context, file, "activation", "gelu")),
 		.norm_eps = NORM_EPS,
+		.attention = {.heads = (int) json_int(context, file, "n_heads", heads, 1, NN_MAX_HEADS)},
+		.embedding = {.words = "embeddings.word_embeddings",
+					  .positions = "embeddings.position_embeddings",
+					  .position_count =
+						  json_int(context, file, "max_position_embeddings", 512, 1, NN_MAX_SIZE),
+					  .norm = "embeddings.LayerNorm"},
+		.lm_head = {.dense = "vocab_transform",
+					.norm = "vocab_layer_norm",
+					.decoder = "vocab_projector"},
+		.hidden_states = encoder_hidden_states,
 	};
-	c->lm_head = (lm_head) {
-		.dense = "vocab_transform",
-		.norm = "vocab_layer_norm",
-		.decoder = "vocab_projector",
-		.activation = c->activation,
-	};
-	c->hidden_states = encoder_hidden_states;
+	c->lm_head.activation = c->activation;
+	encoder_finish_config(c, 0);
 }
 
 static tensor

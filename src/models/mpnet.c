@@ -48,38 +48,21 @@ read_config(tfm_context *context, json file, void *config)
 {
 	encoder_config *c = config;
 
-	c->common = (nn_config) {
-		.vocab_size = json_int(context, file, "vocab_size", 30527, 1, NN_MAX_SIZE),
-		.hidden_size = json_int(context, file, "hidden_size", 768, 1, NN_MAX_SIZE),
-		.max_positions =
-			json_int(context, file, "max_position_embeddings", 512, PADDING_ID + 2, NN_MAX_SIZE) -
-			PADDING_ID - 1,
-		.num_labels = nn_read_num_labels(context, file),
-		.tie_word_embeddings = json_bool(context, file, "tie_word_embeddings", true),
+	*c = (encoder_config) {
+		.common = {.vocab_size = 30527},
+		.names = &names,
+		.embedding = {.words = "embeddings.word_embeddings",
+					  .positions = "embeddings.position_embeddings",
+					  .norm = "embeddings.LayerNorm"},
+		.lm_head = {.dense = "lm_head.dense",
+					.norm = "lm_head.layer_norm",
+					.decoder = "lm_head.decoder",
+					.decoder_bias = "lm_head.bias",
+					.activation = ACTIVATION_GELU},
+		.hidden_states = hidden_states,
 	};
-	c->names = &names;
-	c->layers = (int) json_int(context, file, "num_hidden_layers", 12, 0, NN_MAX_LAYERS);
-	c->intermediate_size = json_int(context, file, "intermediate_size", 3072, 1, NN_MAX_SIZE);
-	c->activation = nn_activation(context, json_string(context, file, "hidden_act", "gelu"));
-	c->norm_eps = json_double(context, file, "layer_norm_eps", 1e-12);
-	c->attention.heads = (int) json_int(context, file, "num_attention_heads", 12, 1, NN_MAX_HEADS);
-	c->embedding = (embedding) {
-		.hidden_size = c->common.hidden_size,
-		.words = "embeddings.word_embeddings",
-		.word_count = c->common.vocab_size,
-		.positions = "embeddings.position_embeddings",
-		.position_count = c->common.max_positions + PADDING_ID + 1,
-		.norm = "embeddings.LayerNorm",
-		.norm_eps = c->norm_eps,
-	};
-	c->lm_head = (lm_head) {
-		.dense = "lm_head.dense",
-		.norm = "lm_head.layer_norm",
-		.decoder = "lm_head.decoder",
-		.decoder_bias = "lm_head.bias",
-		.activation = ACTIVATION_GELU,
-	};
-	c->hidden_states = hidden_states;
+	encoder_read_config(context, file, c, PADDING_ID + 1);
+	c->attention.causal = false; /* there is no decoder, whatever is_decoder says */
 }
 
 static void

@@ -19,6 +19,36 @@ const encoder_names encoder_bert_names = {
 	.output_norm = "output.LayerNorm",
 };
 
+void
+encoder_read_config(tfm_context *context, json file, encoder_config *c, int64_t position_offset)
+{
+	nn_config *common = &c->common;
+
+	common->vocab_size = json_int(context, file, "vocab_size", common->vocab_size, 1, NN_MAX_SIZE);
+	common->hidden_size = json_int(context, file, "hidden_size", 768, 1, NN_MAX_SIZE);
+	common->num_labels = nn_read_num_labels(context, file);
+	common->tie_word_embeddings = json_bool(context, file, "tie_word_embeddings", true);
+	c->layers = (int) json_int(context, file, "num_hidden_layers", 12, 0, NN_MAX_LAYERS);
+	c->intermediate_size = json_int(context, file, "intermediate_size", 3072, 1, NN_MAX_SIZE);
+	c->activation = nn_activation(context, json_string(context, file, "hidden_act", "gelu"));
+	c->norm_eps = json_double(context, file, "layer_norm_eps", 1e-12);
+	c->attention.heads = (int) json_int(context, file, "num_attention_heads", 12, 1, NN_MAX_HEADS);
+	c->attention.causal = json_bool(context, file, "is_decoder", false);
+	c->embedding.position_count =
+		json_int(context, file, "max_position_embeddings", 512, position_offset + 1, NN_MAX_SIZE);
+	c->embedding.type_count = json_int(context, file, "type_vocab_size", 2, 0, NN_MAX_SIZE);
+	encoder_finish_config(c, position_offset);
+}
+
+void
+encoder_finish_config(encoder_config *c, int64_t position_offset)
+{
+	c->common.max_positions = c->embedding.position_count - position_offset;
+	c->embedding.hidden_size = c->common.hidden_size;
+	c->embedding.word_count = c->common.vocab_size;
+	c->embedding.norm_eps = c->norm_eps;
+}
+
 static tensor
 encode_layer(nn_model *m, tensor x, const encoder_config *c, const attention *how)
 {

@@ -55,6 +55,17 @@ typedef struct encoder_config
 	tensor (*hidden_states)(nn_model *m, const void *config); /* the family's */
 } encoder_config;
 
+/*
+ * Read BERT's keys of config.json, with what is in c as the defaults: sizes, layers, heads,
+ * activation, epsilon, labels, ties.  Then fill what follows from them: the sizes of the embeddings,
+ * the longest input if position_offset rows of the table of positions stand for no position.
+ */
+extern void encoder_read_config(tfm_context *context, json file, encoder_config *c,
+								int64_t position_offset);
+
+/* The last part of it, for families that read other keys. */
+extern void encoder_finish_config(encoder_config *c, int64_t position_offset);
+
 /* Embeddings and layers -> [tokens, hidden]; hidden_states of most families. */
 extern tensor encoder_hidden_states(nn_model *m, const void *config);
 
