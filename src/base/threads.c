@@ -2,10 +2,12 @@
  * threads.c
  *	  A small pool of threads that run the tiles of one computation.
  *
- * A run is announced by a new ticket, which also says how many workers it wants;
- * a worker that is among them takes items until there are none left and then
- * lowers "running".  What describes the run is written before the ticket, and
- * stays until running is 0, so that it needs no lock.
+ * A run is one atomic word: its number, how many workers it wants, whether it is
+ * open, and how many workers are in it.  A worker that sees a new number joins
+ * while the run is open, takes items until there are none left, and leaves.  The
+ * caller takes items, too, then closes the run and waits for those that are in
+ * it: a worker that has not woken by then, on a busy machine, is not waited for.
+ * What describes the run changes only while it is closed and nobody is in it.
  *
  * Both sides look for the other for some microseconds before they sleep: the ops
  * of a forward pass follow each other closely, and waking a thread takes longer
@@ -23,16 +25,19 @@
 /* How often to look before sleeping; some 20 microseconds. */
 #define LOOKS 1000
 
-/* A ticket: a count of runs above the number of workers that the last one wants. */
-#define WANTED_BITS 16
-#define WANTED_MASK (((uint64_t) 1 << WANTED_BITS) - 1)
+/* The parts of the word, from the lowest bit up; the number of the run is above them. */
+#define INSIDE_MASK ((uint64_t) 0xFFFF)
+#define WANTED_SHIFT 16
+#define WANTED_MASK ((uint64_t) 0x7FFF)
+#define OPEN ((uint64_t) 1 << 31)
+#define NUMBER_SHIFT 32
 
 typedef struct worker
 {
 	thread_pool *pool;
 	pthread_t thread;
 	int number;	   /* 1 .. */
-	uint64_t seen; /* the last ticket it looked at */
+	uint64_t seen; /* number of the last run it looked at */
 } worker;
 
 struct thread_pool
@@ -43,12 +48,11 @@ struct thread_pool
 	_Atomic int64_t next; /* first item that nobody has taken */
 	atomic_bool stop;	  /* skip what is left */
 
-	_Atomic uint64_t ticket;
-	atomic_int running;		 /* workers of this run that have not finished */
-	atomic_bool quit;		 /* all workers are to end */
-	pthread_mutex_t mutex;	 /* for sleeping: what is waited for changes under it */
-	pthread_cond_t start;	 /* a new ticket, or quit */
-	pthread_cond_t finished; /* running has become 0 */
+	_Atomic uint64_t run;
+	atomic_bool quit;	   /* all workers are to end */
+	pthread_mutex_t mutex; /* for sleeping: what is waited for is seen to change under it */
+	pthread_cond_t start;  /* a new run, or quit */
+	pthread_cond_t left;   /* a worker has left a closed run */
 
 	int threads;	 /* most threads, the caller's included */
 	int started;	 /* workers running */
@@ -83,7 +87,7 @@ threads_create(int threads)
 	}
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->start, NULL);
-	pthread_cond_init(&pool->finished, NULL);
+	pthread_cond_init(&pool->left, NULL);
 	return pool;
 }
 
@@ -98,7 +102,7 @@ threads_destroy(thread_pool *pool)
 	pthread_mutex_unlock(&pool->mutex);
 	for (int i = 0; i < pool->started; i++)
 		pthread_join(pool->workers[i].thread, NULL);
-	pthread_cond_destroy(&pool->finished);
+	pthread_cond_destroy(&pool->left);
 	pthread_cond_destroy(&pool->start);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool->workers);
@@ -118,70 +122,92 @@ take_items(thread_pool *pool, int thread)
 	}
 }
 
-/* Wait for a ticket that the worker has not seen; false if it is to end. */
+/* Wait for a run that the worker has not seen; false if it is to end. */
 static bool
-await_ticket(worker *self)
+await_run(worker *self)
 {
 	thread_pool *pool = self->pool;
 
-	for (int i = 0; i < LOOKS && atomic_load(&pool->ticket) == self->seen; i++)
+	for (int i = 0; i < LOOKS && atomic_load(&pool->run) >> NUMBER_SHIFT == self->seen; i++)
 		pause_shortly();
-	if (atomic_load(&pool->ticket) == self->seen)
+	if (atomic_load(&pool->run) >> NUMBER_SHIFT == self->seen)
 	{
 		pthread_mutex_lock(&pool->mutex);
-		while (!atomic_load(&pool->quit) && atomic_load(&pool->ticket) == self->seen)
+		while (!atomic_load(&pool->quit) && atomic_load(&pool->run) >> NUMBER_SHIFT == self->seen)
 			pthread_cond_wait(&pool->start, &pool->mutex);
 		pthread_mutex_unlock(&pool->mutex);
 	}
-	self->seen = atomic_load(&pool->ticket);
 	return !atomic_load(&pool->quit);
+}
+
+/* Join the run there is; false if it is closed or wants fewer workers. */
+static bool
+join_run(worker *self)
+{
+	thread_pool *pool = self->pool;
+	uint64_t run = atomic_load(&pool->run);
+
+	do
+	{
+		self->seen = run >> NUMBER_SHIFT;
+		if ((run & OPEN) == 0 || (uint64_t) self->number > (run >> WANTED_SHIFT & WANTED_MASK))
+			return false;
+	} while (!atomic_compare_exchange_weak(&pool->run, &run, run + 1));
+	return true;
+}
+
+static void
+leave_run(thread_pool *pool)
+{
+	uint64_t before = atomic_fetch_sub(&pool->run, 1);
+
+	if ((before & OPEN) != 0 || (before & INSIDE_MASK) > 1)
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	pthread_cond_signal(&pool->left);
+	pthread_mutex_unlock(&pool->mutex);
 }
 
 static void *
 worker_main(void *argument)
 {
 	worker *self = argument;
-	thread_pool *pool = self->pool;
 
-	while (await_ticket(self))
-	{
-		if (self->number > (int) (self->seen & WANTED_MASK))
-			continue;
-		take_items(pool, self->number);
-		if (atomic_fetch_sub(&pool->running, 1) > 1)
-			continue;
-		pthread_mutex_lock(&pool->mutex);
-		pthread_cond_signal(&pool->finished);
-		pthread_mutex_unlock(&pool->mutex);
-	}
+	while (await_run(self))
+		if (join_run(self))
+		{
+			take_items(self->pool, self->number);
+			leave_run(self->pool);
+		}
 	return NULL;
 }
 
-/* Let workers take part in a run that is described in the pool. */
+/* Let workers join a run that is described in the pool. */
 static void
-announce_run(thread_pool *pool, int workers)
+open_run(thread_pool *pool, int workers)
 {
-	uint64_t ticket = atomic_load(&pool->ticket);
+	uint64_t number = (atomic_load(&pool->run) >> NUMBER_SHIFT) + 1;
 
 	atomic_store(&pool->next, 0);
 	atomic_store(&pool->stop, false);
-	atomic_store(&pool->running, workers);
 	pthread_mutex_lock(&pool->mutex);
-	atomic_store(&pool->ticket, ((ticket >> WANTED_BITS) + 1) << WANTED_BITS | (uint64_t) workers);
+	atomic_store(&pool->run, number << NUMBER_SHIFT | OPEN | (uint64_t) workers << WANTED_SHIFT);
 	pthread_cond_broadcast(&pool->start);
 	pthread_mutex_unlock(&pool->mutex);
 }
 
+/* Let no more workers in, and wait until those that are have left. */
 static void
-await_workers(thread_pool *pool)
+close_run(thread_pool *pool)
 {
-	for (int i = 0; i < LOOKS && atomic_load(&pool->running) > 0; i++)
+	atomic_fetch_and(&pool->run, ~OPEN);
+	for (int i = 0; i < LOOKS && (atomic_load(&pool->run) & INSIDE_MASK) != 0; i++)
 		pause_shortly();
-	if (atomic_load(&pool->running) == 0)
+	if ((atomic_load(&pool->run) & INSIDE_MASK) == 0)
 		return;
 	pthread_mutex_lock(&pool->mutex);
-	while (atomic_load(&pool->running) > 0)
-		pthread_cond_wait(&pool->finished, &pool->mutex);
+	while ((atomic_load(&pool->run) & INSIDE_MASK) != 0)
+		pthread_cond_wait(&pool->left, &pool->mutex);
 	pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -201,7 +227,7 @@ start_workers(thread_pool *pool, int count)
 
 		w->pool = pool;
 		w->number = pool->started + 1;
-		w->seen = atomic_load(&pool->ticket); /* takes part from the next run on */
+		w->seen = atomic_load(&pool->run) >> NUMBER_SHIFT; /* takes part from the next run on */
 		if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
 			break;
 		pool->started++;
@@ -238,7 +264,7 @@ threads_run(tfm_context *context, void (*work)(void *argument, int64_t item, int
 	pool->work = work;
 	pool->argument = argument;
 	pool->items = items;
-	announce_run(pool, threads - 1 < pool->started ? threads - 1 : pool->started);
+	open_run(pool, threads - 1 < pool->started ? threads - 1 : pool->started);
 	for (;;)
 	{
 		int64_t item = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
@@ -253,6 +279,6 @@ threads_run(tfm_context *context, void (*work)(void *argument, int64_t item, int
 		}
 	}
 
-	await_workers(pool);
+	close_run(pool);
 	return !tfm_failed(context);
 }
