@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "text/blob.h"
+#include "text/unicode.h"
 
 #define FILE_MAX ((size_t) 512 * 1024 * 1024)
 #define CONFIG_MAX ((size_t) 16 * 1024 * 1024)
@@ -224,7 +225,7 @@ compile_tree(tfm_context *context, json root, const tok_config *config, buffer *
 {
 	tok_compiler compiler = {.context = context, .source = root.source, .config = config};
 
-	if (tfm_failed(context))
+	if (tfm_failed(context) || !tok_unicode_load(context))
 		return false;
 	if (!json_is_object(root))
 		return tfm_fail(context, TFM_CORRUPTED, "\"%s\" must be an object", root.source);

@@ -64,13 +64,8 @@ normalize_content(added_list *list, const char *content)
 		return NULL;
 	memcpy(work->string.bytes, content, length);
 	work->string.length = length;
-	for (size_t i = 0; i < list->normalizers.count; i++)
-	{
-		const tok_component *component = &list->normalizers.items[i];
-
-		if (!component->type.normalizer->run(work, component->payload))
-			return NULL;
-	}
+	if (!tok_normalize(work, &list->normalizers))
+		return NULL;
 	return tok_copy_string(work);
 }
 

@@ -134,13 +134,8 @@ tokenize_part(tok_work *work, const char *text, tok_span part)
 
 	if (!load_string(work, text, part))
 		return false;
-	for (size_t i = 0; i < t->normalizers.count; i++)
-	{
-		const tok_component *component = &t->normalizers.items[i];
-
-		if (!component->type.normalizer->run(work, component->payload))
-			return false;
-	}
+	if (!tok_normalize(work, &t->normalizers))
+		return false;
 	work->spans.count = work->next_spans.count = 0;
 	if (!tok_find_added(work, &t->normalized, work->string.bytes, work->string.length,
 						&work->spans))
@@ -156,7 +151,8 @@ tokenize_part(tok_work *work, const char *text, tok_span part)
 	{
 		const tok_component *component = &t->pre_tokenizers.items[i];
 
-		if (!component->type.pre_tokenizer->run(work, component->payload))
+		if (!component->type.pre_tokenizer->run(work, component->payload) ||
+			tfm_stopped(work->context))
 			return false;
 	}
 	if (!tokenize_spans(work, kept))

@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "text/blob.h"
 #include "text/compile.h"
+#include "text/unicode.h"
 
 bool
 tok_fail_damaged(tfm_context *context)
@@ -226,7 +227,7 @@ tok_open(tfm_context *context, const void *blob, size_t length)
 		tfm_fail(context, TFM_INVALID_ARGUMENT, "the compiled tokenizer is not aligned");
 		return NULL;
 	}
-	if (!check_header(context, header, length) ||
+	if (!tok_unicode_load(context) || !check_header(context, header, length) ||
 		(t = tfm_alloc_zero(context, sizeof(tok_tokenizer))) == NULL)
 		return NULL;
 	if (!open_sections(t, header) || !check_ids(t))

@@ -321,9 +321,10 @@ tok_source(const tok_string *string, size_t byte)
 	return string->keeps_sources ? string->sources[byte] : 0;
 }
 
-/*
- * Append a token for bytes start..end of the work's string.  Reserve first.
- */
+/* Run the normalizers over work->string. */
+extern bool tok_normalize(tok_work *work, const tok_components *normalizers);
+
+/* Append a token for bytes start..end of the work's string.  Reserve first. */
 extern void tok_push_piece(tok_work *work, int32_t id, size_t start, size_t end, int32_t word);
 
 /* layout.c: truncate the pieces of the text (the first first_count) and the pair, and lay them out. */

@@ -116,8 +116,9 @@ extern const tok_tokenizer *tok_open(tfm_context *context, const void *blob, siz
 /*
  * Tokenize a text, or a pair if second is not NULL.  Texts are UTF-8 (checked).
  * Errors: INVALID_ARGUMENT (not UTF-8; truncation that cannot be done: a stride that leaves no
- * progress, TOK_ONLY_FIRST with too short a first text), CORRUPTED (an unknown word where the vocabulary has no unknown token), CANCELLED,
- * OUT_OF_MEMORY.
+ * progress, TOK_ONLY_FIRST with too short a first text), CORRUPTED (an unknown word where the
+ * vocabulary has no unknown token), LIMIT_EXCEEDED (a text of more than 256 MB, a million
+ * overflowing pieces), CANCELLED, OUT_OF_MEMORY.
  */
 extern bool tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
 					   const tfm_text *second, const tok_encode_options *options,

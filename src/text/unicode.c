@@ -92,6 +92,20 @@ is_in(uint32_t character, const range *ranges, size_t count)
 	return low < count && character >= ranges[low].first;
 }
 
+bool
+tok_unicode_load(tfm_context *context)
+{
+	UErrorCode status = U_ZERO_ERROR;
+
+	unorm2_getNFCInstance(&status);
+	unorm2_getNFDInstance(&status);
+	unorm2_getNFKDInstance(&status);
+	if (U_FAILURE(status))
+		return tfm_fail(context, TFM_INTERNAL, "could not load the Unicode data of ICU: %s",
+						u_errorName(status));
+	return true;
+}
+
 /* Whether the character was assigned in a Unicode version up to this one. */
 static bool
 is_as_old_as(uint32_t character, int version)

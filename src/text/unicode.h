@@ -11,11 +11,16 @@
 #ifndef TFM_TEXT_UNICODE_H
 #define TFM_TEXT_UNICODE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/context.h"
 
 /* Longest full decomposition (U+FDFA has 18 characters). */
 #define TOK_DECOMPOSITION_MAX 18
+
+/*
+ * Load the data of ICU; TFM_INTERNAL if it cannot be had.  To be called once before the functions
+ * below, which would find no decompositions without it.
+ */
+extern bool tok_unicode_load(tfm_context *context);
 
 /* Classes of the ASCII characters, as the functions below have them. */
 #define TOK_ASCII_SPACE 1

@@ -140,6 +140,20 @@ tok_swap_spans(tok_work *work)
 	work->next_spans.count = 0;
 }
 
+bool
+tok_normalize(tok_work *work, const tok_components *normalizers)
+{
+	for (size_t i = 0; i < normalizers->count; i++)
+	{
+		const tok_component *component = &normalizers->items[i];
+
+		if (!component->type.normalizer->run(work, component->payload) ||
+			tfm_stopped(work->context))
+			return false;
+	}
+	return true;
+}
+
 void
 tok_push_piece(tok_work *work, int32_t id, size_t start, size_t end, int32_t word)
 {

@@ -362,9 +362,7 @@ run_stages(tfm_context *context, const tok_tokenizer *tokenizer, const buffer *t
 	assert_true(tok_reserve_string(&work, &work.string, text->length));
 	memcpy(work.string.bytes, text->data, text->length);
 	work.string.length = text->length;
-	for (size_t i = 0; i < tokenizer->normalizers.count; i++)
-		assert_true(tokenizer->normalizers.items[i].type.normalizer->run(
-			&work, tokenizer->normalizers.items[i].payload));
+	assert_true(tok_normalize(&work, &tokenizer->normalizers));
 	assert_true(tok_append_span(&work, &work.spans, 0, work.string.length, -1));
 	for (size_t i = 0; i < tokenizer->pre_tokenizers.count; i++)
 		assert_true(tokenizer->pre_tokenizers.items[i].type.pre_tokenizer->run(
