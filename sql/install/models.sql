@@ -29,7 +29,7 @@ COMMENT ON FUNCTION tfm_drop_model(text, boolean) IS 'drop a registered model';
 
 CREATE FUNCTION tfm_refresh_model(name text) RETURNS boolean
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT COST 1000000;
-COMMENT ON FUNCTION tfm_refresh_model(text) IS 'accept the checkpoint of a model as it is now; whether it had changed';
+COMMENT ON FUNCTION tfm_refresh_model(text) IS 'accept the checkpoint of a model as it is now, and compile it again; whether it had changed';
 
 CREATE FUNCTION tfm_prune_images(unused_for interval DEFAULT '30 days') RETURNS bigint
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;

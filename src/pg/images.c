@@ -148,20 +148,31 @@ compile(tfm_context *context, const char *directory, const char *content)
 	return tfm_fail(context, TFM_CHANGED, "checkpoint \"%s\" changed while it was read", directory);
 }
 
-bool
-images_make(tfm_context *context, const char *directory, const char *content)
+/* Compile under the lock; unless again, only if no other session has done it meanwhile. */
+static bool
+compile_locked(tfm_context *context, const char *directory, const char *content, bool again)
 {
 	LOCKTAG tag = compile_lock(content);
 	bool made;
 
-	if (images_exist(content))
-		return true;
 	if (!make_directories(context))
 		return false;
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	made = images_exist(content) || compile(context, directory, content);
+	made = (!again && images_exist(content)) || compile(context, directory, content);
 	LockRelease(&tag, ExclusiveLock, false);
 	return made;
+}
+
+bool
+images_make(tfm_context *context, const char *directory, const char *content)
+{
+	return images_exist(content) || compile_locked(context, directory, content, false);
+}
+
+bool
+images_remake(tfm_context *context, const char *directory, const char *content)
+{
+	return compile_locked(context, directory, content, true);
 }
 
 run_model *

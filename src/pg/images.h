@@ -43,6 +43,9 @@ extern bool images_fingerprint(tfm_context *context, const char *directory, bool
  */
 extern bool images_make(tfm_context *context, const char *directory, const char *content);
 
+/* Make it even if it is there: it may be damaged in a part that opening does not look at. */
+extern bool images_remake(tfm_context *context, const char *directory, const char *content);
+
 /*
  * Open the image of content; NULL on error, TFM_FILE_NOT_FOUND if it is not there.  One that is
  * damaged or of another version is removed, and counts as not there.

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "pg/backend.h"
 #include "pg/border.h"
 #include "pg/images.h"
 #include "pg/locate.h"
@@ -178,6 +179,21 @@ pin_server(const server_model *old)
 	return true;
 }
 
+/* Make the image of an unchanged model anew, and have it opened at the next use. */
+static void
+remake_image(const server_model *model)
+{
+	const char *directory = locate_checkpoint(model->path);
+	tfm_context *context;
+
+	if (directory == NULL)
+		throw_not_located(model->path);
+	context = border_begin(model->name);
+	images_remake(context, directory, model->content);
+	border_end(context);
+	tfm_backend.generation++;
+}
+
 /* tfm_refresh_model(name text) returns boolean */
 Datum
 tfm_refresh_model(PG_FUNCTION_ARGS)
@@ -189,7 +205,10 @@ tfm_refresh_model(PG_FUNCTION_ARGS)
 		server_throw_unknown(name);
 	server_check_owner(&model);
 	server_check_files("refresh a model");
-	PG_RETURN_BOOL(pin_server(&model));
+	if (pin_server(&model))
+		PG_RETURN_BOOL(true);
+	remake_image(&model);
+	PG_RETURN_BOOL(false);
 }
 
 /* tfm_drop_model(name text, if_exists boolean) returns void */

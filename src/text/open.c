@@ -15,7 +15,8 @@
 bool
 tok_fail_damaged(tfm_context *context)
 {
-	return tfm_fail(context, TFM_CORRUPTED, "the compiled tokenizer is damaged");
+	tfm_fail(context, TFM_CORRUPTED, "the compiled tokenizer is damaged");
+	return tfm_hint(context, "Compile the model again with tfm_refresh_model.");
 }
 
 /* The record at *offset, which moves to the next; NULL at the end or if the section is damaged. */
