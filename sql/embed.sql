@@ -165,3 +165,9 @@ REVOKE USAGE ON FOREIGN SERVER embedder FROM embed_user;
 DROP ROLE embed_user;
 RESET tfm.embed_model;
 SELECT tfm_drop_model('embedder');
+
+-- A place in a query keeps its last result, and gives it for the same text and options alone.
+SELECT bool_and(tfm_embed('embedder', input, dimensions => d, prompt => p)
+	= (tfm_embed('embedder', ARRAY[input], dimensions => d, prompt => p))[1]) AS same
+FROM (VALUES ('a', 2, NULL), ('a', 2, NULL), ('a', 3, NULL), ('a', 3, 'query'), ('a', 3, ''), ('b', 3, ''),
+	('b', NULL, NULL), ('a', NULL, NULL)) AS v (input, d, p);

@@ -5,6 +5,10 @@
  * A function without a model takes that of the setting tfm.embed_model, and no options.  The
  * aggregate is in embed_agg.c, the trigger in embed_trigger.c.
  *
+ * A place in a query that embeds one text keeps its last result.  ORDER BY embedding <=>
+ * tfm_embed('...') calls with the same text for every row, wherever the planner may not compute it
+ * once: without a model, or with a parameter.
+ *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "pg/embed.h"
@@ -28,6 +32,20 @@ typedef struct option_values
 } option_values;
 
 static const option_values no_options = {.normalize = -1};
+
+/* Longer texts are not kept: they are documents, not queries. */
+#define KEPT_TEXT_MAX 8192
+
+/* What fn_extra of tfm_embed points to; all of it lives in owner. */
+typedef struct embed_site
+{
+	MemoryContext owner;
+	registry_handle *handle;
+	TfmVector *embedding; /* of what follows; NULL: nothing is kept */
+	text *input;
+	option_values values;
+	char content[65]; /* of the model */
+} embed_site;
 
 /* A text as the zero-terminated UTF-8 that the engine takes for an option; NULL stays NULL. */
 static const char *
@@ -141,23 +159,107 @@ read_options(FunctionCallInfo fcinfo, int first)
 	return values;
 }
 
+static embed_site *
+find_site(FunctionCallInfo fcinfo)
+{
+	embed_site *site = fcinfo->flinfo->fn_extra;
+
+	if (site == NULL)
+	{
+		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(embed_site));
+		site->owner = fcinfo->flinfo->fn_mcxt;
+		fcinfo->flinfo->fn_extra = site;
+	}
+	return site;
+}
+
+/* Whether two texts, each of which may be NULL, are the same; neither is toasted. */
+static bool
+is_same_text(const text *a, const text *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
+static bool
+is_kept(const embed_site *site, const text *input, const option_values *values)
+{
+	const char *content = run_model_describe(site->handle->model)->content;
+
+	return site->embedding != NULL && is_same_text(site->input, input) &&
+		   is_same_text(site->values.pooling, values->pooling) &&
+		   is_same_text(site->values.prompt, values->prompt) &&
+		   site->values.normalize == values->normalize &&
+		   site->values.dimensions == values->dimensions && strcmp(site->content, content) == 0;
+}
+
+/* A copy in the current memory context; NULL stays NULL. */
+static text *
+copy_text(const text *value)
+{
+	return value == NULL
+			   ? NULL
+			   : cstring_to_text_with_len(VARDATA_ANY(value), (int) VARSIZE_ANY_EXHDR(value));
+}
+
+static void
+forget_kept(embed_site *site)
+{
+	if (site->embedding == NULL)
+		return;
+	pfree(site->embedding);
+	pfree(site->input);
+	if (site->values.pooling != NULL)
+		pfree(site->values.pooling);
+	if (site->values.prompt != NULL)
+		pfree(site->values.prompt);
+	site->embedding = NULL;
+}
+
+static void
+keep(embed_site *site, const text *input, const option_values *values, const TfmVector *embedding)
+{
+	MemoryContext caller = MemoryContextSwitchTo(site->owner);
+
+	forget_kept(site);
+	site->input = copy_text(input);
+	site->values = *values;
+	site->values.pooling = copy_text(values->pooling);
+	site->values.prompt = copy_text(values->prompt);
+	strlcpy(site->content, run_model_describe(site->handle->model)->content, sizeof(site->content));
+	site->embedding = vector_from_floats(embedding->x, embedding->dim);
+	MemoryContextSwitchTo(caller);
+}
+
+/* The embedding of one text at a place in a query; model NULL: the setting's. */
+static TfmVector *
+embed_at_site(FunctionCallInfo fcinfo, const text *model, text *input, const option_values *values)
+{
+	embed_site *site = find_site(fcinfo);
+	TfmVector *embedding;
+
+	registry_get(&site->handle, site->owner, model, EMBED_SETTING);
+	if (is_kept(site, input, values))
+		return vector_from_floats(site->embedding->x, site->embedding->dim);
+	embed_with_options(site->handle, &input, 1, values, keep_vector, &embedding);
+	if (VARSIZE_ANY_EXHDR(input) <= KEPT_TEXT_MAX)
+		keep(site, input, values, embedding);
+	return embedding;
+}
+
 /* Arguments: model, input, and the options. */
 PG_FUNCTION_INFO_V1(tfm_embed);
 Datum
 tfm_embed(PG_FUNCTION_ARGS)
 {
-	const registry_handle *model;
 	option_values values;
-	TfmVector *vector;
-	text *input;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	model = registry_use(fcinfo, PG_GETARG_TEXT_PP(0), NULL);
-	input = PG_GETARG_TEXT_PP(1);
 	values = read_options(fcinfo, 2);
-	embed_with_options(model, &input, 1, &values, keep_vector, &vector);
-	PG_RETURN_VECTOR_P(vector);
+	PG_RETURN_VECTOR_P(embed_at_site(fcinfo, PG_GETARG_TEXT_PP(0), PG_GETARG_TEXT_PP(1), &values));
 }
 
 /* Argument: input */
@@ -165,9 +267,7 @@ PG_FUNCTION_INFO_V1(tfm_embed_default);
 Datum
 tfm_embed_default(PG_FUNCTION_ARGS)
 {
-	const registry_handle *model = registry_use(fcinfo, NULL, EMBED_SETTING);
-
-	PG_RETURN_VECTOR_P(embed_text(model, PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_VECTOR_P(embed_at_site(fcinfo, NULL, PG_GETARG_TEXT_PP(0), &no_options));
 }
 
 /* The function's own result type is an array of tfm_vector, in whatever schema that is. */

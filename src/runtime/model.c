@@ -72,8 +72,6 @@ read_info(tfm_context *context, run_model *model, const char *path)
 	info->architecture = run_class_name(context, &model->class);
 	info->task = model->class.head->task;
 	info->image_bytes = (int64_t) image_length(model->image);
-	info->dimensions =
-		(int) run_sentence_dimensions(&model->sentence, run_config(model)->hidden_size);
 	return !tfm_failed(context);
 }
 
@@ -95,7 +93,11 @@ run_model_open(tfm_context *context, const char *image_path)
 	model->tokenizer_error = section_text(context, model->image, IMAGE_TOKENIZER_ERROR);
 	blob = image_section(model->image, IMAGE_TOKENIZER, &length);
 	if (blob != NULL)
+	{
 		model->tokenizer = tok_open(context, blob, length);
+		model->info.dimensions =
+			(int) run_sentence_dimensions(&model->sentence, run_config(model)->hidden_size);
+	}
 	return tfm_failed(context) ? NULL : model;
 }
 
