@@ -152,6 +152,12 @@ ALTER TABLE embed_docs ALTER embedding TYPE tfm_vector(3) USING NULL;
 CALL pg_temp.try('BEFORE INSERT ON embed_docs FOR EACH ROW', '''body'', ''embedding'', ''embedder''');
 DROP TABLE embed_docs;
 
+-- A place in a query keeps its last result, and gives it for the same text and options alone.
+SELECT bool_and(tfm_embed('embedder', input, dimensions => d, prompt => p)
+	= (tfm_embed('embedder', ARRAY[input], dimensions => d, prompt => p))[1]) AS same
+FROM (VALUES ('a', 2, NULL), ('a', 2, NULL), ('a', 3, NULL), ('a', 3, 'query'), ('a', 3, ''), ('b', 3, ''),
+	('b', NULL, NULL), ('a', NULL, NULL)) AS v (input, d, p);
+
 -- A model that the user has no right to
 CREATE ROLE embed_user;
 SET ROLE embed_user;
@@ -165,9 +171,3 @@ REVOKE USAGE ON FOREIGN SERVER embedder FROM embed_user;
 DROP ROLE embed_user;
 RESET tfm.embed_model;
 SELECT tfm_drop_model('embedder');
-
--- A place in a query keeps its last result, and gives it for the same text and options alone.
-SELECT bool_and(tfm_embed('embedder', input, dimensions => d, prompt => p)
-	= (tfm_embed('embedder', ARRAY[input], dimensions => d, prompt => p))[1]) AS same
-FROM (VALUES ('a', 2, NULL), ('a', 2, NULL), ('a', 3, NULL), ('a', 3, 'query'), ('a', 3, ''), ('b', 3, ''),
-	('b', NULL, NULL), ('a', NULL, NULL)) AS v (input, d, p);
