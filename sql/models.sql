@@ -11,7 +11,7 @@ COMMENT ON SERVER tiny IS 'a tiny one';
 \x
 SELECT name, family, model_type, architecture, task, parameters, dimensions, max_tokens, dtype,
 	path = :'mean' AS path, content ~ '^[0-9a-f]{64}$' AS content, image_bytes > parameters * 4 AS image_bytes,
-	compile_seconds > 0 AS compile_seconds, state, error, owner = current_user AS owner, comment
+	memory_bytes > max_tokens * dimensions * 4 AS memory_bytes, compile_seconds > 0 AS compile_seconds, state, error, owner = current_user AS owner, comment
 FROM tfm_models;
 \x
 SELECT tfm_count_tokens('tiny', 'hello') > 0 AS works;

@@ -39,13 +39,13 @@ COMMENT ON FUNCTION tfm_prune_images(interval) IS 'remove compiled images that n
 CREATE FUNCTION tfm_model_info(server oid,
 		OUT family text, OUT model_type text, OUT architecture text, OUT task text,
 		OUT parameters bigint, OUT dimensions integer, OUT max_tokens integer, OUT dtype text,
-		OUT image_bytes bigint, OUT compile_seconds double precision, OUT state text, OUT error text)
+		OUT image_bytes bigint, OUT memory_bytes bigint, OUT compile_seconds double precision, OUT state text, OUT error text)
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION tfm_model_info(oid) IS 'what is known of a model; see the view tfm_models';
 
 CREATE VIEW tfm_models AS
 	SELECT s.srvname AS name, i.family, i.model_type, i.architecture, i.task, i.parameters,
-		i.dimensions, i.max_tokens, i.dtype, o.path, o.content, i.image_bytes, i.compile_seconds,
+		i.dimensions, i.max_tokens, i.dtype, o.path, o.content, i.image_bytes, i.memory_bytes, i.compile_seconds,
 		i.state, i.error, pg_catalog.pg_get_userbyid(s.srvowner) AS owner,
 		pg_catalog.obj_description(s.oid, 'pg_foreign_server') AS comment
 	FROM pg_catalog.pg_foreign_server s
@@ -61,5 +61,6 @@ COMMENT ON VIEW tfm_models IS 'the models that the current user may use';
 COMMENT ON COLUMN tfm_models.parameters IS 'number of weights'' elements that the model uses';
 COMMENT ON COLUMN tfm_models.dimensions IS 'of an embedding; NULL if the model makes none';
 COMMENT ON COLUMN tfm_models.max_tokens IS 'longest input in tokens, special ones included';
+COMMENT ON COLUMN tfm_models.memory_bytes IS 'memory that the computation of one longest input takes';
 COMMENT ON COLUMN tfm_models.content IS 'SHA-256 of the checkpoint that the name stands for';
 COMMENT ON COLUMN tfm_models.state IS 'ready; not compiled (done at first use); changed or not pinned (see tfm_refresh_model); error';

@@ -31,7 +31,7 @@ PG_FUNCTION_INFO_V1(tfm_pin);
 PG_FUNCTION_INFO_V1(tfm_model_info);
 PG_FUNCTION_INFO_V1(tfm_prune_images);
 
-#define INFO_COLUMNS 12
+#define INFO_COLUMNS 13
 
 /* ---- Commands ---- */
 
@@ -297,8 +297,9 @@ set_info(Datum *values, bool *nulls, const run_model_info *info)
 	values[6] = Int32GetDatum(info->max_tokens);
 	set_text(values, nulls, 7, info->dtype);
 	values[8] = Int64GetDatum(info->image_bytes);
-	values[9] = Float8GetDatum(info->compile_seconds);
-	nulls[4] = nulls[6] = nulls[8] = nulls[9] = false;
+	values[9] = Int64GetDatum(info->memory_bytes);
+	values[10] = Float8GetDatum(info->compile_seconds);
+	nulls[4] = nulls[6] = nulls[8] = nulls[9] = nulls[10] = false;
 	nulls[5] = info->dimensions == 0;
 }
 
@@ -331,8 +332,8 @@ tfm_model_info(PG_FUNCTION_ARGS)
 	if (error.kind != TFM_CANCELLED)
 		tfm_clear_error(context);
 	border_end(context);
-	set_text(values, nulls, 10, state);
-	set_text(values, nulls, 11, error.kind != TFM_OK ? error.message : NULL);
+	set_text(values, nulls, 11, state);
+	set_text(values, nulls, 12, error.kind != TFM_OK ? error.message : NULL);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }
 

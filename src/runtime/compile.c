@@ -448,10 +448,11 @@ write_info(compiler *c, image_writer *writer)
 {
 	buffer *info = buffer_create(c->context);
 
-	if (info == NULL ||
+	/* Once more, for the length that is known now. */
+	if (info == NULL || !run_dry(c, longest_input(c)) ||
 		!buffer_printf(c->context, info,
 					   "{\"content\": \"%s\", \"family\": \"%s\", \"dtype\": \"%s\", "
-					   "\"parameters\": %lld, \"max_tokens\": %lld, \"peak_bytes\": %zu, "
+					   "\"parameters\": %lld, \"max_tokens\": %lld, \"memory_bytes\": %zu, "
 					   "\"compile_seconds\": %.6f}",
 					   c->content, c->model.class.family->name, dtype_name(DTYPE_F32),
 					   (long long) count_parameters(c), (long long) longest_input(c), c->peak,
@@ -499,7 +500,7 @@ compile(compiler *c, const char *image_path)
 	};
 
 	if (files.prefix == NULL || !run_read_config(c->context, &files, &c->model) || !open_parts(c) ||
-		!run_dry(c, run_config(&c->model)->max_positions))
+		!run_dry(c, 1))
 		return false;
 	report_unread(c);
 	return write_image(c, image_path);

@@ -66,6 +66,7 @@ read_info(tfm_context *context, run_model *model, const char *path)
 	info->family = json_require_string(context, file, "family");
 	info->dtype = json_require_string(context, file, "dtype");
 	info->parameters = json_require_int(context, file, "parameters", 0, INT64_MAX);
+	info->memory_bytes = json_require_int(context, file, "memory_bytes", 0, INT64_MAX);
 	info->compile_seconds = json_double(context, file, "compile_seconds", 0);
 	info->max_tokens = (int) json_require_int(context, file, "max_tokens", 0, INT32_MAX);
 	info->model_type = model->class.variant->model_type;

@@ -22,6 +22,7 @@ typedef struct run_model_info
 	const char *dtype;		  /* of the weights: "float32" */
 	int64_t parameters;		/* number of weights' elements in the checkpoint that the model uses */
 	int64_t image_bytes;	/* size of the image */
+	int64_t memory_bytes;	/* memory that the tensors of one longest input take */
 	double compile_seconds; /* time it took to make the image */
 	int dimensions;			/* of an embedding, after all modules; 0 if it makes none */
 	int max_tokens;			/* longest input in tokens, special ones included */
