@@ -123,6 +123,12 @@ attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 	if (a->heads < 1 || q.shape[1] % a->heads != 0 || k.shape[1] != q.shape[1] ||
 		v.shape[1] != q.shape[1])
 		return fail_shape(m, "attention");
+	if (q.shape[1] / a->heads > ATTEND_MAX_HEAD_DIM)
+	{
+		tfm_fail(m->context, TFM_UNSUPPORTED, "attention heads of %lld columns are not supported",
+				 (long long) (q.shape[1] / a->heads));
+		return (tensor) {0};
+	}
 	y = nn_matrix(m, q.shape[0], q.shape[1]);
 	if (nn_live(m))
 		op_attend(m->context,
