@@ -169,12 +169,3 @@ nn_emit_hidden_state(nn_model *m, int index, tensor x)
 	snprintf(name, sizeof(name), "hidden_states.%d", index);
 	nn_emit(m, name, NN_PER_TOKEN, copy);
 }
-
-const nn_output *
-nn_find_output(const nn_model *m, const char *name)
-{
-	for (const nn_output *output = m->outputs; output != NULL; output = output->next)
-		if (strcmp(output->name, name) == 0)
-			return output;
-	return NULL;
-}

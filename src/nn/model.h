@@ -119,7 +119,4 @@ extern void nn_emit(nn_model *m, const char *name, nn_axis axis, tensor value);
 /* Add a copy of x, of now, as hidden_states.<index>, if the caller wants hidden states. */
 extern void nn_emit_hidden_state(nn_model *m, int index, tensor x);
 
-/* The output called name, or NULL. */
-extern const nn_output *nn_find_output(const nn_model *m, const char *name);
-
 #endif

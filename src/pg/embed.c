@@ -173,9 +173,8 @@ find_site(FunctionCallInfo fcinfo)
 	return site;
 }
 
-/* Whether two texts, each of which may be NULL, are the same; neither is toasted. */
-static bool
-is_same_text(const text *a, const text *b)
+bool
+embed_is_same_text(const text *a, const text *b)
 {
 	if (a == NULL || b == NULL)
 		return a == b;
@@ -188,20 +187,23 @@ is_kept(const embed_site *site, const text *input, const option_values *values)
 {
 	const char *content = run_model_describe(site->handle->model)->content;
 
-	return site->embedding != NULL && is_same_text(site->input, input) &&
-		   is_same_text(site->values.pooling, values->pooling) &&
-		   is_same_text(site->values.prompt, values->prompt) &&
+	return site->embedding != NULL && embed_is_same_text(site->input, input) &&
+		   embed_is_same_text(site->values.pooling, values->pooling) &&
+		   embed_is_same_text(site->values.prompt, values->prompt) &&
 		   site->values.normalize == values->normalize &&
 		   site->values.dimensions == values->dimensions && strcmp(site->content, content) == 0;
 }
 
-/* A copy in the current memory context; NULL stays NULL. */
-static text *
-copy_text(const text *value)
+text *
+embed_copy_text(MemoryContext memory, const text *value)
 {
-	return value == NULL
-			   ? NULL
-			   : cstring_to_text_with_len(VARDATA_ANY(value), (int) VARSIZE_ANY_EXHDR(value));
+	text *copy;
+
+	if (value == NULL)
+		return NULL;
+	copy = MemoryContextAlloc(memory, VARSIZE_ANY(value));
+	memcpy(copy, value, VARSIZE_ANY(value));
+	return copy;
 }
 
 static void
@@ -221,14 +223,15 @@ forget_kept(embed_site *site)
 static void
 keep(embed_site *site, const text *input, const option_values *values, const TfmVector *embedding)
 {
-	MemoryContext caller = MemoryContextSwitchTo(site->owner);
+	MemoryContext caller;
 
 	forget_kept(site);
-	site->input = copy_text(input);
+	site->input = embed_copy_text(site->owner, input);
 	site->values = *values;
-	site->values.pooling = copy_text(values->pooling);
-	site->values.prompt = copy_text(values->prompt);
+	site->values.pooling = embed_copy_text(site->owner, values->pooling);
+	site->values.prompt = embed_copy_text(site->owner, values->prompt);
 	strlcpy(site->content, run_model_describe(site->handle->model)->content, sizeof(site->content));
+	caller = MemoryContextSwitchTo(site->owner);
 	site->embedding = vector_from_floats(embedding->x, embedding->dim);
 	MemoryContextSwitchTo(caller);
 }

@@ -10,11 +10,9 @@
 #include "postgres.h"
 
 #include "pg/registry.h"
+#include "pg/settings.h"
 #include "pg/vector.h"
 #include "task/embed.h"
-
-/* The setting that names the model of functions called without one. */
-#define EMBED_SETTING "tfm.embed_model"
 
 /*
  * Texts handed to the engine at once: enough to sort them by length and to fill its batches, few
@@ -31,6 +29,12 @@ typedef void (*embed_sink)(void *argument, int row, const float *embedding, int 
  */
 extern void embed_texts(const registry_handle *model, text **texts, int count, embed_sink sink,
 						void *argument);
+
+/* Whether two texts, each of which may be NULL, are the same; neither is toasted. */
+extern bool embed_is_same_text(const text *a, const text *b);
+
+/* A copy of a text, which is not toasted, in a memory context; NULL stays NULL. */
+extern text *embed_copy_text(MemoryContext memory, const text *value);
 
 /* The embedding of one text, as the model's own files say; palloc'd. */
 extern TfmVector *embed_text(const registry_handle *model, text *input);

@@ -78,34 +78,16 @@ flush_pending(FunctionCallInfo fcinfo, embed_state *state)
 	state->bytes = 0;
 }
 
-static bool
-is_same_text(const text *a, const text *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
-static text *
-copy_text(MemoryContext memory, const text *value)
-{
-	text *copy = MemoryContextAlloc(memory, VARSIZE_ANY(value));
-
-	memcpy(copy, value, VARSIZE_ANY(value));
-	return copy;
-}
-
 /* The texts that follow are for this model. */
 static void
 set_model(FunctionCallInfo fcinfo, embed_state *state, const text *model)
 {
-	if (is_same_text(state->model, model))
+	if (embed_is_same_text(state->model, model))
 		return;
 	flush_pending(fcinfo, state);
 	if (state->model != NULL)
 		pfree(state->model);
-	state->model = model == NULL ? NULL : copy_text(state->memory, model);
+	state->model = embed_copy_text(state->memory, model);
 }
 
 static void
@@ -121,7 +103,7 @@ add_pending(FunctionCallInfo fcinfo, embed_state *state, const text *input)
 		state->allocated *= 2;
 		state->pending = repalloc(state->pending, sizeof(text *) * state->allocated);
 	}
-	state->pending[state->count++] = copy_text(state->memory, input);
+	state->pending[state->count++] = embed_copy_text(state->memory, input);
 	state->bytes += VARSIZE_ANY(input);
 	if (state->count >= EMBED_BATCH || state->bytes >= PENDING_BYTES)
 		flush_pending(fcinfo, state);

@@ -56,8 +56,8 @@ make_directories(tfm_context *context)
 
 /* ---- Fingerprints ---- */
 
-static bool
-is_content(const char *text)
+bool
+images_is_content(const char *text)
 {
 	return strspn(text, "0123456789abcdef") == SHA256_HEX_LENGTH && text[SHA256_HEX_LENGTH] == '\0';
 }
@@ -76,7 +76,7 @@ recall_source(const char *signature, image_content content)
 	if (length != SHA256_HEX_LENGTH)
 		return false;
 	content[length] = '\0';
-	return is_content(content);
+	return images_is_content(content);
 }
 
 /* Remember a fingerprint.  A failure costs the next session some time and nothing else. */

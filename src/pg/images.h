@@ -37,6 +37,9 @@ extern bool images_exist(const char *content);
 extern bool images_fingerprint(tfm_context *context, const char *directory, bool reread,
 							   image_content content);
 
+/* Whether a string looks like a fingerprint: so many digits in lower-case hexadecimal. */
+extern bool images_is_content(const char *text);
+
 /*
  * Make the image of a checkpoint whose fingerprint is content, unless it is there.  Sessions that
  * want the same one wait for the first.

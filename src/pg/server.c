@@ -29,7 +29,7 @@
 #include "utils/rel.h"
 #include "utils/varlena.h"
 
-#include "base/sha256.h"
+#include "pg/images.h"
 #include "pg/locate.h"
 #include "pg/server.h"
 
@@ -83,8 +83,7 @@ check_dtype(const char *value)
 static void
 check_content(const char *value)
 {
-	if (strlen(value) != SHA256_HEX_LENGTH ||
-		strspn(value, "0123456789abcdef") != SHA256_HEX_LENGTH)
+	if (!images_is_content(value))
 		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("invalid value for option \"content\": \"%s\"", value),
 				errdetail("The content is a SHA-256 in hexadecimal, set by tfm_load_model and "
@@ -234,7 +233,7 @@ server_check_files(const char *what)
 
 /* ---- All servers ---- */
 
-/* Call visit(name, options' datum or 0, argument) for each server of our wrapper. */
+/* Call visit for each server of our wrapper. */
 static void
 visit_servers(void (*visit)(const char *name, List *definitions, void *argument, Oid server),
 			  void *argument)

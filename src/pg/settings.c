@@ -54,7 +54,7 @@ assign_model_path(const char *value, void *extra)
 
 static const string_setting string_settings[] = {
 	{
-		.name = "tfm.embed_model",
+		.name = EMBED_SETTING,
 		.summary = "Model of the embedding and tokenizing functions that are called without one.",
 		.description = "A registered model, an id under tfm.model_path, or a directory.",
 		.variable = &tfm_backend.embed_model,

@@ -9,6 +9,9 @@
 
 #include "postgres.h"
 
+/* The setting that names the model of embedding and tokenizing functions called without one. */
+#define EMBED_SETTING "tfm.embed_model"
+
 /* Define the settings; for _PG_init. */
 extern void settings_define(void);
 
@@ -19,7 +22,7 @@ extern int settings_threads(void);
 extern size_t settings_max_memory(void);
 
 /*
- * The model named by a setting such as "tfm.embed_model", for functions called without one.  An
+ * The model named by a setting such as EMBED_SETTING, for functions called without one.  An
  * empty one is an error (undefined_object) that tells how to set it.
  */
 extern const char *settings_default_model(const char *setting);

@@ -16,6 +16,7 @@
 
 #include "pg/border.h"
 #include "pg/registry.h"
+#include "pg/settings.h"
 #include "task/tokenize.h"
 
 PG_FUNCTION_INFO_V1(tfm_tokenize);
@@ -27,7 +28,7 @@ PG_FUNCTION_INFO_V1(tfm_detokenize);
 static const registry_handle *
 use_model(FunctionCallInfo fcinfo)
 {
-	return registry_use(fcinfo, PG_NARGS() > 1 ? PG_GETARG_TEXT_PP(0) : NULL, "tfm.embed_model");
+	return registry_use(fcinfo, PG_NARGS() > 1 ? PG_GETARG_TEXT_PP(0) : NULL, EMBED_SETTING);
 }
 
 /* Tokens of the call's last argument; throws. */
