@@ -136,16 +136,16 @@ compile_lock(const char *content)
 static bool
 compile(tfm_context *context, const char *directory, const char *content)
 {
-	const char *path = images_path(content);
-	image_content found;
+	run_expected expected = {.content = content};
+	char signature[CKPT_HEX_LENGTH + 1];
+	image_content known;
 
 	image_remove_leftovers(context, DIRECTORY);
-	if (!run_compile(context, directory, path, found))
+	if (!ckpt_signature(context, directory, signature))
 		return false;
-	if (strcmp(found, content) == 0)
-		return true;
-	unlink(path);
-	return tfm_fail(context, TFM_CHANGED, "checkpoint \"%s\" changed while it was read", directory);
+	if (recall_source(signature, known) && strcmp(known, content) == 0)
+		expected.signature = signature;
+	return run_compile(context, directory, images_path(content), &expected);
 }
 
 /* Compile under the lock; unless again, only if no other session has done it meanwhile. */

@@ -29,14 +29,23 @@ typedef struct run_model_info
 	const char *content;	/* SHA-256 of the checkpoint, as ckpt_fingerprint gives it */
 } run_model_info;
 
+/* Which checkpoint a directory is expected to hold. */
+typedef struct run_expected
+{
+	const char *content;   /* as ckpt_fingerprint gives it */
+	const char *signature; /* as ckpt_signature gave it for that content; NULL: not known */
+} run_expected;
+
 /*
  * Compile the checkpoint in a directory into the image file at image_path.  The file appears whole
  * or not at all (write, fsync, rename); an existing one is replaced by an equal one.  The content
- * hash of what was read is stored in the image and returned in content.
- * Errors: FILE_NOT_FOUND, CORRUPTED, UNSUPPORTED, DISK_FULL, CANCELLED, ...
+ * hash of what was read is stored in the image.  expected, if not NULL, says what it must be; where
+ * the signature is still the same, the files are not hashed again.
+ * Errors: FILE_NOT_FOUND, CORRUPTED, UNSUPPORTED, DISK_FULL, CANCELLED, CHANGED (the content is not
+ * the expected one, or changes meanwhile), ...
  */
 extern bool run_compile(tfm_context *context, const char *directory, const char *image_path,
-						char content[65]);
+						const run_expected *expected);
 
 /*
  * Open an image.  The model lives in the context's arena, which must outlive all its uses, and maps

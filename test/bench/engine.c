@@ -112,7 +112,7 @@ int
 main(int argc, char **argv)
 {
 	bench b = {0};
-	char line[256], content[65];
+	char line[256];
 
 	if (argc != 5)
 	{
@@ -124,7 +124,7 @@ main(int argc, char **argv)
 	b.context.pool = threads_create(b.context.threads);
 	if (!b.context.arena || !b.context.pool)
 		return 1;
-	run_compile(&b.context, argv[1], argv[2], content);
+	run_compile(&b.context, argv[1], argv[2], NULL);
 	b.model = run_model_open(&b.context, argv[2]);
 	b.kinds = json_read(&b.context, argv[3], 1 << 28);
 	while (!tfm_failed(&b.context) && fgets(line, sizeof(line), stdin))

@@ -63,14 +63,13 @@ assert_done(const tfm_context *context)
 static void
 open_model(golden *g, const char *directory)
 {
-	char content[65];
 	int descriptor;
 
 	strcpy(g->image, "/tmp/tfm-golden-XXXXXX");
 	descriptor = mkstemp(g->image);
 	assert_true(descriptor >= 0);
 	close(descriptor);
-	run_compile(&g->context, directory, g->image, content);
+	run_compile(&g->context, directory, g->image, NULL);
 	g->model = run_model_open(&g->context, g->image);
 	assert_done(&g->context);
 	assert_non_null(g->model);

@@ -7,6 +7,7 @@
  */
 #include "runtime/model.h"
 
+#include "checkpoint/fingerprint.h"
 #include "oom.h"
 #include "scratch.h"
 #include "task/embed.h"
@@ -40,13 +41,12 @@ do_all(tfm_context *context, void *argument)
 	const tfm_text texts[] = {TEXT("a query"), TEXT(""), TEXT("the document, a little longer")};
 	embed_options options = EMBED_DEFAULTS;
 	buffer *outputs = buffer_create(context);
-	char content[65];
 	run_model *model;
 	task_tokens tokens;
 	float *embeddings;
 	int dimensions;
 
-	if (outputs == NULL || !run_compile(context, w->checkpoint, w->image, content))
+	if (outputs == NULL || !run_compile(context, w->checkpoint, w->image, NULL))
 		return false;
 	model = run_model_open(context, w->image);
 	return model != NULL &&
@@ -125,17 +125,47 @@ shapes_must_fit_the_configuration(void **state)
 		{"\"num_hidden_layers\": *[0-9]*", "\"num_hidden_layers\": 3", "encoder.layer."},
 	};
 	scratch *s = *state;
-	char content[65];
 
 	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++)
 	{
 		char *directory = edited_checkpoint(s, edits[i].from, edits[i].to);
 
 		tfm_clear_error(&s->context);
-		assert_false(run_compile(&s->context, directory, scratch_path(s, "image"), content));
+		assert_false(run_compile(&s->context, directory, scratch_path(s, "image"), NULL));
 		assert_int_equal(s->context.error.kind, TFM_CORRUPTED);
 		assert_non_null(strstr(s->context.error.message, edits[i].says));
 		assert_false(file_exists(scratch_path(s, "image")));
+	}
+}
+
+/* The content that is expected is what is compiled, whether or not the signature saves hashing it. */
+static void
+only_the_expected_content_is_compiled(void **state)
+{
+	scratch *s = *state;
+	const char *directory = golden_checkpoint();
+	char *image = scratch_path(s, "image");
+	char content[CKPT_HEX_LENGTH + 1], signature[CKPT_HEX_LENGTH + 1];
+	char other[] = "0000000000000000000000000000000000000000000000000000000000000000";
+	const run_expected wrong[] = {{other, NULL}, {other, content}};
+	const run_expected right[] = {{content, NULL}, {content, other}, {content, signature}};
+
+	assert_true(ckpt_fingerprint(&s->context, directory, content));
+	assert_true(ckpt_signature(&s->context, directory, signature));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+	{
+		assert_false(run_compile(&s->context, directory, image, &wrong[i]));
+		assert_failed(&s->context, TFM_CHANGED, "changed while it was read");
+		assert_false(file_exists(image));
+	}
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+	{
+		run_model *model;
+
+		assert_true(run_compile(&s->context, directory, image, &right[i]));
+		model = run_model_open(&s->context, image);
+		assert_non_null(model);
+		assert_string_equal(run_model_describe(model)->content, content);
 	}
 }
 
@@ -145,6 +175,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(memory_runs_out_in_malloc, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(memory_runs_out_in_the_arena, scratch_setup,
+										scratch_teardown),
+		cmocka_unit_test_setup_teardown(only_the_expected_content_is_compiled, scratch_setup,
 										scratch_teardown),
 		cmocka_unit_test_setup_teardown(shapes_must_fit_the_configuration, scratch_setup,
 										scratch_teardown),
