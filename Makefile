@@ -113,11 +113,14 @@ ENGINE_SRCS = $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor tensor/cpu nn
 # one runs is chosen at run time.  Contraction is off, since what is fused is said
 # in the source: the bits of a sum must not depend on which loop it is in.
 KERNELS = src/tensor/cpu/kernels.c
-KERNEL_ISAS = portable $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),avx2 avx512)
+KERNEL_ISAS = portable $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),avx2 avx512 \
+	avx512_vnni avx512_bf16)
 KERNEL_OBJS = $(if $(wildcard $(KERNELS)),$(KERNEL_ISAS:%=$(DIR)/tensor/cpu/kernels_%.o))
 KERNEL_FLAGS = -O3 -ffp-contract=off
 KERNEL_FLAGS_avx2 = -mavx2 -mfma -mf16c
 KERNEL_FLAGS_avx512 = $(KERNEL_FLAGS_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+KERNEL_FLAGS_avx512_vnni = $(KERNEL_FLAGS_avx512) -mavx512vnni
+KERNEL_FLAGS_avx512_bf16 = $(KERNEL_FLAGS_avx512_vnni) -mavx512bf16
 
 FAMILY_OBJS = $(if $(wildcard src/nn/family.h),$(DIR)/families.o)
 ENGINE_OBJS = $(patsubst src/%.c,$(DIR)/%.o,$(filter-out $(KERNELS),$(ENGINE_SRCS))) \

@@ -136,7 +136,7 @@ compile_lock(const char *content)
 static bool
 compile(tfm_context *context, const char *directory, const char *content)
 {
-	run_expected expected = {.content = content};
+	run_compile_options options = {.content = content};
 	char signature[CKPT_HEX_LENGTH + 1];
 	image_content known;
 
@@ -144,8 +144,8 @@ compile(tfm_context *context, const char *directory, const char *content)
 	if (!ckpt_signature(context, directory, signature))
 		return false;
 	if (recall_source(signature, known) && strcmp(known, content) == 0)
-		expected.signature = signature;
-	return run_compile(context, directory, images_path(content), &expected);
+		options.signature = signature;
+	return run_compile(context, directory, images_path(content), &options);
 }
 
 /* Compile under the lock; unless again, only if no other session has done it meanwhile. */
@@ -179,7 +179,7 @@ run_model *
 images_open(tfm_context *context, const char *content)
 {
 	const char *path = images_path(content);
-	run_model *model = run_model_open(context, path);
+	run_model *model = run_model_open(context, path, COMPUTE_AUTO);
 
 	if (model != NULL && strcmp(run_model_describe(model)->content, content) != 0)
 	{

@@ -24,7 +24,7 @@
 #include "checkpoint/fingerprint.h"
 #include "checkpoint/safetensors.h"
 #include "runtime/loaded.h"
-#include "tensor/linear.h"
+#include "tensor/pack.h"
 
 #define MAX_CONFIG_BYTES ((size_t) 16 * 1024 * 1024)
 #define COPY_ELEMENTS ((int64_t) 256 * 1024)
@@ -286,12 +286,13 @@ static bool
 write_panels(compiler *c, image_writer *writer, const wanted *w)
 {
 	int64_t n = w->weight.shape[0], k = w->weight.shape[1];
-	size_t panel_size;
+	size_t size, panel_size;
 	float *rows, *panel;
 
-	if (!op_linear_panels_size(DTYPE_F32, PANEL_COLUMNS, k, &panel_size))
+	if (!weight_size(w->weight.dtype, LAYOUT_PANELS, w->weight.rank, w->weight.shape, &size))
 		return tfm_fail(c->context, TFM_LIMIT_EXCEEDED, "tensor \"%s\" is too large",
 						w->weight.name);
+	panel_size = pack_panel_size(w->weight.dtype, k);
 	rows = tfm_alloc_array(c->context, (size_t) k, PANEL_COLUMNS * sizeof(float));
 	panel = tfm_alloc(c->context, panel_size);
 	if (rows == NULL || panel == NULL)
@@ -302,7 +303,7 @@ write_panels(compiler *c, image_writer *writer, const wanted *w)
 
 		if (!ckpt_read_part_f32(c->context, w->tensor, row * k, count * k, rows))
 			return false;
-		op_pack_linear(rows, count, k, panel);
+		pack_weight(w->weight.dtype, LAYOUT_PANELS, rows, count, k, panel);
 		if (!image_write(writer, panel, panel_size))
 			return false;
 	}
@@ -470,20 +471,19 @@ fail_changed(compiler *c)
 
 /* Learn the directory's signature and content, and whether it is what is expected. */
 static bool
-identify(compiler *c, const run_expected *expected)
+identify(compiler *c, const run_compile_options *options)
 {
 	if (!ckpt_check_directory(c->context, c->directory) ||
 		!ckpt_signature(c->context, c->directory, c->signature))
 		return false;
-	if (expected != NULL && expected->signature != NULL &&
-		strcmp(expected->signature, c->signature) == 0)
+	if (options->signature != NULL && strcmp(options->signature, c->signature) == 0)
 	{
-		snprintf(c->content, sizeof(c->content), "%s", expected->content);
+		snprintf(c->content, sizeof(c->content), "%s", options->content);
 		return true;
 	}
 	if (!ckpt_fingerprint(c->context, c->directory, c->content))
 		return false;
-	if (expected != NULL && strcmp(expected->content, c->content) != 0)
+	if (options->content != NULL && strcmp(options->content, c->content) != 0)
 		return fail_changed(c);
 	return true;
 }
@@ -532,14 +532,14 @@ compile(compiler *c, const char *image_path)
 
 bool
 run_compile(tfm_context *context, const char *directory, const char *image_path,
-			const run_expected *expected)
+			const run_compile_options *options)
 {
 	arena_mark mark = arena_save(context->arena);
 	compiler c = {.context = context, .directory = directory};
 
 	clock_gettime(CLOCK_MONOTONIC, &c.start);
 	c.end = &c.first;
-	if (identify(&c, expected))
+	if (identify(&c, options == NULL ? &(run_compile_options) {0} : options))
 		compile(&c, image_path);
 	arena_restore(context->arena, mark);
 	return !tfm_failed(context);

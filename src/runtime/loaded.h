@@ -30,6 +30,7 @@ struct run_model
 	const char *tokenizer_error;
 	const char *head_error; /* NULL: the head can run */
 	run_model_info info;
+	tfm_compute compute; /* as asked for */
 };
 
 /* What every configuration has. */

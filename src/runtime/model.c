@@ -77,7 +77,7 @@ read_info(tfm_context *context, run_model *model, const char *path)
 }
 
 run_model *
-run_model_open(tfm_context *context, const char *image_path)
+run_model_open(tfm_context *context, const char *image_path, tfm_compute compute)
 {
 	run_model *model = tfm_alloc_zero(context, sizeof(run_model));
 	size_t length = 0;
@@ -90,6 +90,7 @@ run_model_open(tfm_context *context, const char *image_path)
 			model) ||
 		!read_info(context, model, image_path))
 		return NULL;
+	model->compute = compute;
 	model->head_error = section_text(context, model->image, IMAGE_HEAD_ERROR);
 	model->tokenizer_error = section_text(context, model->image, IMAGE_TOKENIZER_ERROR);
 	blob = image_section(model->image, IMAGE_TOKENIZER, &length);

@@ -7,7 +7,7 @@
 #ifndef TFM_RUNTIME_MODEL_H
 #define TFM_RUNTIME_MODEL_H
 
-#include "base/context.h"
+#include "tensor/tensor.h"
 
 /* A loaded model: read-only, shared by all calls of a process. */
 typedef struct run_model run_model;
@@ -29,30 +29,35 @@ typedef struct run_model_info
 	const char *content;	/* SHA-256 of the checkpoint, as ckpt_fingerprint gives it */
 } run_model_info;
 
-/* Which checkpoint a directory is expected to hold. */
-typedef struct run_expected
+typedef struct run_compile_options
 {
-	const char *content;   /* as ckpt_fingerprint gives it */
+	/*
+	 * Which checkpoint the directory is expected to hold, as ckpt_fingerprint gives it; NULL: any.
+	 * Where its signature is still the one given, the files are not hashed again.
+	 */
+	const char *content;
 	const char *signature; /* as ckpt_signature gave it for that content; NULL: not known */
-} run_expected;
+
+	/* How matrices and tables are kept: F32, F16, BF16, I8; 0: as the checkpoint has them. */
+	tfm_dtype dtype;
+} run_compile_options;
 
 /*
  * Compile the checkpoint in a directory into the image file at image_path.  The file appears whole
  * or not at all (write, fsync, rename); an existing one is replaced by an equal one.  The content
- * hash of what was read is stored in the image.  expected, if not NULL, says what it must be; where
- * the signature is still the same, the files are not hashed again.
+ * hash of what was read is stored in the image.  options may be NULL.
  * Errors: FILE_NOT_FOUND, CORRUPTED, UNSUPPORTED, DISK_FULL, CANCELLED, CHANGED (the content is not
  * the expected one, or changes meanwhile), ...
  */
 extern bool run_compile(tfm_context *context, const char *directory, const char *image_path,
-						const run_expected *expected);
+						const run_compile_options *options);
 
 /*
  * Open an image.  The model lives in the context's arena, which must outlive all its uses, and maps
  * the file until then.  NULL on error: FILE_NOT_FOUND; CORRUPTED for a file that is damaged or from
- * another version (compile it again).
+ * another version (compile it again); INVALID_ARGUMENT for COMPUTE_INT8 of weights that are not I8.
  */
-extern run_model *run_model_open(tfm_context *context, const char *image_path);
+extern run_model *run_model_open(tfm_context *context, const char *image_path, tfm_compute compute);
 
 extern const run_model_info *run_model_describe(const run_model *model);
 

@@ -24,7 +24,7 @@ typedef struct embed_call
 static void
 add_row(const op_embed_table *t, int64_t token, int64_t n, bool first, float *y)
 {
-	const float *row = t->table + (t->ids == NULL ? 0 : t->ids[token]) * n;
+	const float *row = (const float *) t->table + (t->ids == NULL ? 0 : t->ids[token]) * n;
 	float scale = t->scale == 0.0f ? 1.0f : t->scale;
 
 	if (first)

@@ -7,13 +7,14 @@
 #ifndef TFM_TENSOR_EMBED_H
 #define TFM_TENSOR_EMBED_H
 
-#include "base/context.h"
+#include "tensor/tensor.h"
 
 #define EMBED_MAX_TABLES 4
 
 typedef struct op_embed_table
 {
-	const float *table; /* [count, n] */
+	const void *table; /* [count, n], LAYOUT_ROWS */
+	tfm_dtype dtype;   /* of table; 0: DTYPE_F32 */
 	int64_t count;
 	const int32_t *ids; /* [tokens], each of 0 .. count-1; NULL: row 0 for all */
 	float scale;		/* the row is multiplied by it; 0: 1 */

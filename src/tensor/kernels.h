@@ -19,8 +19,12 @@ typedef enum isa
 	ISA_BEST = 0,
 	ISA_PORTABLE,
 	ISA_AVX2,
-	ISA_AVX512
+	ISA_AVX512,		 /* F, BW, VL, DQ */
+	ISA_AVX512_VNNI, /* and products of bytes */
+	ISA_AVX512_BF16	 /* and products of bf16 */
 } isa;
+
+#define ISA_LAST ISA_AVX512_BF16
 
 #define KERNEL_MAX_ROWS 16 /* "rows" is at most this in every table */
 #define KERNEL_COLUMNS 32  /* columns of a panel, as in linear.h */
@@ -107,6 +111,8 @@ extern const kernels kernels_portable;
 #ifdef __x86_64__
 extern const kernels kernels_avx2;
 extern const kernels kernels_avx512;
+extern const kernels kernels_avx512_vnni;
+extern const kernels kernels_avx512_bf16;
 #endif
 
 /* Threads that threads_run uses at most: how many scratches an op needs. */
@@ -124,7 +130,7 @@ extern const kernels *cpu_kernels(const tfm_context *context);
 /* Whether this build and this machine have an instruction set. */
 extern bool cpu_has_isa(isa set);
 
-/* "portable", "avx2", "avx512" */
+/* "portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16" */
 extern const char *isa_name(isa set);
 
 #endif

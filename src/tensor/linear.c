@@ -12,9 +12,9 @@
 
 #include <string.h>
 
-#include "base/size.h"
 #include "base/threads.h"
 #include "tensor/kernels.h"
+#include "tensor/pack.h"
 
 #define CHUNK 384					  /* longest chunk of k; the results' bits depend on it */
 #define ITEM_ROWS 56				  /* about so many, in whole tiles */
@@ -53,26 +53,6 @@ typedef struct linear_item
 	float *copy; /* [rows of a tile][COPY_STRIDE] */
 	float *sums; /* [item_rows][item_panels][32], tile by tile */
 } linear_item;
-
-bool
-op_linear_panels_size(tfm_dtype dtype, int64_t n, int64_t k, size_t *size)
-{
-	size_t columns;
-
-	if (dtype != DTYPE_F32 || n < 1 || k < 1 || n > INT64_MAX / 2)
-		return false;
-	columns = size_round_up((size_t) n, PANEL_COLUMNS);
-	return size_multiply(columns, (size_t) k, size) && size_multiply(*size, sizeof(float), size) &&
-		   *size <= INT64_MAX;
-}
-
-void
-op_pack_linear(const float *w, int64_t n, int64_t k, float *panels)
-{
-	for (int64_t first = 0; first < n; first += PANEL_COLUMNS)
-		kernels_portable.pack(k, n - first < PANEL_COLUMNS ? (int) (n - first) : PANEL_COLUMNS,
-							  w + first * k, k, panels + first * k);
-}
 
 /* A chunk of rows of x for the kernel, and their stride. */
 static const float *
@@ -188,8 +168,9 @@ check_options(tfm_context *context, const op_linear_options *o)
 	if (o->dtype != DTYPE_F32)
 		return tfm_fail(context, TFM_UNSUPPORTED, "linear layers with weights of type %d",
 						(int) o->dtype);
-	if (o->rows < 0 || !op_linear_panels_size(o->dtype, o->n, o->k, &size) || o->x_stride < o->k ||
-		o->y_stride < o->n || (o->residual != NULL && o->residual_stride < o->n))
+	if (o->rows < 0 || !weight_size(o->dtype, LAYOUT_PANELS, 2, (int64_t[]) {o->n, o->k}, &size) ||
+		o->x_stride < o->k || o->y_stride < o->n ||
+		(o->residual != NULL && o->residual_stride < o->n))
 		return tfm_fail(context, TFM_INTERNAL,
 						"linear layer of %lld rows, %lld columns from %lld is impossible",
 						(long long) o->rows, (long long) o->n, (long long) o->k);

@@ -1,10 +1,6 @@
 /*
  * linear.h
- *	  y = activation(x W^T + bias) + residual, with W packed into panels.
- *
- * A panel holds 32 output columns: W[n, k] is stored as [ceil(n / 32)][k][32], the columns that are
- * missing in the last panel being zero.  This is LAYOUT_PANELS of an image and does not depend on the
- * instruction set.
+ *	  y = norm(activation(x W^T + bias) + residual), with W packed into panels.
  *
  * Each element of y is summed over k in one order that nothing else touches, so that its bits do not
  * depend on the number of rows, on the row's place among them, or on the threads.
@@ -16,14 +12,6 @@
 
 #include "tensor/activation.h"
 #include "tensor/tensor.h"
-
-#define PANEL_COLUMNS 32
-
-/* Bytes of the packed form of W[n, k] with elements of dtype (DTYPE_F32); false if they overflow. */
-extern bool op_linear_panels_size(tfm_dtype dtype, int64_t n, int64_t k, size_t *size);
-
-/* Pack W[n, k], row-major f32, into panels (op_linear_panels_size bytes, aligned to 64). */
-extern void op_pack_linear(const float *w, int64_t n, int64_t k, float *panels);
 
 typedef struct op_linear_options
 {

@@ -46,11 +46,27 @@ typedef struct tensor
 /* Number of elements. */
 extern int64_t tensor_count(const tensor *t);
 
-/* How the elements of a weight lie in the image. */
+/*
+ * The arithmetic of matrix products: what both sides are rounded to.  Sums are kept in f32, or in
+ * 32 bits of integers.
+ */
+typedef enum tfm_compute
+{
+	COMPUTE_AUTO = 0, /* what suits how the weights are kept; COMPUTE_F32 to the ops */
+	COMPUTE_F32,
+	COMPUTE_BF16,
+	COMPUTE_INT8 /* weights of type DTYPE_I8 only */
+} tfm_compute;
+
+/*
+ * How the elements of a weight lie in the image.  In panels and rows they may be of any type that
+ * weight_size knows: F32, F16, BF16, I8; plain ones are F32.
+ */
 typedef enum weight_layout
 {
 	LAYOUT_PLAIN = 1, /* as in the checkpoint: row-major */
-	LAYOUT_PANELS	  /* [n, k] packed for op_linear; see tensor/linear.h */
+	LAYOUT_PANELS,	  /* [n, k] packed for op_linear; see tensor/pack.h */
+	LAYOUT_ROWS		  /* [count, n], rows to be picked by op_embed; see tensor/pack.h */
 } weight_layout;
 
 /* A weight of a loaded model, mapped from its image. */
@@ -63,5 +79,12 @@ typedef struct weight
 	int64_t shape[TENSOR_MAX_RANK]; /* of the checkpoint's tensor, whatever the layout */
 	const void *data;
 } weight;
+
+/*
+ * Bytes that a weight of that type, layout and shape takes; false if there is none such, or the size
+ * is beyond what memory can have, or a sum of products of I8 is beyond int32 (k above 65536).
+ */
+extern bool weight_size(tfm_dtype dtype, weight_layout layout, int rank, const int64_t *shape,
+						size_t *size);
 
 #endif

@@ -125,7 +125,7 @@ main(int argc, char **argv)
 	if (!b.context.arena || !b.context.pool)
 		return 1;
 	run_compile(&b.context, argv[1], argv[2], NULL);
-	b.model = run_model_open(&b.context, argv[2]);
+	b.model = run_model_open(&b.context, argv[2], COMPUTE_AUTO);
 	b.kinds = json_read(&b.context, argv[3], 1 << 28);
 	while (!tfm_failed(&b.context) && fgets(line, sizeof(line), stdin))
 		answer(&b, line);

@@ -16,6 +16,7 @@
 #include "tensor/kernels.h"
 #include "tensor/linear.h"
 #include "tensor/norm.h"
+#include "tensor/pack.h"
 
 #define RUNS 9
 #define RUN_SECONDS 0.02
@@ -135,7 +136,7 @@ peak(bench *b)
 #ifdef __x86_64__
 	if (b->context.isa == ISA_AVX2)
 		b->run = peak_avx2;
-	else if (b->context.isa == ISA_AVX512)
+	else if (b->context.isa >= ISA_AVX512)
 		b->run = peak_avx512;
 #endif
 	seconds = measure(b);
@@ -176,7 +177,7 @@ bench_linear(bench *b, double best, int64_t rows, int64_t k, int64_t n, op_activ
 	float *w = numbers(n * k), *panels = numbers((n + 31) / 32 * 32 * k);
 	char what[64];
 
-	op_pack_linear(w, n, k, panels);
+	pack_weight(DTYPE_F32, LAYOUT_PANELS, w, n, k, panels);
 	b->linear = (op_linear_options) {.x = x, .rows = rows, .panels = panels, .n = n, .k = k};
 	b->linear.bias = bias, b->linear.y = y, b->linear.activation = activation;
 	b->run = run_linear;
@@ -265,7 +266,7 @@ bench_isa(isa set)
 int
 main(void)
 {
-	for (int set = ISA_AVX512; set >= ISA_PORTABLE; set--)
+	for (int set = ISA_LAST; set >= ISA_PORTABLE; set--)
 		if (cpu_has_isa((isa) set))
 			bench_isa((isa) set);
 	return 0;

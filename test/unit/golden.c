@@ -70,7 +70,7 @@ open_model(golden *g, const char *directory)
 	assert_true(descriptor >= 0);
 	close(descriptor);
 	run_compile(&g->context, directory, g->image, NULL);
-	g->model = run_model_open(&g->context, g->image);
+	g->model = run_model_open(&g->context, g->image, COMPUTE_AUTO);
 	assert_done(&g->context);
 	assert_non_null(g->model);
 }

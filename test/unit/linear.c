@@ -9,6 +9,7 @@
 #include <float.h>
 
 #include "tensor/linear.h"
+#include "tensor/pack.h"
 
 static const float *
 pack(const float *w, int64_t n, int64_t k)
@@ -16,11 +17,11 @@ pack(const float *w, int64_t n, int64_t k)
 	size_t size;
 	float *panels;
 
-	assert_true(op_linear_panels_size(DTYPE_F32, n, k, &size));
+	assert_true(weight_size(DTYPE_F32, LAYOUT_PANELS, 2, (int64_t[]) {n, k}, &size));
 	panels = aligned_alloc(64, (size + 63) & ~(size_t) 63);
 	assert_non_null(panels);
 	memset(panels, 0xff, size); /* not a number where nothing is written */
-	op_pack_linear(w, n, k, panels);
+	pack_weight(DTYPE_F32, LAYOUT_PANELS, w, n, k, panels);
 	return panels;
 }
 
@@ -203,6 +204,7 @@ test_not_finite(void **state)
 static void
 test_errors(void **state)
 {
+	static const int64_t vast[][2] = {{INT64_MAX, 8}, {1LL << 40, 1LL << 30}};
 	float *x = numbers(20 * 1024, 1), *y = numbers(20 * 64, 2), *panels = numbers(64 * 1024, 3);
 	op_linear_options o = {.x = x, .rows = 20, .panels = panels, .n = 64, .k = 1024, .y = y};
 	tfm_context context = open_context(ISA_BEST, 1, 4096);
@@ -236,8 +238,8 @@ test_errors(void **state)
 	o.dtype = 0, o.k = 0;
 	assert_false(op_linear(&context, &o));
 	assert_int_equal(context.error.kind, TFM_INTERNAL);
-	assert_false(op_linear_panels_size(DTYPE_F32, INT64_MAX, 8, &size));
-	assert_false(op_linear_panels_size(DTYPE_F32, 1LL << 40, 1LL << 30, &size));
+	for (size_t i = 0; i < 2; i++)
+		assert_false(weight_size(DTYPE_F32, LAYOUT_PANELS, 2, vast[i], &size));
 	free(x);
 	free(y);
 	free(panels);

@@ -52,13 +52,13 @@ static void
 check_norm(int set, int threads, int64_t n)
 {
 	tfm_context context = open_context(set, threads, 0);
-	float *x = numbers(ROWS * n, 1), *residual = numbers(ROWS * n, 2), *weight = numbers(n, 3);
+	float *x = numbers(ROWS * n, 1), *residual = numbers(ROWS * n, 2), *gain = numbers(n, 3);
 	float *bias = numbers(n, 4), *y = numbers(ROWS * n, 5), *row = numbers(n, 6);
 	op_norm_options o = {.x = x, .rows = ROWS, .n = n, .eps = 1e-3f, .y = y};
 
 	assert_true(op_layer_norm(&context, &o));
 	check_rows(&o, true);
-	o.residual = residual, o.weight = weight, o.bias = bias;
+	o.residual = residual, o.weight = gain, o.bias = bias;
 	assert_true(op_rms_norm(&context, &o));
 	check_rows(&o, false);
 	assert_true(op_layer_norm(&context, &o));
@@ -74,7 +74,7 @@ check_norm(int set, int threads, int64_t n)
 	}
 	free(x);
 	free(residual);
-	free(weight);
+	free(gain);
 	free(bias);
 	free(y);
 	free(row);
@@ -154,14 +154,15 @@ test_embed(void **state)
 		TOKENS = 33
 	};
 	float *words = numbers(50 * N, 1), *places = numbers(TOKENS * N, 2), *types = numbers(N, 3);
-	float *weight = numbers(N, 4), *bias = numbers(N, 5), y[TOKENS * N], sums[TOKENS * N];
+	float *gain = numbers(N, 4), *bias = numbers(N, 5), y[TOKENS * N], sums[TOKENS * N];
 	float expected[TOKENS * N];
 	int32_t ids[TOKENS], positions[TOKENS];
-	op_embed_options o = {
-		.tables = {{words, 50, ids, 3.0f}, {types, 1, NULL, 0}, {places, TOKENS, positions, 0}},
-		.tokens = TOKENS,
-		.n = N,
-		.y = y};
+	op_embed_options o = {.tables = {{words, 0, 50, ids, 3.0f},
+									 {types, 0, 1, NULL, 0},
+									 {places, 0, TOKENS, positions, 0}},
+						  .tokens = TOKENS,
+						  .n = N,
+						  .y = y};
 
 	(void) state;
 	for (int t = 0; t < TOKENS; t++)
@@ -179,12 +180,12 @@ test_embed(void **state)
 		o.norm_weight = NULL;
 		assert_true(op_embed(&context, &o));
 		assert_same_bits(y, sums, TOKENS * N);
-		o.norm_weight = weight, o.norm_bias = bias, o.norm_eps = 1e-5f;
+		o.norm_weight = gain, o.norm_bias = bias, o.norm_eps = 1e-5f;
 		assert_true(op_embed(&context, &o));
 		assert_true(op_layer_norm(&context, &(op_norm_options) {.x = sums,
 																.rows = TOKENS,
 																.n = N,
-																.weight = weight,
+																.weight = gain,
 																.bias = bias,
 																.eps = 1e-5f,
 																.y = expected}));
@@ -194,7 +195,7 @@ test_embed(void **state)
 	free(words);
 	free(places);
 	free(types);
-	free(weight);
+	free(gain);
 	free(bias);
 }
 
@@ -221,7 +222,7 @@ test_errors(void **state)
 	float table[8] = {0}, y[400] = {0};
 	int32_t ids[] = {0, 1, 2};
 	int calls = 1;
-	op_embed_options o = {.tables = {{table, 2, ids, 0}}, .tokens = 3, .n = 4, .y = y};
+	op_embed_options o = {.tables = {{table, 0, 2, ids, 0}}, .tokens = 3, .n = 4, .y = y};
 
 	(void) state;
 	assert_false(op_embed(&context, &o));

@@ -48,7 +48,7 @@ do_all(tfm_context *context, void *argument)
 
 	if (outputs == NULL || !run_compile(context, w->checkpoint, w->image, NULL))
 		return false;
-	model = run_model_open(context, w->image);
+	model = run_model_open(context, w->image, COMPUTE_AUTO);
 	return model != NULL &&
 		   task_embed(context, model, texts, 3, &options, &dimensions, &embeddings) &&
 		   task_tokenize(context, model, texts[2], true, &tokens) &&
@@ -147,8 +147,9 @@ only_the_expected_content_is_compiled(void **state)
 	char *image = scratch_path(s, "image");
 	char content[CKPT_HEX_LENGTH + 1], signature[CKPT_HEX_LENGTH + 1];
 	char other[] = "0000000000000000000000000000000000000000000000000000000000000000";
-	const run_expected wrong[] = {{other, NULL}, {other, content}};
-	const run_expected right[] = {{content, NULL}, {content, other}, {content, signature}};
+	const run_compile_options wrong[] = {{other, NULL, 0}, {other, content, 0}};
+	const run_compile_options right[] = {
+		{content, NULL, 0}, {content, other, 0}, {content, signature, 0}};
 
 	assert_true(ckpt_fingerprint(&s->context, directory, content));
 	assert_true(ckpt_signature(&s->context, directory, signature));
@@ -163,7 +164,7 @@ only_the_expected_content_is_compiled(void **state)
 		run_model *model;
 
 		assert_true(run_compile(&s->context, directory, image, &right[i]));
-		model = run_model_open(&s->context, image);
+		model = run_model_open(&s->context, image, COMPUTE_AUTO);
 		assert_non_null(model);
 		assert_string_equal(run_model_describe(model)->content, content);
 	}

@@ -22,6 +22,10 @@ cpu_has_isa(isa set)
 			return cpu_has_isa(ISA_AVX2) && __builtin_cpu_supports("avx512f") &&
 				   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
 				   __builtin_cpu_supports("avx512dq");
+		case ISA_AVX512_VNNI:
+			return cpu_has_isa(ISA_AVX512) && __builtin_cpu_supports("avx512vnni");
+		case ISA_AVX512_BF16:
+			return cpu_has_isa(ISA_AVX512_VNNI) && __builtin_cpu_supports("avx512bf16");
 #endif
 		default:
 			return false;
@@ -32,8 +36,12 @@ const kernels *
 cpu_kernels(const tfm_context *context)
 {
 #ifdef __x86_64__
-	int most = context->isa == ISA_BEST ? ISA_AVX512 : context->isa;
+	int most = context->isa == ISA_BEST ? ISA_LAST : context->isa;
 
+	if (most >= ISA_AVX512_BF16 && cpu_has_isa(ISA_AVX512_BF16))
+		return &kernels_avx512_bf16;
+	if (most >= ISA_AVX512_VNNI && cpu_has_isa(ISA_AVX512_VNNI))
+		return &kernels_avx512_vnni;
 	if (most >= ISA_AVX512 && cpu_has_isa(ISA_AVX512))
 		return &kernels_avx512;
 	if (most >= ISA_AVX2 && cpu_has_isa(ISA_AVX2))
@@ -57,6 +65,10 @@ isa_name(isa set)
 			return "avx2";
 		case ISA_AVX512:
 			return "avx512";
+		case ISA_AVX512_VNNI:
+			return "avx512_vnni";
+		case ISA_AVX512_BF16:
+			return "avx512_bf16";
 	}
 	return "unknown";
 }
