@@ -53,18 +53,18 @@ static tensor
 encode_layer(nn_model *m, tensor x, const encoder_config *c, const attention *how)
 {
 	const encoder_names *names = c->names;
-	tensor q = linear(m, x, names->query);
-	tensor k = linear(m, x, names->key);
-	tensor v = linear(m, x, names->value);
-	tensor a = attend(m, q, k, v, how);
+	const char *const projections[] = {names->query, names->key, names->value};
+	tensor qkv[3], a;
 
-	x = linear(m, a, names->attention_output, .residual = x);
-	x = layer_norm(m, x, names->attention_norm, c->norm_eps);
+	linear_parts(m, x, 3, projections, qkv);
+	a = attend(m, qkv[0], qkv[1], qkv[2], how);
+	x = linear(m, a, names->attention_output, .residual = x, .norm = names->attention_norm,
+			   .norm_eps = c->norm_eps);
 
 	a = linear(m, x, names->intermediate, .columns = c->intermediate_size,
 			   .activation = c->activation);
-	x = linear(m, a, names->output, .columns = c->common.hidden_size, .residual = x);
-	return layer_norm(m, x, names->output_norm, c->norm_eps);
+	return linear(m, a, names->output, .columns = c->common.hidden_size, .residual = x,
+				  .norm = names->output_norm, .norm_eps = c->norm_eps);
 }
 
 tensor

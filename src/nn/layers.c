@@ -56,60 +56,96 @@ linear_bias(nn_model *m, const char *name, const char *other, int64_t n)
 	return bias == NULL ? NULL : bias->data;
 }
 
+/* "<name>.weight" and "<name>.bias" [n] of a layer norm; NULL after an error. */
+static const float *
+norm_part(nn_model *m, const char *name, const char *part, int64_t n)
+{
+	char text[NN_NAME_MAX];
+	const weight *w = nn_weight(m, part_name(text, name, part), LAYOUT_PLAIN, 0, n);
+
+	return w == NULL ? NULL : w->data;
+}
+
+/* The part of a product with the weight called name; *y is its result, empty after an error. */
+static op_linear_part
+make_part(nn_model *m, tensor x, const char *name, const linear_options *options, tensor *y)
+{
+	int64_t columns = options->columns == 0 ? x.shape[1] : options->columns;
+	const weight *w = linear_weight(m, name, options->tied, columns, x.shape[1]);
+	op_linear_part part = {0};
+
+	*y = (tensor) {0};
+	if (w == NULL)
+		return part;
+	part.panels = w->data;
+	part.dtype = w->dtype;
+	part.n = w->shape[0];
+	part.bias = linear_bias(m, name, options->bias, part.n);
+	*y = nn_matrix(m, x.shape[0], part.n);
+	part.y = y->data;
+	return part;
+}
+
 tensor
 nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options)
 {
-	const weight *w;
-	const float *bias;
+	op_linear_options o = {
+		.x = x.data,
+		.rows = x.shape[0],
+		.k = x.shape[1],
+		.compute = m->compute,
+		.activation = options->activation,
+		.residual = options->residual.data,
+		.norm_eps = (float) options->norm_eps,
+	};
 	tensor y;
 
 	if (tfm_failed(m->context))
 		return (tensor) {0};
-	w = linear_weight(m, name, options->tied, options->columns == 0 ? x.shape[1] : options->columns,
-					  x.shape[1]);
-	if (w == NULL)
-		return (tensor) {0};
-	bias = linear_bias(m, name, options->bias, w->shape[0]);
-	if (options->residual.rank != 0 &&
-		(options->residual.shape[0] != x.shape[0] || options->residual.shape[1] != w->shape[0]))
+	o.parts[0] = make_part(m, x, name, options, &y);
+	if (options->residual.rank != 0 && !tfm_failed(m->context) &&
+		(options->residual.shape[0] != x.shape[0] || options->residual.shape[1] != y.shape[1]))
 		return fail_shape(m, name);
-	y = nn_matrix(m, x.shape[0], w->shape[0]);
+	if (options->norm != NULL)
+	{
+		o.norm_weight = norm_part(m, options->norm, "weight", y.shape[1]);
+		o.norm_bias = norm_part(m, options->norm, "bias", y.shape[1]);
+	}
 	if (nn_live(m))
-		op_linear(m->context, &(op_linear_options) {
-								  .x = x.data,
-								  .rows = x.shape[0],
-								  .panels = w->data,
-								  .dtype = w->dtype,
-								  .n = w->shape[0],
-								  .k = w->shape[1],
-								  .bias = bias,
-								  .activation = options->activation,
-								  .residual = options->residual.data,
-								  .y = y.data,
-							  });
+		op_linear(m->context, &o);
 	return y;
+}
+
+void
+linear_parts(nn_model *m, tensor x, int count, const char *const *names, tensor *results)
+{
+	op_linear_options o = {
+		.x = x.data,
+		.rows = x.shape[0],
+		.k = x.shape[1],
+		.compute = m->compute,
+	};
+
+	for (int i = 0; i < count; i++)
+		o.parts[i] = make_part(m, x, names[i], &(linear_options) {0}, &results[i]);
+	if (nn_live(m))
+		op_linear(m->context, &o);
 }
 
 tensor
 layer_norm(nn_model *m, tensor x, const char *name, double eps)
 {
-	char weight_name[NN_NAME_MAX], bias_name[NN_NAME_MAX];
-	const weight *w, *b;
+	op_norm_options o = {.x = x.data, .rows = x.shape[0], .n = x.shape[1], .eps = (float) eps};
 	tensor y;
 
 	if (tfm_failed(m->context))
 		return (tensor) {0};
-	w = nn_weight(m, part_name(weight_name, name, "weight"), LAYOUT_PLAIN, 0, x.shape[1]);
-	b = nn_weight(m, part_name(bias_name, name, "bias"), LAYOUT_PLAIN, 0, x.shape[1]);
-	y = nn_matrix(m, x.shape[0], x.shape[1]);
+	o.weight = norm_part(m, name, "weight", o.n);
+	o.bias = norm_part(m, name, "bias", o.n);
+	y = nn_matrix(m, o.rows, o.n);
+	o.y = y.data;
 	if (nn_live(m))
-		op_layer_norm(m->context, &(op_norm_options) {.x = x.data,
-													  .rows = x.shape[0],
-													  .n = x.shape[1],
-													  .weight = w->data,
-													  .bias = b->data,
-													  .eps = (float) eps,
-													  .y = y.data});
+		op_layer_norm(m->context, &o);
 	return y;
 }
 
@@ -189,7 +225,6 @@ add_table(nn_model *m, op_embed_options *options, int *count, const char *name, 
 tensor
 embed(nn_model *m, const embedding *e)
 {
-	char weight_name[NN_NAME_MAX], bias_name[NN_NAME_MAX];
 	op_embed_options options = {
 		.tokens = m->batch->tokens,
 		.n = e->hidden_size,
@@ -207,12 +242,8 @@ embed(nn_model *m, const embedding *e)
 	add_table(m, &options, &count, e->positions, e->position_count, m->batch->positions);
 	if (e->norm != NULL)
 	{
-		const weight *w, *b;
-
-		w = nn_weight(m, part_name(weight_name, e->norm, "weight"), LAYOUT_PLAIN, 0, options.n);
-		b = nn_weight(m, part_name(bias_name, e->norm, "bias"), LAYOUT_PLAIN, 0, options.n);
-		options.norm_weight = w == NULL ? NULL : w->data;
-		options.norm_bias = b == NULL ? NULL : b->data;
+		options.norm_weight = norm_part(m, e->norm, "weight", options.n);
+		options.norm_bias = norm_part(m, e->norm, "bias", options.n);
 	}
 	y = nn_matrix(m, m->batch->tokens, options.n);
 	options.y = y.data;

@@ -22,6 +22,8 @@ typedef struct linear_options
 	const char *tied;		  /* "<tied>.weight" is taken if "<name>.weight" is absent */
 	const char *bias;		  /* whole name of the bias to take if "<name>.bias" is absent */
 	int64_t columns;		  /* n, as the configuration says; 0: as x has */
+	const char *norm;		  /* layer norm of the result, as layer_norm has it; NULL: none */
+	double norm_eps;
 } linear_options;
 
 /*
@@ -29,6 +31,13 @@ typedef struct linear_options
  */
 #define linear(m, x, name, ...) nn_linear((m), (x), (name), &(linear_options) {__VA_ARGS__})
 extern tensor nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options);
+
+/*
+ * The same of one x with count (1 .. LINEAR_MAX_PARTS) weights [n, k] that only differ in name:
+ * results[i] [rows, n], n as x has columns.  Faster than one after the other.
+ */
+extern void linear_parts(nn_model *m, tensor x, int count, const char *const *names,
+						 tensor *results);
 
 /* Layer norm of the rows of x [rows, n] with "<name>.weight" and "<name>.bias" [n] -> [rows, n]. */
 extern tensor layer_norm(nn_model *m, tensor x, const char *name, double eps);

@@ -70,6 +70,7 @@ typedef struct nn_model
 	nn_weights weights;
 	const nn_batch *batch;
 	bool dry;				 /* shapes only */
+	tfm_compute compute;	 /* of all products */
 	char scope[NN_NAME_MAX]; /* prefix of all names, "encoder.layer.3.", or empty */
 	nn_output *outputs;		 /* in the order in which they were made */
 	size_t bytes, peak;		 /* dry run: memory in use, and the most of it */

@@ -13,6 +13,7 @@
 
 #include "base/threads.h"
 #include "tensor/activation.h"
+#include "tensor/tensor.h"
 
 typedef enum isa
 {
@@ -34,11 +35,26 @@ typedef struct linear_finish
 {
 	const float *bias; /* [columns] or NULL */
 	op_activation activation;
+	bool coarse;		   /* whether the activation may be off by some 1e-4 */
 	const float *residual; /* at the tile's first element, or NULL */
 	int64_t residual_stride;
 	float *y; /* at the tile's first element; may be residual */
 	int64_t y_stride;
 } linear_finish;
+
+/* Rows of bytes: x is about (byte - zero) * scale. */
+typedef struct quantized_rows
+{
+	const float *scales; /* [rows] */
+	const int32_t *zeros;
+} quantized_rows;
+
+/* What belongs to the columns of a panel of I8. */
+typedef struct quantized_columns
+{
+	const float *scales; /* [32] */
+	const int32_t *sums;
+} quantized_columns;
 
 /* The rows of one normalisation, as in norm.h. */
 typedef struct norm_rows
@@ -81,13 +97,46 @@ typedef struct kernels
 					 bool add, float *c, int64_t c_stride);
 
 	/*
+	 * The same of bf16, two of k at a time, or NULL where there is no such instruction:
+	 * a[rows, k] with k even, panel[k / 2][32][2], strides in elements.
+	 */
+	void (*multiply_bf16)(int rows, int64_t k, const uint16_t *a, int64_t a_stride,
+						  const uint16_t *panel, bool add, float *c, int64_t c_stride);
+
+	/*
+	 * The same of bytes, four of k at a time, exact: a[rows, k] with k a multiple of 4 and at most
+	 * PACK_I8_MAX_K, panel[k / 4][32][4].  Nothing is added to.
+	 */
+	void (*multiply_i8)(int rows, int64_t k, const uint8_t *a, int64_t a_stride,
+						const int8_t *panel, int32_t *c, int64_t c_stride);
+
+	/* to[count][32] = the rows first .. first + count - 1 of k of a packed panel; first is a multiple of 4. */
+	void (*unpack)(tfm_dtype dtype, const void *panel, int64_t k, int64_t first, int64_t count,
+				   float *to);
+
+	/* panel[count / 2][32][2] of panel[count][32], rounded; count is even. */
+	void (*pack_bf16)(int64_t count, const float *from, uint16_t *panel);
+
+	/* x rounded to bf16, as such and as floats; y may be x. */
+	void (*to_bf16)(const float *x, uint16_t *y, int64_t count);
+	void (*round_bf16)(const float *x, float *y, int64_t count);
+
+	/* A row rounded to bytes, padded to whole fours; see linear.h. */
+	void (*quantize)(const float *x, int64_t count, uint8_t *y, float *scale, int32_t *zero);
+
+	/*
 	 * A panel from rows: panel[i][j] = from[j * stride + i] for i < k, j < columns, 1 .. 32; other
 	 * columns are zero.
 	 */
 	void (*pack)(int64_t k, int columns, const float *from, int64_t stride, float *panel);
 
-	/* y = activation(tile + bias) + residual; tile[rows][32] is overwritten; columns 1 .. 32. */
-	void (*finish_linear)(const linear_finish *finish, int rows, int columns, float *tile);
+	/* y = activation(tile + bias) + residual; tile[rows][32], columns 1 .. 32. */
+	void (*finish_linear)(const linear_finish *finish, int rows, int columns, const float *tile);
+
+	/* The same of the sums of bytes. */
+	void (*finish_linear_i8)(const linear_finish *finish, int rows, int columns,
+							 const quantized_rows *x, const quantized_columns *w,
+							 const int32_t *tile);
 
 	/* y[i] = activation(x[i]) */
 	void (*activate)(op_activation activation, const float *x, float *y, int64_t count);

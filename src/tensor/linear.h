@@ -1,6 +1,13 @@
 /*
  * linear.h
- *	  y = norm(activation(x W^T + bias) + residual), with W packed into panels.
+ *	  y = norm(activation(x W^T + bias) + residual), with W packed into panels; see pack.h.
+ *
+ * Weights of any type of LAYOUT_PANELS are multiplied in the arithmetic that the caller chooses:
+ *
+ *		F32		weights become f32, which is exact
+ *		BF16	weights and x are rounded to bf16; sums are f32
+ *		INT8	weights must be I8; each row of x is rounded to unsigned bytes of its own scale and
+ *				zero, so that its least and greatest element (and 0) are met; sums are int32
  *
  * Each element of y is summed over k in one order that nothing else touches, so that its bits do not
  * depend on the number of rows, on the row's place among them, or on the threads.
@@ -13,24 +20,38 @@
 #include "tensor/activation.h"
 #include "tensor/tensor.h"
 
-typedef struct op_linear_options
+/* A weight that x is multiplied with, and where the result goes. */
+typedef struct op_linear_part
 {
-	const float *x;		/* [rows, k] */
-	int64_t x_stride;	/* elements from one row of x to the next; 0: k */
-	int64_t rows;		/* may be 0 */
 	const void *panels; /* W[n, k], packed, aligned to 64 */
 	tfm_dtype dtype;	/* of panels; 0: DTYPE_F32 */
 	int64_t n;			/* columns of the result, >= 1 */
-	int64_t k;			/* >= 1 */
 	const float *bias;	/* [n] or NULL */
+	float *y;			/* [rows, n]; must not overlap x */
+	int64_t y_stride;	/* 0: n */
+} op_linear_part;
+
+#define LINEAR_MAX_PARTS 4
+
+typedef struct op_linear_options
+{
+	const float *x;							/* [rows, k] */
+	int64_t x_stride;						/* elements from one row of x to the next; 0: k */
+	int64_t rows;							/* may be 0 */
+	int64_t k;								/* >= 1 */
+	op_linear_part parts[LINEAR_MAX_PARTS]; /* up to the first without panels; the same x for all */
+	tfm_compute compute;					/* 0: COMPUTE_F32 */
 	op_activation activation;
-	const float *residual;	 /* [rows, n], added last, or NULL; may be y */
+	/* Of the first part, which must be the only one. */
+	const float *residual;	 /* [rows, n], added after the activation, or NULL; may be y */
 	int64_t residual_stride; /* 0: n */
-	float *y;				 /* [rows, n]; must not overlap x */
-	int64_t y_stride;		 /* 0: n */
+	/* A layer norm of the rows of y at the end, as in norm.h; norm_weight NULL: none. */
+	const float *norm_weight;
+	const float *norm_bias;
+	float norm_eps;
 } op_linear_options;
 
-/* Errors: UNSUPPORTED (dtype), INTERNAL (sizes), OUT_OF_MEMORY, CANCELLED. */
+/* Errors: UNSUPPORTED (types), INTERNAL (sizes), OUT_OF_MEMORY, CANCELLED. */
 extern bool op_linear(tfm_context *context, const op_linear_options *options);
 
 #endif

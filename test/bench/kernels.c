@@ -178,8 +178,8 @@ bench_linear(bench *b, double best, int64_t rows, int64_t k, int64_t n, op_activ
 	char what[64];
 
 	pack_weight(DTYPE_F32, LAYOUT_PANELS, w, n, k, panels);
-	b->linear = (op_linear_options) {.x = x, .rows = rows, .panels = panels, .n = n, .k = k};
-	b->linear.bias = bias, b->linear.y = y, b->linear.activation = activation;
+	b->linear = (op_linear_options) {.x = x, .rows = rows, .k = k, .activation = activation};
+	b->linear.parts[0] = (op_linear_part) {.panels = panels, .n = n, .bias = bias, .y = y};
 	b->run = run_linear;
 	b->flops = 2.0 * (double) rows * (double) k * (double) n;
 	snprintf(what, sizeof(what), "linear %lld x %lld x %lld%s", (long long) rows, (long long) k,

@@ -35,9 +35,8 @@ check_product(int set, int64_t rows, int64_t n, int64_t k)
 	const float *panels = pack(w, n, k);
 
 	assert_true(op_linear(
-		&context,
-		&(op_linear_options) {
-			.x = x, .rows = rows, .panels = panels, .n = n, .k = k, .bias = bias, .y = y}));
+		&context, &(op_linear_options) {
+					  .x = x, .rows = rows, .k = k, .parts = {{panels, 0, n, bias, y, 0}}}));
 	for (int64_t r = 0; r < rows; r++)
 		for (int64_t j = 0; j < n; j++)
 		{
@@ -81,12 +80,15 @@ check_company(int set, int threads, int64_t rows, int64_t n, int64_t k)
 	tfm_context alone = open_context(set, 1, 0), context = open_context(set, threads, 0);
 	float *x = numbers(rows * k, 1), *w = numbers(n * k, 2), *bias = numbers(n, 3);
 	float *residual = numbers(rows * n, 4), *y = numbers(rows * n, 5), *row = numbers(n, 6);
-	op_linear_options o = {.panels = pack(w, n, k), .n = n, .k = k, .bias = bias};
+	op_linear_part *part;
+	op_linear_options o = {.k = k, .parts = {{pack(w, n, k), 0, n, bias, NULL, 0}}};
+
+	part = &o.parts[0];
 
 	o.activation = ACTIVATION_GELU;
-	o.x = x, o.y = y, o.rows = rows, o.residual = residual;
+	o.x = x, part->y = y, o.rows = rows, o.residual = residual;
 	assert_true(op_linear(&context, &o));
-	o.y = row, o.rows = 1;
+	part->y = row, o.rows = 1;
 	for (int64_t r = 0; r < rows; r++)
 	{
 		o.x = x + r * k, o.residual = residual + r * n;
@@ -100,7 +102,7 @@ check_company(int set, int threads, int64_t rows, int64_t n, int64_t k)
 	free(residual);
 	free(y);
 	free(row);
-	free((void *) o.panels);
+	free((void *) o.parts[0].panels);
 	close_context(&alone);
 	close_context(&context);
 }
@@ -130,7 +132,7 @@ test_places(void **state)
 	};
 	float *x = numbers(ROWS * K, 1), *w = numbers(N * K, 2), *residual = numbers(ROWS * N, 3);
 	float *y = numbers(ROWS * N, 4), *wide_x = numbers(ROWS * 1024, 5), *wide_y;
-	op_linear_options o = {.rows = ROWS, .n = N, .k = K, .panels = pack(w, N, K)};
+	op_linear_options o = {.rows = ROWS, .k = K, .parts = {{pack(w, N, K), 0, N, NULL, NULL, 0}}};
 
 	(void) state;
 	wide_y = numbers(ROWS * 64, 6);
@@ -139,7 +141,7 @@ test_places(void **state)
 		tfm_context context = open_context(set, 1, 0);
 
 		o.x = x, o.x_stride = 0, o.residual = residual, o.residual_stride = 0;
-		o.y = y, o.y_stride = 0;
+		o.parts[0].y = y, o.parts[0].y_stride = 0;
 		assert_true(op_linear(&context, &o));
 		for (int r = 0; r < ROWS; r++)
 		{
@@ -147,8 +149,8 @@ test_places(void **state)
 			memcpy(wide_y + r * 64, residual + r * N, N * sizeof(float));
 			wide_y[r * 64 + N] = 7.0f;
 		}
-		o.x = wide_x, o.x_stride = 1024, o.residual = o.y = wide_y;
-		o.residual_stride = o.y_stride = 64;
+		o.x = wide_x, o.x_stride = 1024, o.residual = o.parts[0].y = wide_y;
+		o.residual_stride = o.parts[0].y_stride = 64;
 		assert_true(op_linear(&context, &o));
 		for (int r = 0; r < ROWS; r++)
 		{
@@ -163,7 +165,7 @@ test_places(void **state)
 	free(y);
 	free(wide_x);
 	free(wide_y);
-	free((void *) o.panels);
+	free((void *) o.parts[0].panels);
 }
 
 /* Not-a-number and infinity stay in their row. */
@@ -187,8 +189,8 @@ test_not_finite(void **state)
 		tfm_context context = open_context(set, 1, 0);
 
 		assert_true(op_linear(
-			&context,
-			&(op_linear_options) {.x = x, .rows = ROWS, .panels = panels, .n = N, .k = K, .y = y}));
+			&context, &(op_linear_options) {
+						  .x = x, .rows = ROWS, .k = K, .parts = {{panels, 0, N, NULL, y, 0}}}));
 		for (int r = 0; r < ROWS; r++)
 			for (int j = 0; j < N; j++)
 				assert_int_equal(isfinite(y[r * N + j]) != 0, r != 3 && r != 7);
@@ -206,7 +208,7 @@ test_errors(void **state)
 {
 	static const int64_t vast[][2] = {{INT64_MAX, 8}, {1LL << 40, 1LL << 30}};
 	float *x = numbers(20 * 1024, 1), *y = numbers(20 * 64, 2), *panels = numbers(64 * 1024, 3);
-	op_linear_options o = {.x = x, .rows = 20, .panels = panels, .n = 64, .k = 1024, .y = y};
+	op_linear_options o = {.x = x, .rows = 20, .k = 1024, .parts = {{panels, 0, 64, NULL, y, 0}}};
 	tfm_context context = open_context(ISA_BEST, 1, 4096);
 	int calls = 1;
 	size_t size;
@@ -222,7 +224,7 @@ test_errors(void **state)
 	free(x);
 	free(y);
 	o.x = x = numbers(200 * 100, 1);
-	o.y = y = numbers(200 * 64, 2);
+	o.parts[0].y = y = numbers(200 * 64, 2);
 	context.interrupted = stop_after;
 	context.interrupted_argument = &calls;
 	assert_false(op_linear(&context, &o));
@@ -231,11 +233,11 @@ test_errors(void **state)
 	context.interrupted = NULL;
 	assert_true(op_linear(&context, &o));
 
-	o.dtype = DTYPE_F64;
+	o.parts[0].dtype = DTYPE_F64;
 	assert_false(op_linear(&context, &o));
-	assert_int_equal(context.error.kind, TFM_UNSUPPORTED);
+	assert_int_equal(context.error.kind, TFM_INTERNAL);
 	tfm_clear_error(&context);
-	o.dtype = 0, o.k = 0;
+	o.parts[0].dtype = 0, o.k = 0;
 	assert_false(op_linear(&context, &o));
 	assert_int_equal(context.error.kind, TFM_INTERNAL);
 	for (size_t i = 0; i < 2; i++)

@@ -42,8 +42,18 @@ const kernels KERNELS = {
 	.set = KERNELS_ISA,
 	.rows = TILE_ROWS,
 	.multiply = multiply,
+#ifdef __AVX512BF16__
+	.multiply_bf16 = multiply_bf16,
+#endif
+	.multiply_i8 = multiply_i8,
+	.unpack = unpack,
+	.pack_bf16 = pack_bf16,
+	.to_bf16 = to_bf16,
+	.round_bf16 = round_bf16,
+	.quantize = quantize,
 	.pack = pack,
 	.finish_linear = finish_linear,
+	.finish_linear_i8 = finish_linear_i8,
 	.activate = activate,
 	.layer_norm = layer_norm,
 	.rms_norm = rms_norm,

@@ -63,11 +63,10 @@ scale_row(const norm_rows *norm, float mean, float factor, float *y)
 	for (int64_t i = 0, n = norm->n; i < n; i += VEC_WIDTH)
 	{
 		vec v = (vec_load_up_to(y + i, n - i) - middle) * scale;
-		vec weight =
-			norm->weight != NULL ? vec_load_up_to(norm->weight + i, n - i) : vec_set1(1.0f);
+		vec gain = norm->weight != NULL ? vec_load_up_to(norm->weight + i, n - i) : vec_set1(1.0f);
 		vec bias = norm->bias != NULL ? vec_load_up_to(norm->bias + i, n - i) : vec_set1(0.0f);
 
-		vec_store_up_to(y + i, vec_fma(v, weight, bias), n - i);
+		vec_store_up_to(y + i, vec_fma(v, gain, bias), n - i);
 	}
 }
 

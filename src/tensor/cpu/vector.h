@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "tensor/float16.h"
+
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
@@ -191,6 +193,10 @@ vec_store_part(float *p, vec v, int64_t n)
 #endif
 
 typedef uint32_t vec_bits __attribute__((vector_size(VEC_WIDTH * 4)));
+typedef int32_t vec_ints __attribute__((vector_size(VEC_WIDTH * 4)));
+typedef int16_t vec_words __attribute__((vector_size(VEC_WIDTH * 4)));
+typedef uint32_t vec_bits_unaligned
+	__attribute__((vector_size(VEC_WIDTH * 4), aligned(1), may_alias));
 typedef float vec_unaligned __attribute__((vector_size(VEC_WIDTH * 4), aligned(4), may_alias));
 
 INLINE vec
@@ -204,6 +210,66 @@ vec_store(float *p, vec v)
 {
 	*(vec_unaligned *) p = v;
 }
+
+INLINE vec_bits
+vec_load_bits(const void *p)
+{
+	return *(const vec_bits_unaligned *) p;
+}
+
+INLINE void
+vec_store_bits(void *p, vec_bits v)
+{
+	*(vec_bits_unaligned *) p = v;
+}
+
+INLINE vec
+vec_load_f16(const uint16_t *p)
+{
+#if VEC_WIDTH == 16
+	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) p));
+#elif VEC_WIDTH == 8
+	return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) p));
+#else
+	return (vec) {f16_to_f32(p[0]), f16_to_f32(p[1]), f16_to_f32(p[2]), f16_to_f32(p[3])};
+#endif
+}
+
+/* p = v, of 0 .. 255, rounded to the nearest, ties to even; what is not a number gives any. */
+INLINE void
+vec_store_bytes(uint8_t *p, vec v)
+{
+#if VEC_WIDTH == 16
+	_mm_storeu_si128((__m128i *) p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+#elif VEC_WIDTH == 8
+	__m256i ints = _mm256_cvtps_epi32(v);
+	__m128i words =
+		_mm_packs_epi32(_mm256_castsi256_si128(ints), _mm256_extracti128_si256(ints, 1));
+
+	_mm_storel_epi64((__m128i *) p, _mm_packus_epi16(words, words));
+#else
+	/* the sum has the integer in its low bits */
+	vec_bits bits;
+
+	v += 12582912.0f;
+	memcpy(&bits, &v, sizeof(bits));
+	for (int i = 0; i < VEC_WIDTH; i++)
+		p[i] = (uint8_t) bits[i];
+#endif
+}
+
+#ifdef __AVX2__
+/* a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1] */
+INLINE vec_bits
+vec_multiply_pairs(vec_words a, vec_words b)
+{
+#if VEC_WIDTH == 16
+	return (vec_bits) _mm512_madd_epi16((__m512i) a, (__m512i) b);
+#else
+	return (vec_bits) _mm256_madd_epi16((__m256i) a, (__m256i) b);
+#endif
+}
+#endif
 
 /* The first n of p and zeros, for any n >= 1; whole vectors the fast way. */
 INLINE vec
