@@ -10,6 +10,7 @@
 
 #include "base/threads.h"
 #include "tensor/kernels.h"
+#include "tensor/pack.h"
 
 #define ITEM_ROWS 16
 
@@ -18,22 +19,8 @@ typedef struct embed_call
 	const kernels *table;
 	const op_embed_options *o;
 	norm_rows norm;
+	size_t row_sizes[EMBED_MAX_TABLES];
 } embed_call;
-
-/* y = the row of the table, or y + it. */
-static void
-add_row(const op_embed_table *t, int64_t token, int64_t n, bool first, float *y)
-{
-	const float *row = (const float *) t->table + (t->ids == NULL ? 0 : t->ids[token]) * n;
-	float scale = t->scale == 0.0f ? 1.0f : t->scale;
-
-	if (first)
-		for (int64_t i = 0; i < n; i++)
-			y[i] = row[i] * scale;
-	else
-		for (int64_t i = 0; i < n; i++)
-			y[i] += row[i] * scale;
-}
 
 static void
 embed_item(void *argument, int64_t item, int thread)
@@ -49,10 +36,23 @@ embed_item(void *argument, int64_t item, int thread)
 		float *y = o->y + token * o->n;
 
 		for (int i = 0; i < EMBED_MAX_TABLES && o->tables[i].table != NULL; i++)
-			add_row(&o->tables[i], token, o->n, i == 0, y);
+		{
+			const op_embed_table *t = &o->tables[i];
+			int64_t row = t->ids == NULL ? 0 : t->ids[token];
+
+			call->table->take_row(t->dtype,
+								  (const char *) t->table + (size_t) row * call->row_sizes[i], o->n,
+								  t->scale == 0.0f ? 1.0f : t->scale, i > 0, y);
+		}
 		if (o->norm_weight != NULL)
 			call->table->layer_norm(&call->norm, y, NULL, y);
 	}
+}
+
+static tfm_dtype
+type_of(const op_embed_table *table)
+{
+	return table->dtype == 0 ? DTYPE_F32 : table->dtype;
 }
 
 /* Each of ids must be the number of one of count rows. */
@@ -71,6 +71,7 @@ static bool
 check_embed(tfm_context *context, const op_embed_options *o)
 {
 	int64_t count;
+	size_t size;
 
 	if (o->tokens < 0 || o->n < 1 || o->tables[0].table == NULL ||
 		__builtin_mul_overflow(o->tokens, o->n, &count))
@@ -80,8 +81,8 @@ check_embed(tfm_context *context, const op_embed_options *o)
 	{
 		const op_embed_table *t = &o->tables[i];
 
-		if (t->count < 1)
-			return tfm_fail(context, TFM_INTERNAL, "embedding table %d is empty", i);
+		if (!weight_size(type_of(t), LAYOUT_ROWS, 2, (int64_t[]) {t->count, o->n}, &size))
+			return tfm_fail(context, TFM_INTERNAL, "embedding table %d is impossible", i);
 		if (t->ids != NULL && !check_ids(context, t->ids, o->tokens, t->count))
 			return false;
 	}
@@ -99,6 +100,8 @@ op_embed(tfm_context *context, const op_embed_options *o)
 
 	if (tfm_failed(context) || !check_embed(context, o))
 		return false;
+	for (int i = 0; i < EMBED_MAX_TABLES && o->tables[i].table != NULL; i++)
+		call.row_sizes[i] = pack_row_size(type_of(&o->tables[i]), o->n);
 	return threads_run(context, embed_item, &call, (o->tokens + ITEM_ROWS - 1) / ITEM_ROWS);
 }
 

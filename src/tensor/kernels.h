@@ -141,6 +141,9 @@ typedef struct kernels
 	/* y[i] = activation(x[i]) */
 	void (*activate)(op_activation activation, const float *x, float *y, int64_t count);
 
+	/* y = the row of LAYOUT_ROWS times factor, or y + it. */
+	void (*take_row)(tfm_dtype dtype, const void *row, int64_t n, float factor, bool add, float *y);
+
 	/* One row; residual may be NULL, y may be x or residual. */
 	void (*layer_norm)(const norm_rows *norm, const float *x, const float *residual, float *y);
 	void (*rms_norm)(const norm_rows *norm, const float *x, const float *residual, float *y);

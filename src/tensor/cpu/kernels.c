@@ -55,6 +55,7 @@ const kernels KERNELS = {
 	.finish_linear = finish_linear,
 	.finish_linear_i8 = finish_linear_i8,
 	.activate = activate,
+	.take_row = take_row,
 	.layer_norm = layer_norm,
 	.rms_norm = rms_norm,
 	.softmax = softmax,

@@ -12,6 +12,69 @@
 #include "tensor/cpu/vector.h"
 #include "tensor/kernels.h"
 
+/* The next elements of a row of a type, of which count >= 1 are left. */
+INLINE vec
+load_elements(tfm_dtype dtype, const void *from, int64_t count)
+{
+	uint16_t halves[VEC_WIDTH] = {0};
+	int8_t bytes[VEC_WIDTH] = {0};
+	vec v = vec_set1(0.0f);
+
+	if (dtype == DTYPE_F32)
+		return vec_load_up_to(from, count);
+	if (count > VEC_WIDTH)
+		count = VEC_WIDTH;
+	if (dtype == DTYPE_I8)
+	{
+		memcpy(bytes, from, (size_t) count);
+		for (int i = 0; i < VEC_WIDTH; i++)
+			v[i] = bytes[i];
+		return v;
+	}
+	memcpy(halves, from, (size_t) count * sizeof(uint16_t));
+	if (dtype == DTYPE_F16)
+		return vec_load_f16(halves);
+	for (int i = 0; i < VEC_WIDTH; i++)
+		v[i] = bf16_to_f32(halves[i]);
+	return v;
+}
+
+INLINE void
+take_elements(tfm_dtype dtype, const char *from, int64_t n, float factor, bool add, float *y)
+{
+	for (int64_t i = 0; i < n; i += VEC_WIDTH)
+	{
+		vec v =
+			load_elements(dtype, from + (size_t) i * dtype_size(dtype), n - i) * vec_set1(factor);
+
+		if (add)
+			v += vec_load_up_to(y + i, n - i);
+		vec_store_up_to(y + i, v, n - i);
+	}
+}
+
+static void
+take_row(tfm_dtype dtype, const void *row, int64_t n, float factor, bool add, float *y)
+{
+	float scale;
+
+	switch (dtype)
+	{
+		case DTYPE_F16:
+			take_elements(DTYPE_F16, row, n, factor, add, y);
+			break;
+		case DTYPE_BF16:
+			take_elements(DTYPE_BF16, row, n, factor, add, y);
+			break;
+		case DTYPE_I8:
+			memcpy(&scale, row, sizeof(scale));
+			take_elements(DTYPE_I8, (const char *) row + sizeof(scale), n, scale * factor, add, y);
+			break;
+		default:
+			take_elements(DTYPE_F32, row, n, factor, add, y);
+	}
+}
+
 /* y = x + residual; the sum of y. */
 INLINE float
 add_residual(int64_t n, const float *x, const float *residual, float *y)
