@@ -1,13 +1,14 @@
 /*
  * linear.c
- *	  A linear layer: the result is cut into items of some rows by some panels, each item into tiles
- *	  that fit into registers.
+ *	  A linear layer: the result is cut into items of some rows by some panels, each panel of an item
+ *	  into tiles that fit into registers.
  *
  * How it is cut follows the caches and the threads and does not touch the bits: the sum of an element
  * is cut into chunks of k by the length of k alone, and within a chunk it is one kernel call.
  *
- * An item first brings what it multiplies into the form that the kernel takes, in its scratch: rows
- * of x tile by tile, weights that are kept in another type panel by panel.
+ * An item first brings its rows of x into the form that the kernel takes, in its scratch; then it
+ * goes from panel to panel.  A panel stays in the first level cache, or close to it, while all of
+ * the item's rows meet it; weights that are kept in another type are unpacked there.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -21,10 +22,9 @@
 #include "tensor/kernels.h"
 #include "tensor/pack.h"
 
-#define ITEM_ROWS 56				  /* about so many, in whole tiles */
-#define ITEM_PANEL_BYTES (256 * 1024) /* of panels' chunks: they stay in the second level cache */
-#define ITEM_MAX_PANELS 16			  /* with sums of several chunks: bounds them */
-#define ITEMS_PER_THREAD 4			  /* at least, where the result is large enough */
+#define ITEM_ROWS 56				/* about so many, in whole tiles */
+#define ITEM_ROW_BYTES (256 * 1024) /* of prepared rows: they stay in the second level cache */
+#define ITEMS_PER_THREAD 4			/* at least, where the result is large enough */
 
 /*
  * Rows so many floats apart share a few sets of the first level cache and drive each other out; they
@@ -58,18 +58,17 @@ typedef struct linear_call
 {
 	const kernels *table;
 	product product;
+	size_t element;		 /* of the product */
 	op_linear_options o; /* defaults filled in */
 	int64_t panels;		 /* of all parts together */
 	int64_t chunks;
-	int64_t longest; /* chunk of k */
-	int64_t item_rows;
-	int64_t item_panels;
 	int64_t row_items;	 /* items in the direction of rows */
 	int64_t panel_items; /* and of panels */
+	int64_t item_rows;	 /* most rows of an item */
 	bool prepare;		 /* rows of x are copied or rounded */
 	bool unpack;		 /* panels are unpacked */
 	norm_rows norm;
-	_Atomic int64_t *unfinished; /* [row_items] items that a norm of their rows waits for */
+	_Atomic int64_t *unfinished; /* [row_items] items that the norm of their rows waits for */
 	char *scratch;				 /* [threads][scratch_bytes] */
 	size_t scratch_bytes;
 } linear_call;
@@ -80,16 +79,30 @@ typedef struct linear_item
 	const linear_call *call;
 	int64_t row, last_row;
 	int64_t panel, last_panel;
-	int64_t first, count; /* the chunk of k */
-	bool last;			  /* it is the last one */
-	char *rows;			  /* of a tile, prepared, row_bytes apart */
+	char *rows; /* prepared, row_bytes apart */
 	size_t row_bytes;
-	float *scales; /* of bytes [rows of a tile] */
+	float *scales; /* of rows of bytes [item_rows] */
 	int32_t *zeros;
-	float *sums;  /* of a tile, or of several chunks: [item_rows][item_panels][32] */
-	float *plain; /* a panel's chunk in f32 on its way to bf16 */
-	char *panels; /* the item's, unpacked: [item_panels][longest][32] */
+	float *sums;	/* of a panel: [item_rows][32] */
+	float *plain;	/* a panel's chunk in f32, on its way to bf16 */
+	void *unpacked; /* a panel's chunk as the kernel takes it */
 } linear_item;
+
+/* A panel of all parts: its part, its number in it, where it lies. */
+typedef struct panel_place
+{
+	const op_linear_part *part;
+	int64_t number;
+	const char *data;
+	size_t size;
+} panel_place;
+
+/* A range of k. */
+typedef struct chunk
+{
+	int64_t first, count;
+	bool last;
+} chunk;
 
 /* ---- Scratch ---- */
 
@@ -106,72 +119,50 @@ take_bytes(char *base, size_t *used, size_t bytes)
 static size_t
 lay_out(linear_item *item, const linear_call *call, char *base)
 {
-	size_t tile = (size_t) call->table->rows, element = products[call->product].element, used = 0;
-	size_t longest = size_round_up((size_t) call->longest, 4);
-	size_t sums = call->chunks == 1 ? tile : (size_t) (call->item_rows * call->item_panels);
+	size_t rows = (size_t) call->item_rows, used = 0;
+	size_t panel = (size_t) (call->o.k / call->chunks + 4) * PANEL_COLUMNS;
+	bool by_way = call->unpack && call->product == PRODUCT_BF16;
 
 	item->call = call;
-	item->row_bytes = longest * element + ROW_PADDING;
-	item->rows = take_bytes(base, &used, call->prepare ? tile * item->row_bytes : 0);
-	item->scales = take_bytes(base, &used, tile * sizeof(float));
-	item->zeros = take_bytes(base, &used, tile * sizeof(int32_t));
-	item->sums = take_bytes(base, &used, sums * PANEL_COLUMNS * sizeof(float));
-	item->plain = take_bytes(base, &used,
-							 call->unpack && call->product == PRODUCT_BF16
-								 ? longest * PANEL_COLUMNS * sizeof(float)
-								 : 0);
-	item->panels = take_bytes(
-		base, &used,
-		call->unpack ? (size_t) call->item_panels * longest * PANEL_COLUMNS * element : 0);
+	item->row_bytes = size_round_up((size_t) call->o.k * call->element, 8) + ROW_PADDING;
+	item->rows = take_bytes(base, &used, call->prepare ? rows * item->row_bytes : 0);
+	item->scales = take_bytes(base, &used, rows * sizeof(float));
+	item->zeros = take_bytes(base, &used, rows * sizeof(int32_t));
+	item->sums = take_bytes(base, &used, rows * PANEL_COLUMNS * sizeof(float));
+	item->plain = take_bytes(base, &used, by_way ? panel * sizeof(float) : 0);
+	item->unpacked = take_bytes(base, &used, call->unpack ? panel * call->element : 0);
 	return used;
 }
 
 /* ---- Rows and panels in the kernel's form ---- */
 
-/* A tile's rows of the item's chunk for the kernel; sets their stride in elements. */
-static const void *
-prepare_rows(const linear_item *item, int64_t row, int rows, int64_t *stride)
+/* Row r of the item, whole. */
+static void
+prepare_row(const linear_item *item, int64_t r)
 {
 	const linear_call *call = item->call;
 	const kernels *table = call->table;
-	const float *x = call->o.x + row * call->o.x_stride + item->first;
+	int64_t k = call->o.k;
+	const float *x = call->o.x + (item->row + r) * call->o.x_stride;
+	void *to = item->rows + (size_t) r * item->row_bytes;
 
-	*stride = call->o.x_stride;
-	if (!call->prepare)
-		return x;
-	*stride = (int64_t) (item->row_bytes / products[call->product].element);
-	for (int r = 0; r < rows; r++, x += call->o.x_stride)
+	switch (call->product)
 	{
-		char *to = item->rows + (size_t) r * item->row_bytes;
-
-		switch (call->product)
-		{
-			case PRODUCT_F32:
-				memcpy(to, x, (size_t) item->count * sizeof(float));
-				break;
-			case PRODUCT_ROUNDED:
-				table->round_bf16(x, (float *) to, item->count);
-				break;
-			case PRODUCT_BF16:
-				table->to_bf16(x, (uint16_t *) to, item->count);
-				if (item->count % 2 != 0)
-					((uint16_t *) to)[item->count] = 0;
-				break;
-			case PRODUCT_I8:
-				table->quantize(x, item->count, (uint8_t *) to, &item->scales[r], &item->zeros[r]);
-		}
+		case PRODUCT_F32:
+			memcpy(to, x, (size_t) k * sizeof(float));
+			break;
+		case PRODUCT_ROUNDED:
+			table->round_bf16(x, to, k);
+			break;
+		case PRODUCT_BF16:
+			table->to_bf16(x, to, k);
+			if (k % 2 != 0)
+				((uint16_t *) to)[k] = 0;
+			break;
+		case PRODUCT_I8:
+			table->quantize(x, k, to, &item->scales[r], &item->zeros[r]);
 	}
-	return item->rows;
 }
-
-/* A panel of all parts: its part, its number in it, and where it lies. */
-typedef struct panel_place
-{
-	const op_linear_part *part;
-	int64_t number;
-	const char *data;
-	size_t size;
-} panel_place;
 
 static int64_t
 part_panels(const op_linear_part *part)
@@ -194,57 +185,50 @@ find_panel(const linear_call *call, int64_t panel)
 	return place;
 }
 
-/* Unpack the chunk of all of the item's panels. */
-static void
-unpack_panels(const linear_item *item)
+/* Chunks start at multiples of 4: what panels keep together is not cut. */
+static chunk
+find_chunk(const linear_call *call, int64_t number)
+{
+	int64_t first = call->o.k * number / call->chunks / 4 * 4;
+	int64_t end = call->o.k * (number + 1) / call->chunks / 4 * 4;
+	bool last = number == call->chunks - 1;
+
+	return (chunk) {.first = first, .count = (last ? call->o.k : end) - first, .last = last};
+}
+
+/* A chunk of a panel as the kernel takes it. */
+static const void *
+chunk_panel(const linear_item *item, const panel_place *place, const chunk *c)
 {
 	const linear_call *call = item->call;
 	const kernels *table = call->table;
-	int64_t count = item->count;
-	size_t bytes =
-		size_round_up((size_t) call->longest, 4) * PANEL_COLUMNS * products[call->product].element;
-	char *to = item->panels;
+	float *plain = call->product == PRODUCT_BF16 ? item->plain : item->unpacked;
 
-	for (int64_t p = item->panel; p < item->last_panel; p++, to += bytes)
+	if (!call->unpack)
+		return place->data + (size_t) c->first * PANEL_COLUMNS * call->element;
+	table->unpack(place->part->dtype, place->data, call->o.k, c->first, c->count, plain);
+	if (call->product == PRODUCT_ROUNDED)
+		table->round_bf16(plain, plain, c->count * PANEL_COLUMNS);
+	else if (call->product == PRODUCT_BF16)
 	{
-		panel_place from = find_panel(call, p);
-		float *plain = call->product == PRODUCT_BF16 ? item->plain : (float *) to;
-
-		table->unpack(from.part->dtype, from.data, call->o.k, item->first, count, plain);
-		if (call->product == PRODUCT_ROUNDED)
-			table->round_bf16(plain, plain, count * PANEL_COLUMNS);
-		else if (call->product == PRODUCT_BF16)
-		{
-			if (count % 2 != 0)
-				memset(plain + count * PANEL_COLUMNS, 0, PANEL_COLUMNS * sizeof(float));
-			table->pack_bf16(count + count % 2, plain, (uint16_t *) to);
-		}
+		if (c->count % 2 != 0)
+			memset(plain + c->count * PANEL_COLUMNS, 0, PANEL_COLUMNS * sizeof(float));
+		table->pack_bf16(c->count + c->count % 2, plain, item->unpacked);
 	}
-}
-
-/* The item's chunk of a panel as the kernel takes it. */
-static const void *
-chunk_panel(const linear_item *item, int64_t panel, const panel_place *place)
-{
-	const linear_call *call = item->call;
-	size_t element = products[call->product].element;
-	size_t longest = size_round_up((size_t) call->longest, 4);
-
-	if (call->unpack)
-		return item->panels + (size_t) (panel - item->panel) * longest * PANEL_COLUMNS * element;
-	return place->data + (size_t) item->first * PANEL_COLUMNS * element;
+	return item->unpacked;
 }
 
 /* ---- Tiles and items ---- */
 
+/* What a tile's rows are in the item, and in x. */
 static void
-finish_tile(const linear_item *item, int64_t row, int rows, const panel_place *place,
+finish_tile(const linear_item *item, int64_t r, int rows, const panel_place *place,
 			const float *sums)
 {
 	const linear_call *call = item->call;
 	const op_linear_options *o = &call->o;
 	const op_linear_part *part = place->part;
-	int64_t column = place->number * PANEL_COLUMNS;
+	int64_t row = item->row + r, column = place->number * PANEL_COLUMNS;
 	int columns = part->n - column < PANEL_COLUMNS ? (int) (part->n - column) : PANEL_COLUMNS;
 	linear_finish finish = {
 		.bias = part->bias == NULL ? NULL : part->bias + column,
@@ -259,7 +243,7 @@ finish_tile(const linear_item *item, int64_t row, int rows, const panel_place *p
 	if (call->product == PRODUCT_I8)
 	{
 		const float *trailer = (const float *) (place->data + place->size) - 2 * PANEL_COLUMNS;
-		quantized_rows x = {item->scales, item->zeros};
+		quantized_rows x = {item->scales + r, item->zeros + r};
 		quantized_columns w = {trailer, (const int32_t *) (trailer + PANEL_COLUMNS)};
 
 		call->table->finish_linear_i8(&finish, rows, columns, &x, &w, (const int32_t *) sums);
@@ -268,74 +252,63 @@ finish_tile(const linear_item *item, int64_t row, int rows, const panel_place *p
 		call->table->finish_linear(&finish, rows, columns, sums);
 }
 
+/* Rows r .. r + rows - 1 of the item times a chunk of a panel. */
 static void
-multiply_tile(const linear_call *call, int rows, int64_t count, const void *x, int64_t stride,
-			  const void *panel, bool add, float *sums)
+multiply_tile(const linear_item *item, int64_t r, int rows, const chunk *c, const void *panel,
+			  float *sums)
 {
+	const linear_call *call = item->call;
 	const kernels *table = call->table;
+	const char *prepared = item->rows + (size_t) r * item->row_bytes;
+	const void *x = prepared + (size_t) c->first * call->element;
+	int64_t stride = (int64_t) (item->row_bytes / call->element);
 
+	if (!call->prepare)
+	{
+		x = call->o.x + (item->row + r) * call->o.x_stride + c->first;
+		stride = call->o.x_stride;
+	}
 	switch (call->product)
 	{
 		case PRODUCT_F32:
 		case PRODUCT_ROUNDED:
-			table->multiply(rows, count, x, stride, panel, add, sums, PANEL_COLUMNS);
+			table->multiply(rows, c->count, x, stride, panel, c->first > 0, sums, PANEL_COLUMNS);
 			break;
 		case PRODUCT_BF16:
-			table->multiply_bf16(rows, count + count % 2, x, stride, panel, add, sums,
-								 PANEL_COLUMNS);
+			table->multiply_bf16(rows, c->count + c->count % 2, x, stride, panel, c->first > 0,
+								 sums, PANEL_COLUMNS);
 			break;
 		case PRODUCT_I8:
-			table->multiply_i8(rows, (count + 3) / 4 * 4, x, stride, panel, (int32_t *) sums,
+			table->multiply_i8(rows, (c->count + 3) / 4 * 4, x, stride, panel, (int32_t *) sums,
 							   PANEL_COLUMNS);
 	}
 }
 
-/* The item's chunk of k for some rows and all of its panels. */
+/* All rows of the item, in tiles of about the same number of rows, times one panel. */
 static void
-run_rows(const linear_item *item, int64_t row, int rows)
+run_panel(const linear_item *item, int64_t panel)
 {
 	const linear_call *call = item->call;
-	bool several = call->chunks > 1;
-	float *sums = item->sums;
-	int64_t stride;
-	const void *x = prepare_rows(item, row, rows, &stride);
-
-	if (several)
-		sums += (row - item->row) * call->item_panels * PANEL_COLUMNS;
-	for (int64_t p = item->panel; p < item->last_panel; p++)
-	{
-		panel_place place = find_panel(call, p);
-
-		multiply_tile(call, rows, item->count, x, stride, chunk_panel(item, p, &place),
-					  item->first > 0, sums);
-		if (item->last)
-			finish_tile(item, row, rows, &place, sums);
-		if (several)
-			sums += rows * PANEL_COLUMNS;
-	}
-}
-
-/* The item's rows in tiles of about the same number of rows. */
-static void
-run_chunk(linear_item *item, int64_t chunk)
-{
-	const linear_call *call = item->call;
+	panel_place place = find_panel(call, panel);
 	int64_t rows = item->last_row - item->row, most = call->table->rows;
 	int64_t tiles = (rows + most - 1) / most;
-	/* chunks start at multiples of 4: what panels keep together is not cut */
-	int64_t first = call->o.k * chunk / call->chunks / 4 * 4;
-	int64_t end = call->o.k * (chunk + 1) / call->chunks / 4 * 4;
 
-	item->last = chunk == call->chunks - 1;
-	item->first = first;
-	item->count = (item->last ? call->o.k : end) - first;
-	if (call->unpack)
-		unpack_panels(item);
-	for (int64_t i = 0; i < tiles; i++)
+	for (int64_t i = 0; i < call->chunks; i++)
 	{
-		int64_t from = rows * i / tiles, to = rows * (i + 1) / tiles;
+		chunk c = find_chunk(call, i);
+		const void *data = chunk_panel(item, &place, &c);
 
-		run_rows(item, item->row + from, (int) (to - from));
+		for (int64_t tile = 0; tile < tiles; tile++)
+		{
+			int64_t r = rows * tile / tiles;
+			int count = (int) (rows * (tile + 1) / tiles - r);
+			/* where there is one chunk, sums need not outlive the tile */
+			float *sums = item->sums + (call->chunks > 1 ? r * PANEL_COLUMNS : 0);
+
+			multiply_tile(item, r, count, &c, data, sums);
+			if (c.last)
+				finish_tile(item, r, count, &place, sums);
+		}
 	}
 }
 
@@ -360,50 +333,49 @@ static void
 run_item(void *argument, int64_t number, int thread)
 {
 	const linear_call *call = argument;
-	int64_t row_item = number % call->row_items;
+	int64_t row_item = number / call->panel_items, panel_item = number % call->panel_items;
 	linear_item item;
 
 	lay_out(&item, call, call->scratch + (size_t) thread * call->scratch_bytes);
 	item.row = call->o.rows * row_item / call->row_items;
 	item.last_row = call->o.rows * (row_item + 1) / call->row_items;
-	item.panel = call->panels * (number / call->row_items) / call->panel_items;
-	item.last_panel = call->panels * (number / call->row_items + 1) / call->panel_items;
-	for (int64_t chunk = 0; chunk < call->chunks; chunk++)
-		run_chunk(&item, chunk);
+	item.panel = call->panels * panel_item / call->panel_items;
+	item.last_panel = call->panels * (panel_item + 1) / call->panel_items;
+	for (int64_t r = 0; call->prepare && r < item.last_row - item.row; r++)
+		prepare_row(&item, r);
+	for (int64_t panel = item.panel; panel < item.last_panel; panel++)
+		run_panel(&item, panel);
 	if (call->o.norm_weight != NULL)
 		norm_finished_rows(&item, row_item);
 }
 
 /* ---- The call ---- */
 
+static int64_t
+divide_up(int64_t a, int64_t b)
+{
+	return (a + b - 1) / b;
+}
+
 /* How the result is cut; returns the number of items. */
 static int64_t
 cut_items(linear_call *call, int threads)
 {
 	int64_t tile = call->table->rows, wanted = threads > 1 ? threads * ITEMS_PER_THREAD : 1;
-	int64_t most = products[call->product].chunk, chunk_bytes;
+	int64_t fitting = ITEM_ROW_BYTES / (call->o.k * (int64_t) call->element) / tile * tile;
 
 	call->panels = 0;
 	for (int i = 0; i < LINEAR_MAX_PARTS && call->o.parts[i].panels != NULL; i++)
 		call->panels += part_panels(&call->o.parts[i]);
-	call->chunks = (call->o.k + most - 1) / most;
-	call->longest = call->o.k / call->chunks + 4;
-	if (call->longest > call->o.k)
-		call->longest = call->o.k;
-	chunk_bytes = call->longest * PANEL_COLUMNS * (int64_t) products[call->product].element;
-	call->item_rows = (ITEM_ROWS + tile - 1) / tile * tile;
-	call->row_items = (call->o.rows + call->item_rows - 1) / call->item_rows;
-	call->item_panels = ITEM_PANEL_BYTES / chunk_bytes;
-	if (call->chunks > 1 && call->item_panels > ITEM_MAX_PANELS)
-		call->item_panels = ITEM_MAX_PANELS;
-	if (call->item_panels > call->panels * call->row_items / wanted)
-		call->item_panels = call->panels * call->row_items / wanted;
-	if (call->item_panels > call->panels)
-		call->item_panels = call->panels;
-	if (call->item_panels < 1)
-		call->item_panels = 1;
-	call->panel_items = (call->panels + call->item_panels - 1) / call->item_panels;
-	call->item_panels = (call->panels + call->panel_items - 1) / call->panel_items;
+	call->chunks = divide_up(call->o.k, products[call->product].chunk);
+	call->item_rows = divide_up(ITEM_ROWS, tile) * tile;
+	if (call->prepare && call->item_rows > fitting)
+		call->item_rows = fitting < tile ? tile : fitting;
+	call->row_items = divide_up(call->o.rows, call->item_rows);
+	/* rows are prepared once for each item: panels are shared out only where rows are few */
+	call->panel_items = call->row_items == 0 ? 1 : divide_up(wanted, call->row_items);
+	if (call->panel_items > call->panels)
+		call->panel_items = call->panels;
 	return call->row_items * call->panel_items;
 }
 
@@ -421,6 +393,7 @@ choose_product(linear_call *call)
 		default:
 			call->product = PRODUCT_F32;
 	}
+	call->element = products[call->product].element;
 	call->prepare = call->product != PRODUCT_F32 ||
 					(call->o.x_stride % COLLIDING_STRIDE == 0 && call->o.rows > 1);
 	call->unpack = false;
