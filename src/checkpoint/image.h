@@ -17,7 +17,7 @@
  * Raise with every change to the file's format, to a weight layout or to what a section means: an
  * image of another version is compiled again.
  */
-#define IMAGE_VERSION 1
+#define IMAGE_VERSION 2
 
 /*
  * Weights lie at multiples of 64 bytes: a cache line and the widest vector load.  More (a page)
@@ -51,7 +51,7 @@ extern const weight *image_find_weight(const image *i, const char *name, weight_
 extern size_t image_weight_count(const image *i);
 extern const weight *image_weight_at(const image *i, size_t index);
 
-/* Bytes of a weight of this image; at least those of its elements, more where a layout pads. */
+/* Bytes of a weight of this image, as weight_size gives them. */
 extern size_t image_weight_length(const image *i, const weight *w);
 
 /* Bytes of the file. */

@@ -73,33 +73,16 @@ image_hash(const char *name, uint32_t layout)
 	return (hash ^ layout) * UINT64_C(0x100000001b3);
 }
 
-/* Number of elements of a row; false if the rank is too large or the product does not fit. */
-static inline bool
-image_count_elements(const image_weight_row *row, size_t *count)
-{
-	*count = 1;
-	if (row->rank > TENSOR_MAX_RANK)
-		return false;
-	for (uint32_t i = 0; i < row->rank; i++)
-		if (row->shape[i] < 0 || !size_multiply(*count, (size_t) row->shape[i], count))
-			return false;
-	return *count <= INT64_MAX;
-}
-
-/*
- * Whether length bytes can hold the weight of a row: exactly its elements if they lie as in the
- * checkpoint, at least them in a layout that pads.
- */
+/* Whether length bytes are what the weight of a row takes. */
 static inline bool
 image_length_fits(const image_weight_row *row, size_t length)
 {
-	size_t count, size = dtype_size((tfm_dtype) row->dtype);
+	size_t size;
 
-	if (size == 0 || !image_count_elements(row, &count) || !size_multiply(count, size, &count))
-		return false;
-	if (row->layout == LAYOUT_PLAIN)
-		return length == count;
-	return row->layout == LAYOUT_PANELS && length >= count;
+	return row->rank <= TENSOR_MAX_RANK &&
+		   weight_size((tfm_dtype) row->dtype, (weight_layout) row->layout, (int) row->rank,
+					   row->shape, &size) &&
+		   size == length;
 }
 
 /* The digest that the header must hold, over it and its directory. */

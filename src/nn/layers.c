@@ -212,11 +212,12 @@ add_table(nn_model *m, op_embed_options *options, int *count, const char *name, 
 	if (name == NULL)
 		return;
 	part_name(weight_name, name, "weight");
-	w = nn_weight(m, weight_name, LAYOUT_PLAIN, rows, options->n);
+	w = nn_weight(m, weight_name, LAYOUT_ROWS, rows, options->n);
 	if (w == NULL)
 		return;
 	options->tables[(*count)++] = (op_embed_table) {
 		.table = w->data,
+		.dtype = w->dtype,
 		.count = w->shape[0],
 		.ids = ids,
 	};

@@ -7,6 +7,9 @@
  * anywhere, a missing one is an error here and not at the first use, and what
  * nobody reads is reported.
  *
+ * Matrices and tables are kept in the type that is asked for, or in their own;
+ * what is but added or multiplied element by element, in f32.
+ *
  * A tensor is looked for under the name that the family uses, under the same
  * behind the base model's prefix (a head's checkpoint has "bert.encoder...", the
  * base model's "encoder..."), and in the spelling of TensorFlow's first
@@ -24,10 +27,9 @@
 #include "checkpoint/fingerprint.h"
 #include "checkpoint/safetensors.h"
 #include "runtime/loaded.h"
-#include "tensor/pack.h"
+#include "runtime/weights.h"
 
 #define MAX_CONFIG_BYTES ((size_t) 16 * 1024 * 1024)
-#define COPY_ELEMENTS ((int64_t) 256 * 1024)
 
 /* A tensor that a pass has asked for. */
 typedef struct wanted
@@ -49,6 +51,7 @@ typedef struct compiler
 {
 	tfm_context *context;
 	const char *directory;
+	tfm_dtype dtype; /* as in run_compile_options */
 	run_model model; /* without image */
 	part *parts;	 /* the model's own is the last */
 	wanted *first, **end;
@@ -128,6 +131,17 @@ is_float(tfm_dtype dtype)
 	return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16 || dtype == DTYPE_F64;
 }
 
+/* The type in which a tensor is kept. */
+static tfm_dtype
+kept_dtype(const compiler *c, const ckpt_tensor *t, weight_layout layout)
+{
+	if (layout == LAYOUT_PLAIN)
+		return DTYPE_F32;
+	if (c->dtype != 0)
+		return c->dtype;
+	return t->dtype == DTYPE_F16 || t->dtype == DTYPE_BF16 ? t->dtype : DTYPE_F32;
+}
+
 /* A pass asks for a weight: note it, once for each layout. */
 static const weight *
 want_tensor(void *source, const char *name, weight_layout layout)
@@ -150,7 +164,7 @@ want_tensor(void *source, const char *name, weight_layout layout)
 	w->tensor = t;
 	w->weight = (weight) {
 		.name = tfm_strdup(c->context, name),
-		.dtype = DTYPE_F32,
+		.dtype = kept_dtype(c, t, layout),
 		.layout = layout,
 		.rank = t->rank,
 	};
@@ -265,61 +279,12 @@ report_unread(compiler *c)
 /* ---- Writing ---- */
 
 static bool
-write_plain(compiler *c, image_writer *writer, const wanted *w)
-{
-	int64_t count = (int64_t) (w->tensor->length / dtype_size(w->tensor->dtype));
-	float *values = tfm_alloc(c->context, (size_t) COPY_ELEMENTS * sizeof(float));
-
-	for (int64_t first = 0; values != NULL && first < count; first += COPY_ELEMENTS)
-	{
-		int64_t n = count - first < COPY_ELEMENTS ? count - first : COPY_ELEMENTS;
-
-		if (!ckpt_read_part_f32(c->context, w->tensor, first, n, values) ||
-			!image_write(writer, values, (size_t) n * sizeof(float)))
-			return false;
-	}
-	return values != NULL;
-}
-
-/* A panel at a time: PANEL_COLUMNS rows of the tensor. */
-static bool
-write_panels(compiler *c, image_writer *writer, const wanted *w)
-{
-	int64_t n = w->weight.shape[0], k = w->weight.shape[1];
-	size_t size, panel_size;
-	float *rows, *panel;
-
-	if (!weight_size(w->weight.dtype, LAYOUT_PANELS, w->weight.rank, w->weight.shape, &size))
-		return tfm_fail(c->context, TFM_LIMIT_EXCEEDED, "tensor \"%s\" is too large",
-						w->weight.name);
-	panel_size = pack_panel_size(w->weight.dtype, k);
-	rows = tfm_alloc_array(c->context, (size_t) k, PANEL_COLUMNS * sizeof(float));
-	panel = tfm_alloc(c->context, panel_size);
-	if (rows == NULL || panel == NULL)
-		return false;
-	for (int64_t row = 0; row < n; row += PANEL_COLUMNS)
-	{
-		int64_t count = n - row < PANEL_COLUMNS ? n - row : PANEL_COLUMNS;
-
-		if (!ckpt_read_part_f32(c->context, w->tensor, row * k, count * k, rows))
-			return false;
-		pack_weight(w->weight.dtype, LAYOUT_PANELS, rows, count, k, panel);
-		if (!image_write(writer, panel, panel_size))
-			return false;
-	}
-	return true;
-}
-
-static bool
 write_weights(compiler *c, image_writer *writer)
 {
 	for (const wanted *w = c->first; w != NULL; w = w->next)
 	{
 		arena_mark mark = arena_save(c->context->arena);
-		bool written = image_begin_weight(writer, &w->weight) &&
-					   (w->weight.layout == LAYOUT_PANELS ? write_panels(c, writer, w)
-														  : write_plain(c, writer, w)) &&
-					   image_end_weight(writer);
+		bool written = run_write_weight(c->context, writer, w->tensor, &w->weight);
 
 		arena_restore(c->context->arena, mark);
 		if (!written)
@@ -435,6 +400,22 @@ count_parameters(const compiler *c)
 	return count;
 }
 
+/* The type that most elements of matrices and tables are kept in. */
+static tfm_dtype
+main_dtype(const compiler *c)
+{
+	int64_t counts[DTYPE_BOOL + 1] = {0};
+	tfm_dtype most = DTYPE_F32;
+
+	for (const wanted *w = c->first; w != NULL; w = w->next)
+		if (w->weight.layout != LAYOUT_PLAIN)
+			counts[w->weight.dtype] += w->weight.shape[0] * w->weight.shape[1];
+	for (tfm_dtype dtype = DTYPE_F32; dtype <= DTYPE_BOOL; dtype++)
+		if (counts[dtype] > counts[most])
+			most = dtype;
+	return most;
+}
+
 static double
 seconds_since(const struct timespec *start)
 {
@@ -452,12 +433,13 @@ write_info(compiler *c, image_writer *writer)
 	/* Once more, for the length that is known now. */
 	if (info == NULL || !run_dry(c, longest_input(c)) ||
 		!buffer_printf(c->context, info,
-					   "{\"content\": \"%s\", \"family\": \"%s\", \"dtype\": \"%s\", "
+					   "{\"content\": \"%s\", \"family\": \"%s\", \"asked_dtype\": \"%s\", "
+					   "\"dtype\": \"%s\", "
 					   "\"parameters\": %lld, \"max_tokens\": %lld, \"memory_bytes\": %zu, "
 					   "\"compile_seconds\": %.6f}",
-					   c->content, c->model.class.family->name, dtype_name(DTYPE_F32),
-					   (long long) count_parameters(c), (long long) longest_input(c), c->peak,
-					   seconds_since(&c->start)))
+					   c->content, c->model.class.family->name, run_dtype_name(c->dtype),
+					   dtype_name(main_dtype(c)), (long long) count_parameters(c),
+					   (long long) longest_input(c), c->peak, seconds_since(&c->start)))
 		return false;
 	return image_add_section(writer, IMAGE_INFO, info->data, info->length);
 }
@@ -535,11 +517,18 @@ run_compile(tfm_context *context, const char *directory, const char *image_path,
 			const run_compile_options *options)
 {
 	arena_mark mark = arena_save(context->arena);
+	const run_compile_options defaults = {0};
 	compiler c = {.context = context, .directory = directory};
 
+	if (options == NULL)
+		options = &defaults;
+	if (run_dtype_name(options->dtype) == NULL)
+		return tfm_fail(context, TFM_INVALID_ARGUMENT, "weights cannot be kept in \"%s\"",
+						dtype_name(options->dtype));
+	c.dtype = options->dtype;
 	clock_gettime(CLOCK_MONOTONIC, &c.start);
 	c.end = &c.first;
-	if (identify(&c, options == NULL ? &(run_compile_options) {0} : options))
+	if (identify(&c, options))
 		compile(&c, image_path);
 	arena_restore(context->arena, mark);
 	return !tfm_failed(context);

@@ -165,8 +165,12 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 static bool
 has_image_weight(void *source, const char *name)
 {
-	return image_find_weight(source, name, LAYOUT_PLAIN) != NULL ||
-		   image_find_weight(source, name, LAYOUT_PANELS) != NULL;
+	static const weight_layout layouts[] = {LAYOUT_PLAIN, LAYOUT_PANELS, LAYOUT_ROWS};
+
+	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
+		if (image_find_weight(source, name, layouts[i]) != NULL)
+			return true;
+	return false;
 }
 
 static const weight *
@@ -184,6 +188,7 @@ begin_pass(tfm_context *context, const run_model *loaded, const nn_batch *batch)
 					.find = find_image_weight,
 					.source = (void *) loaded->image},
 		.batch = batch,
+		.compute = run_choose_compute(context, loaded->precision),
 	};
 }
 

@@ -10,6 +10,7 @@
 #include "checkpoint/image.h"
 #include "runtime/family.h"
 #include "runtime/forward.h"
+#include "runtime/precision.h"
 #include "runtime/sentence.h"
 #include "text/tokenizer.h"
 
@@ -30,7 +31,7 @@ struct run_model
 	const char *tokenizer_error;
 	const char *head_error; /* NULL: the head can run */
 	run_model_info info;
-	tfm_compute compute; /* as asked for */
+	run_precision precision; /* as asked for */
 };
 
 /* What every configuration has. */

@@ -57,6 +57,7 @@ read_info(tfm_context *context, run_model *model, const char *path)
 	size_t length = 0;
 	const char *text = image_section(model->image, IMAGE_INFO, &length);
 	run_model_info *info = &model->info;
+	const char *asked;
 	json file;
 
 	if (text == NULL)
@@ -65,6 +66,7 @@ read_info(tfm_context *context, run_model *model, const char *path)
 	info->content = json_require_string(context, file, "content");
 	info->family = json_require_string(context, file, "family");
 	info->dtype = json_require_string(context, file, "dtype");
+	asked = json_require_string(context, file, "asked_dtype");
 	info->parameters = json_require_int(context, file, "parameters", 0, INT64_MAX);
 	info->memory_bytes = json_require_int(context, file, "memory_bytes", 0, INT64_MAX);
 	info->compile_seconds = json_double(context, file, "compile_seconds", 0);
@@ -73,7 +75,12 @@ read_info(tfm_context *context, run_model *model, const char *path)
 	info->architecture = run_class_name(context, &model->class);
 	info->task = model->class.head->task;
 	info->image_bytes = (int64_t) image_length(model->image);
-	return !tfm_failed(context);
+	if (tfm_failed(context))
+		return false;
+	if (!run_dtype_from_name(asked, &info->asked_dtype))
+		return tfm_fail(context, TFM_CORRUPTED, "image \"%s\" has weights in unknown \"%s\"", path,
+						asked);
+	return true;
 }
 
 run_model *
@@ -90,7 +97,10 @@ run_model_open(tfm_context *context, const char *image_path, tfm_compute compute
 			model) ||
 		!read_info(context, model, image_path))
 		return NULL;
-	model->compute = compute;
+	model->precision = (run_precision) {model->info.asked_dtype, compute};
+	if (!run_check_precision(context, model->precision))
+		return NULL;
+	model->info.compute = run_compute_name(run_choose_compute(context, model->precision));
 	model->head_error = section_text(context, model->image, IMAGE_HEAD_ERROR);
 	model->tokenizer_error = section_text(context, model->image, IMAGE_TOKENIZER_ERROR);
 	blob = image_section(model->image, IMAGE_TOKENIZER, &length);

@@ -19,7 +19,9 @@ typedef struct run_model_info
 	const char *model_type;	  /* of config.json: "bert" */
 	const char *architecture; /* of config.json, or the base model's class: "BertModel" */
 	const char *task;		  /* "feature-extraction", "text-classification", ... */
-	const char *dtype;		  /* of the weights: "float32" */
+	const char *dtype;		  /* of the weights, of most if they differ: "float32" */
+	tfm_dtype asked_dtype;	  /* which of run_compile_options it was compiled with; 0: auto */
+	const char *compute;	  /* the arithmetic of a pass where it was opened: "f32" */
 	int64_t parameters;		/* number of weights' elements in the checkpoint that the model uses */
 	int64_t image_bytes;	/* size of the image */
 	int64_t memory_bytes;	/* memory that the tensors of one longest input take */
@@ -38,7 +40,10 @@ typedef struct run_compile_options
 	const char *content;
 	const char *signature; /* as ckpt_signature gave it for that content; NULL: not known */
 
-	/* How matrices and tables are kept: F32, F16, BF16, I8; 0: as the checkpoint has them. */
+	/*
+	 * How matrices and tables are kept: F32, F16, BF16, I8; 0: as the checkpoint has each, F64 as
+	 * F32.  Other weights (biases, norms) are always kept in F32.
+	 */
 	tfm_dtype dtype;
 } run_compile_options;
 
@@ -47,7 +52,8 @@ typedef struct run_compile_options
  * or not at all (write, fsync, rename); an existing one is replaced by an equal one.  The content
  * hash of what was read is stored in the image.  options may be NULL.
  * Errors: FILE_NOT_FOUND, CORRUPTED, UNSUPPORTED, DISK_FULL, CANCELLED, CHANGED (the content is not
- * the expected one, or changes meanwhile), ...
+ * the expected one, or changes meanwhile), LIMIT_EXCEEDED (a tensor that the type asked for cannot
+ * hold: values beyond its range, rows too long for I8), INVALID_ARGUMENT (no such type), ...
  */
 extern bool run_compile(tfm_context *context, const char *directory, const char *image_path,
 						const run_compile_options *options);
@@ -55,7 +61,7 @@ extern bool run_compile(tfm_context *context, const char *directory, const char 
 /*
  * Open an image.  The model lives in the context's arena, which must outlive all its uses, and maps
  * the file until then.  NULL on error: FILE_NOT_FOUND; CORRUPTED for a file that is damaged or from
- * another version (compile it again); INVALID_ARGUMENT for COMPUTE_INT8 of weights that are not I8.
+ * another version (compile it again); INVALID_ARGUMENT for COMPUTE_INT8 of weights that were not asked for in I8.
  */
 extern run_model *run_model_open(tfm_context *context, const char *image_path, tfm_compute compute);
 

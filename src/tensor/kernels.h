@@ -182,6 +182,9 @@ extern const kernels *cpu_kernels(const tfm_context *context);
 /* Whether this build and this machine have an instruction set. */
 extern bool cpu_has_isa(isa set);
 
+/* Whether the context's instruction set multiplies bf16. */
+extern bool cpu_has_bf16(const tfm_context *context);
+
 /* "portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16" */
 extern const char *isa_name(isa set);
 

@@ -16,18 +16,23 @@
 #include "scratch.h"
 
 static const float values[] = {1, 2, 3, 4, 5, 6};
-static const char panels[32] = "packed";
+static const char panels[256] = "packed"; /* [1][ceil(3 / 2)][32][2] of two bytes */
+static const char rows[2 * 8] = "scale,bytes";
 
 static weight
 make_weight(const char *name, weight_layout layout)
 {
+	static const tfm_dtype dtypes[] = {
+		[LAYOUT_PLAIN] = DTYPE_F32, [LAYOUT_PANELS] = DTYPE_BF16, [LAYOUT_ROWS] = DTYPE_I8};
+	const void *data[] = {[LAYOUT_PLAIN] = values, [LAYOUT_PANELS] = panels, [LAYOUT_ROWS] = rows};
+
 	return (weight) {
 		.name = name,
-		.dtype = layout == LAYOUT_PLAIN ? DTYPE_F32 : DTYPE_BF16,
+		.dtype = dtypes[layout],
 		.layout = layout,
 		.rank = 2,
 		.shape = {2, 3},
-		.data = layout == LAYOUT_PLAIN ? (const void *) values : panels,
+		.data = data[layout],
 	};
 }
 
@@ -38,7 +43,8 @@ write_small(tfm_context *context, void *path)
 	image_writer *w = image_create(context, path);
 	weight plain = make_weight("a.weight", LAYOUT_PLAIN);
 	weight packed = make_weight("a.weight", LAYOUT_PANELS);
-	weight empty = {.name = "none", .dtype = DTYPE_I64, .layout = LAYOUT_PLAIN, .rank = 1};
+	weight table = make_weight("a.weight", LAYOUT_ROWS);
+	weight empty = {.name = "none", .dtype = DTYPE_F32, .layout = LAYOUT_PLAIN, .rank = 1};
 
 	image_add_section(w, "config.json", "{\"x\":1}", 7);
 	image_add_weight(w, &plain, sizeof(values));
@@ -47,6 +53,7 @@ write_small(tfm_context *context, void *path)
 	image_write(w, "def", 3);
 	image_end_section(w);
 	image_add_weight(w, &packed, sizeof(panels));
+	image_add_weight(w, &table, sizeof(rows));
 	image_add_weight(w, &empty, 0);
 	image_add_section(w, "empty", NULL, 0);
 	return image_finish(w);
@@ -101,7 +108,7 @@ what_is_written_is_found(void **state)
 	assert_int_equal(length, 0);
 	assert_null(image_section(i, "a.weight", &length));
 
-	assert_int_equal(image_weight_count(i), 3);
+	assert_int_equal(image_weight_count(i), 4);
 	w = image_find_weight(i, "a.weight", LAYOUT_PLAIN);
 	assert_ptr_equal(w, image_weight_at(i, 0));
 	assert_memory_equal(w->data, values, sizeof(values));
@@ -112,6 +119,9 @@ what_is_written_is_found(void **state)
 	w = image_find_weight(i, "a.weight", LAYOUT_PANELS);
 	assert_memory_equal(w->data, panels, sizeof(panels));
 	assert_int_equal(image_weight_length(i, w), sizeof(panels));
+	w = image_find_weight(i, "a.weight", LAYOUT_ROWS);
+	assert_memory_equal(w->data, rows, sizeof(rows));
+	assert_int_equal(w->dtype, DTYPE_I8);
 	assert_null(image_find_weight(i, "a.weigh", LAYOUT_PLAIN));
 	assert_null(image_find_weight(i, "none", LAYOUT_PANELS));
 	assert_non_null(image_find_weight(i, "none", LAYOUT_PLAIN));
@@ -300,9 +310,16 @@ lies_are_seen(void **state)
 	LIE(row->dtype, 0);
 	LIE(row->dtype, 77);
 	LIE(row->layout, 0);
-	LIE(row->layout, 3);
+	LIE(row->layout, 4);
+	LIE(row->dtype, DTYPE_BF16); /* plain ones are f32 */
 	LIE(row->rank, 7);
-	LIE(row[1].length, 11);
+	LIE(row[1].length, sizeof(panels) - 1);
+	LIE(row[1].length, sizeof(panels) + 64);
+	LIE(row[1].dtype, DTYPE_F32);
+	LIE(row[1].layout, LAYOUT_ROWS);
+	LIE(row[1].rank, 1);
+	LIE(row[2].length, sizeof(rows) - 1);
+	LIE(row[2].layout, LAYOUT_PANELS);
 	LIE(*slot, header->weight_count + 1);
 	LIE(bytes[length - 1], 'x');
 #undef LIE

@@ -52,6 +52,12 @@ cpu_kernels(const tfm_context *context)
 	return &kernels_portable;
 }
 
+bool
+cpu_has_bf16(const tfm_context *context)
+{
+	return cpu_kernels(context)->set == ISA_AVX512_BF16;
+}
+
 const char *
 isa_name(isa set)
 {
