@@ -120,7 +120,8 @@ static size_t
 lay_out(linear_item *item, const linear_call *call, char *base)
 {
 	size_t rows = (size_t) call->item_rows, used = 0;
-	size_t panel = (size_t) (call->o.k / call->chunks + 4) * PANEL_COLUMNS;
+	/* the longest chunk: cut at multiples of 4, and filled up to an even number */
+	size_t panel = (size_t) (call->o.k / call->chunks + 8) * PANEL_COLUMNS;
 	bool by_way = call->unpack && call->product == PRODUCT_BF16;
 
 	item->call = call;
