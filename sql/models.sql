@@ -97,7 +97,6 @@ CREATE SERVER bad FOREIGN DATA WRAPPER tfm;
 CREATE SERVER bad FOREIGN DATA WRAPPER tfm OPTIONS (path 'a/../b');
 CREATE SERVER bad FOREIGN DATA WRAPPER tfm OPTIONS (path 'org/name');
 CREATE SERVER bad FOREIGN DATA WRAPPER tfm OPTIONS (path '/nonexistent');
-CREATE SERVER bad FOREIGN DATA WRAPPER tfm OPTIONS (path '/nonexistent', dtype 'bf16');
 CREATE SERVER bad FOREIGN DATA WRAPPER tfm OPTIONS (path '/nonexistent', content 'abc');
 CREATE SERVER bad FOREIGN DATA WRAPPER tfm OPTIONS (path '/nonexistent', dtyp 'f32');
 CREATE FOREIGN TABLE bad () SERVER tiny;
@@ -105,7 +104,6 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER tiny OPTIONS (password 'x');
 IMPORT FOREIGN SCHEMA s FROM SERVER tiny INTO public;
 SELECT tfm_load_model('', :'mean');
 SELECT tfm_load_model(repeat('x', 64), :'mean');
-SELECT tfm_load_model('bad', :'mean', dtype => 'int3');
 SELECT tfm_load_model(NULL, :'mean');
 SELECT tfm_refresh_model('none');
 \set VERBOSITY sqlstate

@@ -19,9 +19,9 @@ CREATE EVENT TRIGGER tfm_pin ON ddl_command_end
 	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER') EXECUTE FUNCTION tfm_pin();
 COMMENT ON EVENT TRIGGER tfm_pin IS 'pins a model that CREATE SERVER has made to the content of its checkpoint';
 
-CREATE FUNCTION tfm_load_model(name text, path text, dtype text DEFAULT 'auto', replace boolean DEFAULT false) RETURNS text
+CREATE FUNCTION tfm_load_model(name text, path text, dtype text DEFAULT 'auto', compute text DEFAULT 'auto', replace boolean DEFAULT false) RETURNS text
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT COST 1000000;
-COMMENT ON FUNCTION tfm_load_model(text, text, text, boolean) IS 'compile a checkpoint and register it as a model; returns its name';
+COMMENT ON FUNCTION tfm_load_model(text, text, text, text, boolean) IS 'compile a checkpoint and register it as a model; returns its name';
 
 CREATE FUNCTION tfm_drop_model(name text, if_exists boolean DEFAULT false) RETURNS void
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
@@ -38,14 +38,14 @@ COMMENT ON FUNCTION tfm_prune_images(interval) IS 'remove compiled images that n
 
 CREATE FUNCTION tfm_model_info(server oid,
 		OUT family text, OUT model_type text, OUT architecture text, OUT task text,
-		OUT parameters bigint, OUT dimensions integer, OUT max_tokens integer, OUT dtype text,
+		OUT parameters bigint, OUT dimensions integer, OUT max_tokens integer, OUT dtype text, OUT compute text,
 		OUT image_bytes bigint, OUT memory_bytes bigint, OUT compile_seconds double precision, OUT state text, OUT error text)
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION tfm_model_info(oid) IS 'what is known of a model; see the view tfm_models';
 
 CREATE VIEW tfm_models AS
 	SELECT s.srvname AS name, i.family, i.model_type, i.architecture, i.task, i.parameters,
-		i.dimensions, i.max_tokens, i.dtype, o.path, o.content, i.image_bytes, i.memory_bytes, i.compile_seconds,
+		i.dimensions, i.max_tokens, i.dtype, i.compute, o.path, o.content, i.image_bytes, i.memory_bytes, i.compile_seconds,
 		i.state, i.error, pg_catalog.pg_get_userbyid(s.srvowner) AS owner,
 		pg_catalog.obj_description(s.oid, 'pg_foreign_server') AS comment
 	FROM pg_catalog.pg_foreign_server s
@@ -62,5 +62,9 @@ COMMENT ON COLUMN tfm_models.parameters IS 'number of weights'' elements that th
 COMMENT ON COLUMN tfm_models.dimensions IS 'of an embedding; NULL if the model makes none';
 COMMENT ON COLUMN tfm_models.max_tokens IS 'longest input in tokens, special ones included';
 COMMENT ON COLUMN tfm_models.memory_bytes IS 'memory that the computation of one longest input takes';
+COMMENT ON COLUMN tfm_models.dtype IS 'type in which weights are kept; of most, if they differ';
+COMMENT ON COLUMN tfm_models.compute IS 'arithmetic of matrix products: f32, bf16 or int8';
+COMMENT ON COLUMN tfm_models.image_bytes IS 'size of the compiled image, which all sessions share';
+COMMENT ON COLUMN tfm_models.compile_seconds IS 'time that compiling the image took';
 COMMENT ON COLUMN tfm_models.content IS 'SHA-256 of the checkpoint that the name stands for';
 COMMENT ON COLUMN tfm_models.state IS 'ready; not compiled (done at first use); changed or not pinned (see tfm_refresh_model); error';

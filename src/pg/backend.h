@@ -19,6 +19,7 @@ typedef struct backend_state
 	char *model_path;  /* tfm.model_path */
 	int threads;	   /* tfm.threads */
 	int max_memory;	   /* tfm.max_memory, in kB */
+	int cpu_isa;	   /* tfm.cpu_isa, as tfm_context has it */
 
 	/* border.c */
 	arena *scratch;			   /* what calls allocate; NULL before the first */

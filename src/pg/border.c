@@ -200,7 +200,7 @@ border_begin(const char *model)
 	call->context.log_argument = call;
 	call->context.pool = threads > 1 ? backend_pool() : NULL;
 	call->context.threads = threads;
-	call->context.isa = 0;
+	call->context.isa = tfm_backend.cpu_isa;
 	call->memory = memory;
 	call->caught = NULL;
 	call->model = model != NULL ? MemoryContextStrdup(memory, model) : NULL;

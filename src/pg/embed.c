@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "pg/backend.h"
 #include "pg/border.h"
 
 /* The options among a function's arguments, each of which may be NULL. */
@@ -44,7 +45,8 @@ typedef struct embed_site
 	TfmVector *embedding; /* of what follows; NULL: nothing is kept */
 	text *input;
 	option_values values;
-	char content[65]; /* of the model */
+	char content[65];  /* of the model */
+	uint64 generation; /* of what the model's name and the settings meant */
 } embed_site;
 
 /* A text as the zero-terminated UTF-8 that the engine takes for an option; NULL stays NULL. */
@@ -244,6 +246,9 @@ embed_at_site(FunctionCallInfo fcinfo, const text *model, text *input, const opt
 	TfmVector *embedding;
 
 	registry_get(&site->handle, site->owner, model, EMBED_SETTING);
+	if (site->generation != tfm_backend.generation)
+		forget_kept(site);
+	site->generation = tfm_backend.generation;
 	if (is_kept(site, input, values))
 		return vector_from_floats(site->embedding->x, site->embedding->dim);
 	embed_with_options(site->handle, &input, 1, values, keep_vector, &embedding);

@@ -32,15 +32,22 @@
 #define LOCK_CLASS 3
 
 char *
-images_path(const char *content)
+images_name(const char *content, tfm_dtype dtype)
 {
-	return psprintf("%s/%s-%d%s", DIRECTORY, content, IMAGE_VERSION, SUFFIX);
+	return psprintf("%s%s%s-%d%s", content, dtype == 0 ? "" : "-",
+					dtype == 0 ? "" : run_dtype_name(dtype), IMAGE_VERSION, SUFFIX);
+}
+
+char *
+images_path(const char *content, tfm_dtype dtype)
+{
+	return psprintf("%s/%s", DIRECTORY, images_name(content, dtype));
 }
 
 bool
-images_exist(const char *content)
+images_exist(const char *content, tfm_dtype dtype)
 {
-	return file_exists(images_path(content));
+	return file_exists(images_path(content, dtype));
 }
 
 static bool
@@ -121,11 +128,11 @@ images_fingerprint(tfm_context *context, const char *directory, bool reread, ima
 
 /* ---- Compiling ---- */
 
-/* The lock on making the image of content, for the whole cluster. */
+/* The lock on making an image, for the whole cluster. */
 static LOCKTAG
-compile_lock(const char *content)
+compile_lock(const char *path)
 {
-	uint64 hash = hash_bytes_extended((const unsigned char *) content, (int) strlen(content), 0);
+	uint64 hash = hash_bytes_extended((const unsigned char *) path, (int) strlen(path), 0);
 	LOCKTAG tag;
 
 	SET_LOCKTAG_ADVISORY(tag, InvalidOid, (uint32) (hash >> 32), (uint32) hash, LOCK_CLASS);
@@ -134,9 +141,9 @@ compile_lock(const char *content)
 
 /* Compile, knowing that nobody else does. */
 static bool
-compile(tfm_context *context, const char *directory, const char *content)
+compile(tfm_context *context, const char *directory, const char *content, tfm_dtype dtype)
 {
-	run_compile_options options = {.content = content};
+	run_compile_options options = {.content = content, .dtype = dtype};
 	char signature[CKPT_HEX_LENGTH + 1];
 	image_content known;
 
@@ -145,47 +152,58 @@ compile(tfm_context *context, const char *directory, const char *content)
 		return false;
 	if (recall_source(signature, known) && strcmp(known, content) == 0)
 		options.signature = signature;
-	return run_compile(context, directory, images_path(content), &options);
+	return run_compile(context, directory, images_path(content, dtype), &options);
 }
 
 /* Compile under the lock; unless again, only if no other session has done it meanwhile. */
 static bool
-compile_locked(tfm_context *context, const char *directory, const char *content, bool again)
+compile_locked(tfm_context *context, const char *directory, const char *content, tfm_dtype dtype,
+			   bool again)
 {
-	LOCKTAG tag = compile_lock(content);
+	LOCKTAG tag = compile_lock(images_path(content, dtype));
 	bool made;
 
 	if (!make_directories(context))
 		return false;
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	made = (!again && images_exist(content)) || compile(context, directory, content);
+	made = (!again && images_exist(content, dtype)) || compile(context, directory, content, dtype);
 	LockRelease(&tag, ExclusiveLock, false);
 	return made;
 }
 
 bool
-images_make(tfm_context *context, const char *directory, const char *content)
+images_make(tfm_context *context, const char *directory, const char *content, tfm_dtype dtype)
 {
-	return images_exist(content) || compile_locked(context, directory, content, false);
+	return images_exist(content, dtype) ||
+		   compile_locked(context, directory, content, dtype, false);
 }
 
 bool
-images_remake(tfm_context *context, const char *directory, const char *content)
+images_remake(tfm_context *context, const char *directory, const char *content, tfm_dtype dtype)
 {
-	return compile_locked(context, directory, content, true);
+	return compile_locked(context, directory, content, dtype, true);
+}
+
+/* Whether an open image is what its name says. */
+static bool
+check_identity(tfm_context *context, const run_model *model, const char *path, const char *content,
+			   tfm_dtype dtype)
+{
+	const run_model_info *info = run_model_describe(model);
+
+	if (strcmp(info->content, content) == 0 && info->asked_dtype == dtype)
+		return true;
+	return tfm_fail(context, TFM_CORRUPTED, "image \"%s\" is of another checkpoint", path);
 }
 
 run_model *
-images_open(tfm_context *context, const char *content)
+images_open(tfm_context *context, const char *content, run_precision precision)
 {
-	const char *path = images_path(content);
-	run_model *model = run_model_open(context, path, COMPUTE_AUTO);
+	const char *path = images_path(content, precision.dtype);
+	run_model *model = run_model_open(context, path, precision.compute);
 
-	if (model != NULL && strcmp(run_model_describe(model)->content, content) != 0)
-	{
-		tfm_fail(context, TFM_CORRUPTED, "image \"%s\" is of another checkpoint", path);
+	if (model != NULL && !check_identity(context, model, path, content, precision.dtype))
 		model = NULL;
-	}
 	if (model != NULL)
 		utime(path, NULL); /* for images_prune */
 	else if (context->error.kind == TFM_CORRUPTED)
@@ -205,7 +223,7 @@ is_kept(const char *name, List *kept)
 	ListCell *cell;
 
 	foreach (cell, kept)
-		if (strncmp(name, lfirst(cell), SHA256_HEX_LENGTH) == 0)
+		if (strcmp(name, lfirst(cell)) == 0)
 			return true;
 	return false;
 }

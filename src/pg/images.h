@@ -2,8 +2,9 @@
  * images.h
  *	  The compiled images of checkpoints: a folder "tfm" in the data directory.
  *
- *		tfm/<content>-<version>.tfm		the image of the checkpoint of that fingerprint
- *		tfm/sources/<signature>			the fingerprint of files that had that signature
+ *		tfm/<content>[-<dtype>]-<version>.tfm	the image of the checkpoint of that fingerprint, with
+ *												weights kept in that type if one is asked for
+ *		tfm/sources/<signature>					the fingerprint of files that had that signature
  *
  * All databases of the cluster share it, and nothing in it is precious: what is missing is made
  * again from the checkpoint.  It is no part of the WAL: a standby compiles its own images.
@@ -20,15 +21,16 @@
 #include "nodes/pg_list.h"
 
 #include "base/sha256.h"
-#include "runtime/model.h"
+#include "runtime/precision.h"
 
 typedef char image_content[SHA256_HEX_LENGTH + 1];
 
-/* Path of an image, relative to the data directory; palloc'ed. */
-extern char *images_path(const char *content);
+/* Path of an image, relative to the data directory, and the name of its file; palloc'ed. */
+extern char *images_path(const char *content, tfm_dtype dtype);
+extern char *images_name(const char *content, tfm_dtype dtype);
 
 /* Whether the image is there. */
-extern bool images_exist(const char *content);
+extern bool images_exist(const char *content, tfm_dtype dtype);
 
 /*
  * The fingerprint of the checkpoint in a directory.  Remembered by the files' signature; the files
@@ -44,20 +46,22 @@ extern bool images_is_content(const char *text);
  * Make the image of a checkpoint whose fingerprint is content, unless it is there.  Sessions that
  * want the same one wait for the first.
  */
-extern bool images_make(tfm_context *context, const char *directory, const char *content);
+extern bool images_make(tfm_context *context, const char *directory, const char *content,
+						tfm_dtype dtype);
 
 /* Make it even if it is there: it may be damaged in a part that opening does not look at. */
-extern bool images_remake(tfm_context *context, const char *directory, const char *content);
+extern bool images_remake(tfm_context *context, const char *directory, const char *content,
+						  tfm_dtype dtype);
 
 /*
  * Open the image of content; NULL on error, TFM_FILE_NOT_FOUND if it is not there.  One that is
  * damaged or of another version is removed, and counts as not there.
  */
-extern run_model *images_open(tfm_context *context, const char *content);
+extern run_model *images_open(tfm_context *context, const char *content, run_precision precision);
 
 /*
  * Remove images, and remembered signatures, that were not opened since a time, except the images
- * of the contents in kept (a List of strings).  Bytes freed.
+ * whose names are in kept (a List of strings).  Bytes freed.
  */
 extern int64 images_prune(tfm_context *context, time_t since, List *kept);
 

@@ -31,7 +31,7 @@ PG_FUNCTION_INFO_V1(tfm_pin);
 PG_FUNCTION_INFO_V1(tfm_model_info);
 PG_FUNCTION_INFO_V1(tfm_prune_images);
 
-#define INFO_COLUMNS 13
+#define INFO_COLUMNS 14
 
 /* ---- Commands ---- */
 
@@ -66,6 +66,7 @@ alter_server(const server_model *old, const server_model *new)
 	appendStringInfo(&command, "ALTER SERVER %s OPTIONS (", quote_identifier(old->name));
 	append_option(&command, "path", old->path, new->path);
 	append_option(&command, "dtype", old->dtype, new->dtype);
+	append_option(&command, "compute", old->compute, new->compute);
 	append_option(&command, "content", old->content, new->content);
 	appendStringInfoChar(&command, ')');
 	run_command(command.data);
@@ -82,6 +83,8 @@ create_server(const server_model *model)
 					 quote_literal_cstr(model->path));
 	if (model->dtype != NULL)
 		appendStringInfo(&command, ", dtype %s", quote_literal_cstr(model->dtype));
+	if (model->compute != NULL)
+		appendStringInfo(&command, ", compute %s", quote_literal_cstr(model->compute));
 	appendStringInfo(&command, ", content %s)", quote_literal_cstr(model->content));
 	run_command(command.data);
 }
@@ -101,17 +104,18 @@ throw_not_located(const char *path)
  * fingerprint, palloc'ed.
  */
 static char *
-pin_checkpoint(const char *name, const char *path)
+pin_checkpoint(const server_model *model)
 {
 	char *content = palloc(sizeof(image_content));
-	const char *directory = locate_checkpoint(path);
+	const char *directory = locate_checkpoint(model->path);
+	run_precision precision = server_precision(model);
 	tfm_context *context;
 
 	if (directory == NULL)
-		throw_not_located(path);
-	context = border_begin(name);
+		throw_not_located(model->path);
+	context = border_begin(model->name);
 	if (images_fingerprint(context, directory, true, content))
-		registry_prepare(context, directory, content);
+		registry_prepare(context, directory, content, precision);
 	border_end(context);
 	return content;
 }
@@ -141,24 +145,33 @@ find_replaced(const char *name, bool replace, server_model *old)
 	return true;
 }
 
-/* tfm_load_model(name text, path text, dtype text, replace boolean) returns text */
+/* An argument that is an option's value; NULL for "auto", which is the option's absence. */
+static const char *
+precision_argument(const text *argument)
+{
+	const char *value = text_to_cstring(argument);
+
+	return strcmp(value, "auto") == 0 ? NULL : value;
+}
+
+/* tfm_load_model(name text, path text, dtype text, compute text, replace boolean) returns text */
 Datum
 tfm_load_model(PG_FUNCTION_ARGS)
 {
 	server_model model = {
 		.name = text_to_cstring(PG_GETARG_TEXT_PP(0)),
 		.path = text_to_cstring(PG_GETARG_TEXT_PP(1)),
+		.dtype = precision_argument(PG_GETARG_TEXT_PP(2)),
+		.compute = precision_argument(PG_GETARG_TEXT_PP(3)),
 	};
-	const char *dtype = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	server_model old;
 	bool replaced;
 
 	server_check_files("load a model");
 	check_name(model.name);
-	server_check_options(model.path, dtype);
-	replaced = find_replaced(model.name, PG_GETARG_BOOL(3), &old);
-	model.dtype = strcmp(dtype, "auto") == 0 ? NULL : dtype;
-	model.content = pin_checkpoint(model.name, model.path);
+	server_check_options(&model);
+	replaced = find_replaced(model.name, PG_GETARG_BOOL(4), &old);
+	model.content = pin_checkpoint(&model);
 	if (replaced)
 		alter_server(&old, &model);
 	else
@@ -172,7 +185,7 @@ pin_server(const server_model *old)
 {
 	server_model new = *old;
 
-	new.content = pin_checkpoint(old->name, old->path);
+	new.content = pin_checkpoint(old);
 	if (old->content != NULL && strcmp(old->content, new.content) == 0)
 		return false;
 	alter_server(old, &new);
@@ -184,12 +197,13 @@ static void
 remake_image(const server_model *model)
 {
 	const char *directory = locate_checkpoint(model->path);
+	tfm_dtype dtype = server_precision(model).dtype;
 	tfm_context *context;
 
 	if (directory == NULL)
 		throw_not_located(model->path);
 	context = border_begin(model->name);
-	images_remake(context, directory, model->content);
+	images_remake(context, directory, model->content, dtype);
 	border_end(context);
 	tfm_backend.generation++;
 }
@@ -296,10 +310,11 @@ set_info(Datum *values, bool *nulls, const run_model_info *info)
 	values[5] = Int32GetDatum(info->dimensions);
 	values[6] = Int32GetDatum(info->max_tokens);
 	set_text(values, nulls, 7, info->dtype);
-	values[8] = Int64GetDatum(info->image_bytes);
-	values[9] = Int64GetDatum(info->memory_bytes);
-	values[10] = Float8GetDatum(info->compile_seconds);
-	nulls[4] = nulls[6] = nulls[8] = nulls[9] = nulls[10] = false;
+	set_text(values, nulls, 8, info->compute);
+	values[9] = Int64GetDatum(info->image_bytes);
+	values[10] = Int64GetDatum(info->memory_bytes);
+	values[11] = Float8GetDatum(info->compile_seconds);
+	nulls[4] = nulls[6] = nulls[9] = nulls[10] = nulls[11] = false;
 	nulls[5] = info->dimensions == 0;
 }
 
@@ -332,8 +347,8 @@ tfm_model_info(PG_FUNCTION_ARGS)
 	if (error.kind != TFM_CANCELLED)
 		tfm_clear_error(context);
 	border_end(context);
-	set_text(values, nulls, 11, state);
-	set_text(values, nulls, 12, error.kind != TFM_OK ? error.message : NULL);
+	set_text(values, nulls, 12, state);
+	set_text(values, nulls, 13, error.kind != TFM_OK ? error.message : NULL);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }
 
@@ -344,9 +359,9 @@ tfm_prune_images(PG_FUNCTION_ARGS)
 	Datum now = TimestampTzGetDatum(GetCurrentTimestamp());
 	TimestampTz since =
 		DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval, now, PG_GETARG_DATUM(0)));
+	List *kept = server_pinned_images();
 	tfm_context *context = border_begin(NULL);
-	int64 freed =
-		images_prune(context, (time_t) timestamptz_to_time_t(since), server_pinned_contents());
+	int64 freed = images_prune(context, (time_t) timestamptz_to_time_t(since), kept);
 
 	border_end(context);
 	PG_RETURN_INT64(freed);

@@ -2,8 +2,8 @@
  * registry.c
  *	  From the name of a model to the model, opened in this backend.
  *
- * Three things are kept.  An open model is a mapped image, found by its content, whatever the names
- * that lead to it.  A binding says what a name means to a user; it holds for one statement, and no
+ * Three things are kept.  An open model is a mapped image, found by its content and precision,
+ * whatever the names that lead to it.  A binding says what a name means to a user; it holds for one statement, and no
  * longer than until a server or a setting changes.  A handle is a caller's hold on an open model:
  * only models that no handle holds are closed.
  *
@@ -33,6 +33,7 @@ typedef struct open_model
 {
 	struct open_model *next;
 	image_content content;
+	run_precision precision;
 	run_model *model;
 	arena *arena; /* what the model lives in */
 	int holds;	  /* handles that hold it */
@@ -89,10 +90,11 @@ close_idle_models(void)
 }
 
 static open_model *
-find_open_model(const char *content)
+find_open_model(const char *content, run_precision precision)
 {
 	for (open_model *m = tfm_backend.models; m != NULL; m = m->next)
-		if (strcmp(m->content, content) == 0)
+		if (m->precision.dtype == precision.dtype && m->precision.compute == precision.compute &&
+			strcmp(m->content, content) == 0)
 			return m;
 	return NULL;
 }
@@ -109,7 +111,7 @@ count_open_models(void)
 
 /* Open the image of content in an arena of its own; NULL with the error in context. */
 static open_model *
-open_image(tfm_context *context, const char *content)
+open_image(tfm_context *context, const char *content, run_precision precision)
 {
 	arena *scratch = context->arena;
 	open_model *m;
@@ -118,9 +120,10 @@ open_image(tfm_context *context, const char *content)
 		close_idle_models();
 	m = MemoryContextAllocZero(tfm_backend.registry, sizeof(open_model));
 	strlcpy(m->content, content, sizeof(m->content));
+	m->precision = precision;
 	m->arena = context->arena = arena_create(0);
 	if (m->arena != NULL)
-		m->model = images_open(context, content);
+		m->model = images_open(context, content, precision);
 	else
 		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
 	context->arena = scratch;
@@ -140,16 +143,19 @@ open_image(tfm_context *context, const char *content)
  * Without a directory, or if that fails, NULL with the error in context.
  */
 static open_model *
-open_content(tfm_context *context, const char *directory, const char *content)
+open_content(tfm_context *context, const char *directory, const char *content,
+			 run_precision precision)
 {
-	open_model *m = find_open_model(content);
+	open_model *m = find_open_model(content, precision);
 
 	if (m == NULL)
-		m = open_image(context, content);
+		m = open_image(context, content, precision);
 	if (m != NULL || directory == NULL || context->error.kind != TFM_FILE_NOT_FOUND)
 		return m;
 	tfm_clear_error(context);
-	return images_make(context, directory, content) ? open_image(context, content) : NULL;
+	if (!images_make(context, directory, content, precision.dtype))
+		return NULL;
+	return open_image(context, content, precision);
 }
 
 /* ---- What a name means ---- */
@@ -196,6 +202,12 @@ fail_unpinned(tfm_context *context, const server_model *server)
 	return tfm_hint(context, "Pin it with SELECT tfm_refresh_model(%s).", quote_literal_cstr(name));
 }
 
+static bool
+has_image(const server_model *server)
+{
+	return images_exist(server->content, server_precision(server).dtype);
+}
+
 /* Whether the checkpoint of a server, if there, is the one that was registered. */
 static bool
 check_source(tfm_context *context, const server_model *server, const char *directory)
@@ -205,7 +217,7 @@ check_source(tfm_context *context, const server_model *server, const char *direc
 
 	if (!images_fingerprint(context, directory, false, content))
 	{
-		if (!is_out_of_reach(context->error.kind) || !images_exist(server->content))
+		if (!is_out_of_reach(context->error.kind) || !has_image(server))
 			return false;
 		tfm_clear_error(context);
 		return true;
@@ -230,7 +242,7 @@ open_server(tfm_context *context, const server_model *server, bool compile)
 		fail_unpinned(context, server);
 		return NULL;
 	}
-	if (directory == NULL && !images_exist(server->content))
+	if (directory == NULL && !has_image(server))
 	{
 		tfm_fail(context, TFM_FILE_NOT_FOUND, "checkpoint \"%s\" is not under tfm.model_path",
 				 server->path);
@@ -238,7 +250,8 @@ open_server(tfm_context *context, const server_model *server, bool compile)
 	}
 	if (directory != NULL && !check_source(context, server, directory))
 		return NULL;
-	return open_content(context, compile ? directory : NULL, server->content);
+	return open_content(context, compile ? directory : NULL, server->content,
+						server_precision(server));
 }
 
 /* The directory of a name that is no server; throws if it is none at all. */
@@ -263,7 +276,7 @@ open_directory(tfm_context *context, const char *directory)
 
 	if (!images_fingerprint(context, directory, false, content))
 		return NULL;
-	return open_content(context, directory, content);
+	return open_content(context, directory, content, (run_precision) {0});
 }
 
 /* The model of a name, with all checks. */
@@ -398,12 +411,13 @@ registry_use(FunctionCallInfo fcinfo, const text *model, const char *setting)
 /* ---- For those who manage models ---- */
 
 const run_model_info *
-registry_prepare(tfm_context *context, const char *directory, const char *content)
+registry_prepare(tfm_context *context, const char *directory, const char *content,
+				 run_precision precision)
 {
 	open_model *m;
 
 	refresh_bindings();
-	m = open_content(context, directory, content);
+	m = open_content(context, directory, content, precision);
 	return m != NULL ? run_model_describe(m->model) : NULL;
 }
 
@@ -420,7 +434,7 @@ registry_inspect(tfm_context *context, const server_model *server, const char **
 		return NULL;
 	}
 	*state = "not compiled";
-	if (!images_exist(server->content))
+	if (!has_image(server))
 		return NULL;
 	*state = "ready";
 	m = open_server(context, server, false);

@@ -4,7 +4,8 @@
  *
  * A name is, in this order: a foreign server of the wrapper "tfm" (a registered model), an absolute
  * path of a checkpoint's directory (for those who may read server files), or an id such as
- * "org/name" under one of the directories of tfm.model_path.
+ * "org/name" under one of the directories of tfm.model_path.  The precision is that of the server's
+ * options; of the others it is "auto".
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -14,7 +15,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "runtime/model.h"
+#include "runtime/precision.h"
 
 /*
  * A caller's hold on a model.  The model stays open as long as the handle's memory context lives,
@@ -53,7 +54,7 @@ extern const registry_handle *registry_get(registry_handle **handle, MemoryConte
  * directory if it is not there.  NULL with the error in context.
  */
 extern const run_model_info *registry_prepare(tfm_context *context, const char *directory,
-											  const char *content);
+											  const char *content, run_precision precision);
 
 /*
  * What is known of a registered model, without compiling it or asking for privileges; NULL where it

@@ -2,8 +2,9 @@
  * server.c
  *	  Models as foreign servers: the wrapper "tfm", its options, finding a server.
  *
- * A server has these options: path (a directory, or an id under tfm.model_path), dtype, and
- * content, the fingerprint of the checkpoint that the name stands for.  The validator sees all
+ * A server has these options: path (a directory, or an id under tfm.model_path), dtype and compute
+ * (how its weights are kept, and multiplied), and content, the fingerprint of the checkpoint that the
+ * name stands for.  The validator sees all
  * options of a server at every CREATE and ALTER and cannot tell which have changed; as path is
  * always among them, setting any option takes the right to read the server's files.
  *
@@ -29,6 +30,7 @@
 #include "utils/rel.h"
 #include "utils/varlena.h"
 
+#include "pg/border.h"
 #include "pg/images.h"
 #include "pg/locate.h"
 #include "pg/server.h"
@@ -74,10 +76,23 @@ check_path(const char *value)
 static void
 check_dtype(const char *value)
 {
-	if (strcmp(value, "auto") != 0 && strcmp(value, "f32") != 0)
-		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("dtype \"%s\" is not supported", value),
-				errhint("Valid values are \"auto\" and \"f32\"."));
+	tfm_dtype dtype;
+
+	if (!run_dtype_from_name(value, &dtype))
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("invalid value for option \"dtype\": \"%s\"", value),
+				errhint("Valid values are: %s.", RUN_DTYPE_NAMES));
+}
+
+static void
+check_compute(const char *value)
+{
+	tfm_compute compute;
+
+	if (!run_compute_from_name(value, &compute))
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("invalid value for option \"compute\": \"%s\"", value),
+				errhint("Valid values are: %s.", RUN_COMPUTE_NAMES));
 }
 
 static void
@@ -94,13 +109,40 @@ static const struct
 {
 	const char *name;
 	void (*check)(const char *value);
-} options[] = {{"path", check_path}, {"dtype", check_dtype}, {"content", check_content}};
+} options[] = {
+	{"path", check_path},
+	{"dtype", check_dtype},
+	{"compute", check_compute},
+	{"content", check_content},
+};
+
+run_precision
+server_precision(const server_model *model)
+{
+	run_precision precision = {0};
+	tfm_context *context;
+
+	if (model->dtype != NULL)
+	{
+		check_dtype(model->dtype);
+		run_dtype_from_name(model->dtype, &precision.dtype);
+	}
+	if (model->compute != NULL)
+	{
+		check_compute(model->compute);
+		run_compute_from_name(model->compute, &precision.compute);
+	}
+	context = border_begin(NULL);
+	run_check_precision(context, precision);
+	border_end(context);
+	return precision;
+}
 
 void
-server_check_options(const char *path, const char *dtype)
+server_check_options(const server_model *model)
 {
-	check_path(path);
-	check_dtype(dtype);
+	check_path(model->path);
+	(void) server_precision(model);
 }
 
 static void
@@ -116,7 +158,7 @@ check_option(DefElem *definition, Oid catalog)
 		}
 	ereport(ERROR, errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			errmsg("invalid option \"%s\"", definition->defname),
-			of_server ? errhint("Valid options are: path, dtype, content.")
+			of_server ? errhint("Valid options are: path, dtype, compute, content.")
 					  : errhint("There are no valid options in this context."));
 }
 
@@ -135,10 +177,20 @@ find_option(List *definitions, const char *name)
 	return NULL;
 }
 
+static void
+read_options(List *definitions, server_model *model)
+{
+	model->path = find_option(definitions, "path");
+	model->dtype = find_option(definitions, "dtype");
+	model->compute = find_option(definitions, "compute");
+	model->content = find_option(definitions, "content");
+}
+
 Datum
 tfm_fdw_validator(PG_FUNCTION_ARGS)
 {
 	List *definitions = untransformRelOptions(PG_GETARG_DATUM(0));
+	server_model model;
 	Oid catalog = PG_GETARG_OID(1);
 	ListCell *cell;
 
@@ -148,9 +200,11 @@ tfm_fdw_validator(PG_FUNCTION_ARGS)
 		check_option(lfirst_node(DefElem, cell), catalog);
 	if (catalog != ForeignServerRelationId)
 		PG_RETURN_VOID();
-	if (find_option(definitions, "path") == NULL)
+	read_options(definitions, &model);
+	if (model.path == NULL)
 		ereport(ERROR, errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 				errmsg("option \"path\" is required for a model"));
+	(void) server_precision(&model);
 	server_check_files("set the path of a model");
 	PG_RETURN_VOID();
 }
@@ -167,9 +221,7 @@ server_find_oid(Oid server, server_model *model)
 		return false;
 	model->server = server;
 	model->name = found->servername;
-	model->path = find_option(found->options, "path");
-	model->dtype = find_option(found->options, "dtype");
-	model->content = find_option(found->options, "content");
+	read_options(found->options, model);
 	return model->path != NULL;
 }
 
@@ -261,22 +313,23 @@ visit_servers(void (*visit)(const char *name, List *definitions, void *argument,
 }
 
 static void
-add_content(const char *name, List *definitions, void *argument, Oid server)
+add_image(const char *name, List *definitions, void *argument, Oid server)
 {
-	List **contents = argument;
-	const char *content = find_option(definitions, "content");
+	List **images = argument;
+	server_model model;
 
-	if (content != NULL)
-		*contents = lappend(*contents, pstrdup(content));
+	read_options(definitions, &model);
+	if (model.content != NULL)
+		*images = lappend(*images, images_name(model.content, server_precision(&model).dtype));
 }
 
 List *
-server_pinned_contents(void)
+server_pinned_images(void)
 {
-	List *contents = NIL;
+	List *images = NIL;
 
-	visit_servers(add_content, &contents);
-	return contents;
+	visit_servers(add_image, &images);
+	return images;
 }
 
 typedef struct near_names

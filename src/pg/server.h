@@ -9,6 +9,8 @@
 
 #include "postgres.h"
 
+#include "runtime/precision.h"
+
 #define SERVER_WRAPPER "tfm"
 
 /* A registered model; strings in the memory context that was current. */
@@ -18,11 +20,15 @@ typedef struct server_model
 	const char *name;
 	const char *path;	 /* absolute directory, or id under tfm.model_path */
 	const char *dtype;	 /* NULL: auto */
+	const char *compute; /* NULL: auto */
 	const char *content; /* pinned fingerprint of the checkpoint; NULL: not pinned */
 } server_model;
 
-/* Throw if these are no values of the options path and dtype. */
-extern void server_check_options(const char *path, const char *dtype);
+/* Throw invalid_parameter_value if a path, dtype or compute is no value of its option. */
+extern void server_check_options(const server_model *model);
+
+/* The precision that dtype and compute stand for; throws likewise, also if they do not go together. */
+extern run_precision server_precision(const server_model *model);
 
 /* The registered model of that name; false if no server of our wrapper is called so. */
 extern bool server_find(const char *name, server_model *model);
@@ -43,8 +49,8 @@ extern void server_check_files(const char *what);
 /* Throw undefined_object for a name that is no model, with names near to it as a hint. */
 extern void server_throw_unknown(const char *name) __attribute__((noreturn));
 
-/* The contents that servers of this database have pinned: a List of strings. */
+/* The images of what servers of this database have pinned: a List of their names. */
 struct List;
-extern struct List *server_pinned_contents(void);
+extern struct List *server_pinned_images(void);
 
 #endif

@@ -16,6 +16,8 @@
 #include "base/threads.h"
 #include "pg/backend.h"
 #include "pg/settings.h"
+#include "runtime/precision.h"
+#include "utils/memutils.h"
 
 /*
  * The most threads that tfm.threads = 0 gives a computation: as parallel query with its defaults,
@@ -50,6 +52,53 @@ static void
 assign_model_path(const char *value, void *extra)
 {
 	tfm_backend.generation++;
+}
+
+/* An embedding that a query keeps, and the arithmetic of an open model, are of one instruction set. */
+static void
+assign_cpu_isa(int value, void *extra)
+{
+	tfm_backend.generation++;
+}
+
+/* The instruction sets that this processor has, separated by commas; "auto" is always one. */
+static char *
+list_instruction_sets(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int set = 0; run_isa_name(set) != NULL; set++)
+		if (run_has_isa(set))
+			appendStringInfo(&names, set == 0 ? "%s" : ", %s", run_isa_name(set));
+	return names.data;
+}
+
+static bool
+check_cpu_isa(int *value, void **extra, GucSource source)
+{
+	if (run_has_isa(*value))
+		return true;
+	GUC_check_errmsg("this processor does not have the instruction set \"%s\"",
+					 run_isa_name(*value));
+	GUC_check_errdetail("It has these: %s.", list_instruction_sets());
+	return false;
+}
+
+/* The values of tfm.cpu_isa, in memory that is never freed. */
+static const struct config_enum_entry *
+instruction_set_entries(void)
+{
+	struct config_enum_entry *entries;
+	int count = 0;
+
+	while (run_isa_name(count) != NULL)
+		count++;
+	entries = MemoryContextAllocZero(TopMemoryContext,
+									 (Size) (count + 1) * sizeof(struct config_enum_entry));
+	for (int set = 0; set < count; set++)
+		entries[set] = (struct config_enum_entry) {run_isa_name(set), set, false};
+	return entries;
 }
 
 static const string_setting string_settings[] = {
@@ -111,6 +160,11 @@ settings_define(void)
 		DefineCustomIntVariable(s->name, s->summary, s->description, s->variable, s->fallback, 0,
 								s->maximum, s->context, s->flags, NULL, NULL, NULL);
 	}
+	DefineCustomEnumVariable(
+		"tfm.cpu_isa", "Instruction set of the processor that computations use.",
+		"auto is the best that the processor has.  The last bits of results depend on it.",
+		&tfm_backend.cpu_isa, 0, instruction_set_entries(), PGC_SUSET, 0, check_cpu_isa,
+		assign_cpu_isa, NULL);
 	MarkGUCPrefixReserved("tfm");
 }
 
