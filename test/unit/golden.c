@@ -6,7 +6,8 @@
  *
  * TFM_GOLDEN is the directory <golden> (default: test/golden), TFM_FAMILY a
  * folder or <folder>/<case> (default: all), TFM_MINILM a directory with
- * all-MiniLM-L6-v2, without which its cases are not run.
+ * all-MiniLM-L6-v2, without which its cases are not run.  Every case is run
+ * under each instruction set that the machine has.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -29,6 +30,7 @@
 #include "task/embed.h"
 #include "task/forward.h"
 #include "task/tokenize.h"
+#include "tensor.h"
 
 #define FILE_LIMIT (1 << 24)
 
@@ -59,9 +61,9 @@ assert_done(const tfm_context *context)
 		fail_msg("%s %s", context->error.message, context->error.detail);
 }
 
-/* Compile and open a checkpoint. */
+/* Compile and open a checkpoint with weights in a type; 0: its own. */
 static void
-open_model(golden *g, const char *directory)
+open_model(golden *g, const char *directory, tfm_dtype dtype)
 {
 	int descriptor;
 
@@ -69,7 +71,7 @@ open_model(golden *g, const char *directory)
 	descriptor = mkstemp(g->image);
 	assert_true(descriptor >= 0);
 	close(descriptor);
-	run_compile(&g->context, directory, g->image, NULL);
+	run_compile(&g->context, directory, g->image, &(run_compile_options) {.dtype = dtype});
 	g->model = run_model_open(&g->context, g->image, COMPUTE_AUTO);
 	assert_done(&g->context);
 	assert_non_null(g->model);
@@ -241,10 +243,12 @@ embed(golden *g, const embed_call *call, int threads, int *dimensions)
 	return embeddings;
 }
 
+/* Numbers may differ by a share of the largest, or 1; the cosine must be that at least. */
 static void
-compare_embedding(size_t row, json expected, const float *got, int dimensions)
+compare_embedding(size_t row, json expected, const float *got, int dimensions, double share,
+				  double cosine)
 {
-	double tolerance = EMBEDDING_TOLERANCE * fmax(1, largest_of(expected));
+	double tolerance = share * fmax(1, largest_of(expected));
 	double dot = 0, a_length = 0, b_length = 0;
 	int i = 0;
 
@@ -260,7 +264,7 @@ compare_embedding(size_t row, json expected, const float *got, int dimensions)
 		a_length += a * a;
 		b_length += b * b;
 	}
-	if (!(dot / sqrt(a_length * b_length) >= EMBEDDING_COSINE))
+	if (!(dot / sqrt(a_length * b_length) >= cosine))
 		fail_msg("embedding %zu has a cosine of %.9g", row, dot / sqrt(a_length * b_length));
 }
 
@@ -305,7 +309,8 @@ test_embed(golden *g, json expected)
 		for (json a = json_first(json_member(call, "embeddings")); json_present(a);
 			 a = json_next(a))
 		{
-			compare_embedding(row, a, embeddings + row * (size_t) dimensions, dimensions);
+			compare_embedding(row, a, embeddings + row * (size_t) dimensions, dimensions,
+							  EMBEDDING_TOLERANCE, EMBEDDING_COSINE);
 			row++;
 		}
 		assert_int_equal(row, c.count);
@@ -330,21 +335,21 @@ compare_tokens(golden *g, tfm_text text, json expected)
 		assert_int_equal(tokens.ids[i], (int) json_as_number(id));
 }
 
-/* Lines of {"text", "tokens" (not truncated), "embedding"}. */
-static void
-test_minilm(golden *g)
+#define MINILM_MAX 256
+
+/* Lines of {"text", "tokens" (not truncated), "embedding"}; the embeddings go to cases. */
+static embed_call
+read_minilm(golden *g, json cases[MINILM_MAX])
 {
 	size_t length = 0, count = 0;
 	char *lines = file_read(&g->context, file_join(&g->context, g->directory, "minilm.jsonl"),
 							FILE_LIMIT, &length);
 	embed_call call = {.options = EMBED_DEFAULTS};
-	const float *embeddings;
-	json cases[256];
-	int dimensions = 0;
 
 	assert_done(&g->context);
-	call.texts = tfm_alloc_array(&g->context, 256, sizeof(tfm_text));
-	for (char *line = strtok(lines, "\n"); line && count < 256; line = strtok(NULL, "\n"), count++)
+	call.texts = tfm_alloc_array(&g->context, MINILM_MAX, sizeof(tfm_text));
+	for (char *line = strtok(lines, "\n"); line && count < MINILM_MAX;
+		 line = strtok(NULL, "\n"), count++)
 	{
 		const char *text;
 
@@ -356,11 +361,29 @@ test_minilm(golden *g)
 	}
 	assert_true(count > 0);
 	call.count = count;
-	embeddings = embed(g, &call, 1, &dimensions);
-	for (size_t i = 0; i < count; i++)
-		compare_embedding(i, json_member(cases[i], "embedding"),
-						  embeddings + i * (size_t) dimensions, dimensions);
-	compare_company(g, &call, embeddings, dimensions);
+	return call;
+}
+
+static void
+test_minilm(golden *g, tfm_dtype dtype, double share, double cosine)
+{
+	json cases[MINILM_MAX];
+	embed_call call;
+
+	open_model(g, getenv("TFM_MINILM"), dtype);
+	call = read_minilm(g, cases);
+	FOR_EACH_ISA(set)
+	{
+		const float *embeddings;
+		int dimensions = 0;
+
+		g->context.isa = set;
+		embeddings = embed(g, &call, 1, &dimensions);
+		for (size_t i = 0; i < call.count; i++)
+			compare_embedding(i, json_member(cases[i], "embedding"),
+							  embeddings + i * (size_t) dimensions, dimensions, share, cosine);
+		compare_company(g, &call, embeddings, dimensions);
+	}
 }
 
 /*
@@ -391,24 +414,52 @@ run_case(void **state)
 	golden *g = *state;
 	json expected;
 
-	open_model(g, g->directory);
+	open_model(g, g->directory, 0);
 	expected =
 		json_read(&g->context, file_join(&g->context, g->directory, "expected.json"), FILE_LIMIT);
 	assert_done(&g->context);
-	if (json_present(json_member(expected, "calls")))
-		test_embed(g, expected);
-	else
-		test_forward(g, expected);
+	FOR_EACH_ISA(set)
+	{
+		g->context.isa = set;
+		if (json_present(json_member(expected, "calls")))
+			test_embed(g, expected);
+		else
+			test_forward(g, expected);
+	}
 }
 
 static void
 run_minilm(void **state)
 {
-	golden *g = *state;
-
-	open_model(g, getenv("TFM_MINILM"));
-	test_minilm(g);
+	test_minilm(*state, DTYPE_F32, EMBEDDING_TOLERANCE, EMBEDDING_COSINE);
 }
+
+static void
+run_minilm_f16(void **state)
+{
+	test_minilm(*state, DTYPE_F16, 1, 0.99999);
+}
+
+static void
+run_minilm_bf16(void **state)
+{
+	test_minilm(*state, DTYPE_BF16, 1, 0.9995);
+}
+
+static void
+run_minilm_int8(void **state)
+{
+	test_minilm(*state, DTYPE_I8, 1, 0.99);
+}
+
+static const struct CMUnitTest minilm_cases[] = {
+	{.name = "minilm/f32", .test_func = run_minilm},
+	{.name = "minilm/f16", .test_func = run_minilm_f16},
+	{.name = "minilm/bf16", .test_func = run_minilm_bf16},
+	{.name = "minilm/int8", .test_func = run_minilm_int8},
+};
+
+#define MINILM_CASES (sizeof(minilm_cases) / sizeof(minilm_cases[0]))
 
 /* Whether a case, "<folder>/<case>", belongs to the family that is asked for. */
 static bool
@@ -457,11 +508,12 @@ main(void)
 		fprintf(stderr, "there is no case in %s\n", directory);
 		return 1;
 	}
-	tests = calloc(found.gl_pathc + 1, sizeof(struct CMUnitTest));
+	tests = calloc(found.gl_pathc + MINILM_CASES, sizeof(struct CMUnitTest));
 	count = tests ? list_cases(&found, strlen(directory) + 1, tests) : 0;
-	if (tests && minilm && *minilm && is_wanted("minilm"))
-		tests[count++] =
-			(struct CMUnitTest) {"minilm", run_minilm, setup, teardown, (void *) directory};
+	for (size_t i = 0; tests && minilm && *minilm && i < MINILM_CASES; i++)
+		if (is_wanted(minilm_cases[i].name))
+			tests[count++] = (struct CMUnitTest) {minilm_cases[i].name, minilm_cases[i].test_func,
+												  setup, teardown, (void *) directory};
 	if (count > 0)
 		result = _cmocka_run_group_tests("golden", tests, count, NULL, NULL);
 	else

@@ -31,6 +31,7 @@ typedef struct work
 {
 	const char *checkpoint;
 	const char *image;
+	tfm_dtype dtype;
 } work;
 
 /* Everything that a first call does, in one context. */
@@ -46,7 +47,8 @@ do_all(tfm_context *context, void *argument)
 	float *embeddings;
 	int dimensions;
 
-	if (outputs == NULL || !run_compile(context, w->checkpoint, w->image, NULL))
+	if (outputs == NULL ||
+		!run_compile(context, w->checkpoint, w->image, &(run_compile_options) {.dtype = w->dtype}))
 		return false;
 	model = run_model_open(context, w->image, COMPUTE_AUTO);
 	return model != NULL &&
@@ -59,8 +61,10 @@ static void
 memory_runs_out_in_malloc(void **state)
 {
 	scratch *s = *state;
-	work w = {golden_checkpoint(), scratch_path(s, "image")};
+	work w = {golden_checkpoint(), scratch_path(s, "image"), 0};
 
+	assert_int_equal(oom_run_all(do_all, &w), TFM_OK);
+	w.dtype = DTYPE_I8;
 	assert_int_equal(oom_run_all(do_all, &w), TFM_OK);
 }
 
@@ -81,7 +85,7 @@ static void
 memory_runs_out_in_the_arena(void **state)
 {
 	scratch *s = *state;
-	work w = {golden_checkpoint(), scratch_path(s, "image")};
+	work w = {golden_checkpoint(), scratch_path(s, "image"), 0};
 	size_t peak, used, step;
 
 	assert_int_equal(run_with_limit(&w, 0, &peak), TFM_OK);

@@ -22,7 +22,7 @@
 
 /* The instruction sets that this machine has, for (isa set = ...; ...; ...). */
 #define FOR_EACH_ISA(set)                                                                          \
-	for (int set = ISA_PORTABLE; set <= ISA_LAST; set++)                                         \
+	for (int set = ISA_PORTABLE; set <= ISA_LAST; set++)                                           \
 		if (cpu_has_isa((isa) set))
 
 /* A context with an arena of at most limit bytes (0: any) and a pool where threads > 1. */
