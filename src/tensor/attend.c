@@ -1,32 +1,52 @@
 /*
  * attend.c
- *	  Attention in blocks: an item is a block of queries of one head of one sequence; it goes over the
+ *	  Attention in blocks: a unit is a block of queries of one head of one sequence; it goes over the
  *	  keys in blocks of a fixed size, counted from the sequence's start, and keeps for each query the
  *	  maximum, the sum and the weighted sum of values so far.
  *
- * Keys are packed as a panel by columns (k^T), values by rows, so that both products are the kernel
- * of linear layers.  Whatever a query's row sees and in which order follows from its own sequence.
+ * The kernel takes a tile of a unit's queries and a block of keys through both products and the
+ * softmax between them.  Whatever a query's row sees and in which order follows from its own
+ * sequence.  Threads take some units at a time.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "tensor/attend.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/size.h"
 #include "base/threads.h"
 #include "tensor/kernels.h"
 
-#define QUERY_BLOCK 224 /* queries of an item, for which keys and values are packed once */
-#define KEY_BLOCK 128	/* the results' bits depend on it */
+#define TILE KERNEL_COLUMNS /* queries of a tile */
+
+/*
+ * Queries of a unit, for which keys and values are packed once, and keys of a block, on which the
+ * results' bits depend: so many that what a unit works with stays in the second level cache.
+ */
+#define LONG_BLOCK 128
+#define SHORT_BLOCK 64
+#define LONG_MAX_DIM 128 /* wider heads have short blocks */
+
+#define ITEMS_PER_THREAD 8 /* at least, where there are enough units */
+
+/*
+ * Rows so many floats apart share a few sets of the first level cache and drive each other out; they
+ * are not read where they lie.
+ */
+#define COLLIDING_STRIDE 1024
 
 typedef struct attend_call
 {
 	const kernels *table;
-	op_attend_options o;   /* defaults filled in */
-	int64_t padded_dim;	   /* head_dim in whole panels */
+	op_attend_options o; /* defaults filled in */
+	attend_form form;
+	int64_t block;		   /* LONG_BLOCK or SHORT_BLOCK */
+	int64_t steps;		   /* elements of a packed row of q and k */
+	int64_t padded_dim;	   /* head_dim in whole 16 */
+	int64_t key_stride;	   /* of packed keys */
 	const int64_t *blocks; /* [batch + 1] number of a sequence's first query block */
+	int64_t group;		   /* units of an item */
 	float *scratch;		   /* [threads][scratch_floats] */
 	size_t scratch_floats;
 } attend_call;
@@ -36,22 +56,20 @@ typedef struct attend_work
 {
 	const attend_call *call;
 	int head;
-	int64_t token;		  /* the sequence's first */
-	int64_t length;		  /* of the sequence */
-	int64_t query;		  /* first query of the block, in the sequence */
-	int64_t queries;	  /* <= QUERY_BLOCK */
-	int64_t key;		  /* first key of the block, in the sequence */
-	int64_t keys;		  /* <= KEY_BLOCK */
-	float *packed_keys;	  /* [KEY_BLOCK / 32][head_dim][32] */
-	float *packed_values; /* [padded_dim / 32][KEY_BLOCK][32] */
-	float *seen;		  /* [KEY_BLOCK] */
-	float *scores;		  /* [rows of a tile][KEY_BLOCK] */
-	float *bias;		  /* as scores */
-	float *tile;		  /* [rows of a tile][32] */
-	float *correction;	  /* [rows of a tile] */
-	float *maximum;		  /* [QUERY_BLOCK] */
-	float *sum;			  /* [QUERY_BLOCK] */
-	float *result;		  /* [QUERY_BLOCK][padded_dim] */
+	int64_t token;		   /* the sequence's first */
+	int64_t length;		   /* of the sequence */
+	int64_t query;		   /* first query of the block, in the sequence */
+	int64_t queries;	   /* <= block */
+	int64_t key;		   /* first key of the block, in the sequence */
+	int64_t keys;		   /* <= block */
+	float *packed_queries; /* [block / TILE][steps][TILE] */
+	float *packed_keys;	   /* [block][key_stride] */
+	float *packed_values;  /* [block][padded_dim] */
+	float *scores;		   /* [block][TILE] */
+	float *bias;		   /* as scores */
+	float *maximum;		   /* [block] */
+	float *sum;			   /* [block] */
+	float *result;		   /* [block][padded_dim] */
 } attend_work;
 
 /* The next floats of a scratch, from an offset that is kept aligned; base may be NULL to count. */
@@ -68,71 +86,19 @@ take_floats(float *base, size_t *used, int64_t count)
 static size_t
 lay_out(attend_work *w, const attend_call *call, float *base)
 {
+	int64_t block = call->block;
 	size_t used = 0;
 
 	w->call = call;
-	w->packed_keys = take_floats(base, &used, KEY_BLOCK * (int64_t) call->o.head_dim);
-	w->packed_values = take_floats(base, &used, KEY_BLOCK * call->padded_dim);
-	w->seen = take_floats(base, &used, KEY_BLOCK);
-	w->scores = take_floats(base, &used, KERNEL_MAX_ROWS * KEY_BLOCK);
-	w->bias = take_floats(base, &used, KERNEL_MAX_ROWS * KEY_BLOCK);
-	w->tile = take_floats(base, &used, KERNEL_MAX_ROWS * KERNEL_COLUMNS);
-	w->correction = take_floats(base, &used, KERNEL_MAX_ROWS);
-	w->maximum = take_floats(base, &used, QUERY_BLOCK);
-	w->sum = take_floats(base, &used, QUERY_BLOCK);
-	w->result = take_floats(base, &used, QUERY_BLOCK * call->padded_dim);
+	w->packed_queries = take_floats(base, &used, block * call->steps);
+	w->packed_keys = take_floats(base, &used, block * call->key_stride);
+	w->packed_values = take_floats(base, &used, block * call->padded_dim);
+	w->scores = take_floats(base, &used, block * TILE);
+	w->bias = take_floats(base, &used, call->o.bias == NULL ? 0 : (block + 1) * TILE);
+	w->maximum = take_floats(base, &used, block);
+	w->sum = take_floats(base, &used, block);
+	w->result = take_floats(base, &used, block * call->padded_dim);
 	return used;
-}
-
-/* k^T of the block's keys, by panels of 32 keys; what is missing in the last is zero. */
-static void
-pack_keys(attend_work *w)
-{
-	const op_attend_options *o = &w->call->o;
-	int64_t kv_head = w->head / (o->heads / o->kv_heads);
-	const float *k = o->k + (w->token + w->key) * o->k_stride + kv_head * o->head_dim;
-
-	for (int64_t first = 0; first < w->keys; first += KERNEL_COLUMNS)
-	{
-		int64_t count = w->keys - first < KERNEL_COLUMNS ? w->keys - first : KERNEL_COLUMNS;
-
-		w->call->table->pack(o->head_dim, (int) count, k + first * o->k_stride, o->k_stride,
-							 w->packed_keys + first * o->head_dim);
-	}
-}
-
-static void
-pack_values(attend_work *w)
-{
-	const op_attend_options *o = &w->call->o;
-	int64_t kv_head = w->head / (o->heads / o->kv_heads);
-	const float *v = o->v + (w->token + w->key) * o->v_stride + kv_head * o->head_dim;
-
-	for (int64_t first = 0; first < o->head_dim; first += KERNEL_COLUMNS)
-	{
-		float *to = w->packed_values + first * KEY_BLOCK;
-		int64_t count = o->head_dim - first < KERNEL_COLUMNS ? o->head_dim - first : KERNEL_COLUMNS;
-
-		for (int64_t j = 0; j < w->keys; j++, to += KERNEL_COLUMNS)
-		{
-			if (count == KERNEL_COLUMNS)
-			{
-				memcpy(to, v + j * o->v_stride + first, KERNEL_COLUMNS * sizeof(float));
-				continue;
-			}
-			memcpy(to, v + j * o->v_stride + first, (size_t) count * sizeof(float));
-			memset(to + count, 0, (size_t) (KERNEL_COLUMNS - count) * sizeof(float));
-		}
-	}
-}
-
-static void
-pack_seen(attend_work *w)
-{
-	const uint8_t *hidden = w->call->o.hidden + w->token + w->key;
-
-	for (int64_t j = 0; j < KEY_BLOCK; j++)
-		w->seen[j] = j < w->keys && hidden[j] == 0 ? 1.0f : 0.0f;
 }
 
 static int64_t
@@ -151,115 +117,141 @@ consecutive(const attend_work *w, int64_t first, int64_t count)
 	return true;
 }
 
+/* The kernel's scores are of base 2. */
 static float
 bias_of(const attend_work *w, int64_t difference)
 {
 	int64_t most = w->call->o.span - 1;
 
 	difference = difference > most ? most : difference < -most ? -most : difference;
-	return w->call->o.bias[w->head * (2 * most + 1) + difference + most];
+	return w->call->o.bias[w->head * (2 * most + 1) + difference + most] * (float) M_LOG2E;
 }
 
 /*
- * The bias of a tile's scores; sets where row 0 lies and the stride.  Where positions follow each
- * other, a row is the one before it moved by one: all lie in one array of differences.
+ * The bias of a tile's scores, a row for each key.  Where positions follow each other, a row is the
+ * one before it moved by one: all lie in one array of falling differences.
  */
-static const float *
-tile_bias(const attend_work *w, int64_t query, int rows, int64_t *stride)
+static void
+set_bias(attend_work *w, int64_t query, attend_tile *tile)
 {
-	if (consecutive(w, query, rows) && consecutive(w, w->key, w->keys))
+	if (consecutive(w, query, tile->queries) && consecutive(w, w->key, tile->keys))
 	{
-		int64_t least = position_of(w, w->key) - position_of(w, query) - (rows - 1);
+		int64_t most = position_of(w, w->key) + tile->keys - 1 - position_of(w, query);
 
-		for (int64_t i = 0; i < KEY_BLOCK + rows - 1; i++)
-			w->bias[i] = bias_of(w, least + i);
-		*stride = -1;
-		return w->bias + rows - 1;
+		for (int64_t i = 0; i < tile->keys + TILE - 1; i++)
+			w->bias[i] = bias_of(w, most - i);
+		tile->bias = w->bias + tile->keys - 1;
+		tile->bias_stride = -1;
+		return;
 	}
-	memset(w->bias, 0, (size_t) rows * KEY_BLOCK * sizeof(float));
-	for (int r = 0; r < rows; r++)
-		for (int64_t j = 0; j < w->keys; j++)
-			w->bias[r * KEY_BLOCK + j] =
-				bias_of(w, position_of(w, w->key + j) - position_of(w, query + r));
-	*stride = KEY_BLOCK;
-	return w->bias;
+	for (int64_t j = 0; j < tile->keys; j++)
+		for (int i = 0; i < TILE; i++)
+			w->bias[j * TILE + i] =
+				i >= tile->queries
+					? 0.0f
+					: bias_of(w, position_of(w, w->key + j) - position_of(w, query + i));
+	tile->bias = w->bias;
+	tile->bias_stride = TILE;
 }
 
-/* Queries query .. query + rows - 1 of the sequence against the block of keys. */
+/*
+ * Keys and values of the block for the tiles of the unit.  A single tile of queries does without a
+ * copy where the kernel can read them as they are.
+ */
 static void
-attend_tile(attend_work *w, int64_t query, int rows)
+set_keys(attend_work *w, attend_tile *tile)
 {
-	const op_attend_options *o = &w->call->o;
-	const kernels *table = w->call->table;
-	const float *q = o->q + (w->token + query) * o->q_stride + (int64_t) w->head * o->head_dim;
-	int64_t at = query - w->query, padded_dim = w->call->padded_dim;
-	softmax_block block = {
-		.rows = rows,
-		.columns = (int64_t) size_round_up((size_t) w->keys, KERNEL_COLUMNS),
+	const attend_call *call = w->call;
+	const op_attend_options *o = &call->o;
+	int64_t column = w->head / (o->heads / o->kv_heads) * (int64_t) o->head_dim;
+	bool in_place = call->form == ATTEND_F32 && w->queries <= TILE;
+
+	tile->k = o->k + (w->token + w->key) * o->k_stride + column;
+	tile->k_stride = o->k_stride;
+	if (!in_place || o->k_stride % COLLIDING_STRIDE == 0)
+	{
+		call->table->pack_attend_keys(call->form, w->keys, o->head_dim, tile->k, o->k_stride,
+									  w->packed_keys, call->key_stride);
+		tile->k = w->packed_keys;
+		tile->k_stride = call->key_stride;
+	}
+	tile->v = o->v + (w->token + w->key) * o->v_stride + column;
+	tile->v_stride = o->v_stride;
+	if (!in_place || o->v_stride % COLLIDING_STRIDE == 0 || o->head_dim != call->padded_dim)
+	{
+		call->table->pack_attend_values(call->form, w->keys, o->head_dim, tile->v, o->v_stride,
+										w->packed_values, call->padded_dim);
+		tile->v = w->packed_values;
+		tile->v_stride = call->padded_dim;
+	}
+	tile->hidden = o->hidden == NULL ? NULL : o->hidden + w->token + w->key;
+}
+
+/* Queries first .. end - 1 of the block of queries against the block of keys. */
+static void
+attend_tile_of(attend_work *w, int64_t first, int64_t end, attend_tile *tile)
+{
+	const attend_call *call = w->call;
+	const op_attend_options *o = &call->o;
+	int64_t query = w->query + first, seen = o->causal ? w->query + end : w->length;
+
+	tile->queries = (int) (end - first);
+	tile->keys = seen - w->key < w->keys ? seen - w->key : w->keys;
+	tile->q = w->packed_queries + first * call->steps;
+	tile->causal = o->causal && query - w->key + 1 < tile->keys;
+	tile->diagonal = query - w->key;
+	tile->maximum = w->maximum + first;
+	tile->sum = w->sum + first;
+	tile->result = w->result + first * call->padded_dim;
+	tile->y = NULL;
+	if (w->key + call->block >= seen)
+		tile->y = o->y + (w->token + query) * o->y_stride + w->head * (int64_t) o->head_dim;
+	if (o->bias != NULL)
+		set_bias(w, query, tile);
+	call->table->attend(tile);
+}
+
+static void
+pack_queries(attend_work *w)
+{
+	const attend_call *call = w->call;
+	const op_attend_options *o = &call->o;
+	const float *q = o->q + (w->token + w->query) * o->q_stride + w->head * (int64_t) o->head_dim;
+
+	for (int64_t i = 0; i < w->queries; i += TILE)
+		call->table->pack_attend_queries(
+			call->form, w->queries - i < TILE ? (int) (w->queries - i) : TILE, o->head_dim,
+			o->scale * (float) M_LOG2E, q + i * o->q_stride, o->q_stride,
+			w->packed_queries + i * call->steps);
+}
+
+static void
+attend_unit(attend_work *w)
+{
+	const attend_call *call = w->call;
+	int64_t end = call->o.causal ? w->query + w->queries : w->length;
+	attend_tile tile = {
+		.form = call->form,
+		.head_dim = call->o.head_dim,
 		.scores = w->scores,
-		.stride = KEY_BLOCK,
-		.scale = o->scale,
-		.seen = o->hidden == NULL ? NULL : w->seen,
-		.limit = w->keys,
-		.maximum = w->maximum + at,
-		.sum = w->sum + at,
-		.correction = w->correction,
+		.result_stride = call->padded_dim,
+		.y_stride = call->o.y_stride,
 	};
 
-	/* the tail of the block and the diagonal never meet: keys after the last query are not packed */
-	if (o->causal && query - w->key + 1 < w->keys)
+	pack_queries(w);
+	for (w->key = 0; w->key < end; w->key += call->block)
 	{
-		block.limit = query - w->key + 1;
-		block.limit_step = 1;
-	}
-	if (o->bias != NULL)
-		block.bias = tile_bias(w, query, rows, &block.bias_stride);
-	for (int64_t j = 0; j < block.columns; j += KERNEL_COLUMNS)
-		table->multiply(rows, o->head_dim, q, o->q_stride, w->packed_keys + j * o->head_dim, false,
-						w->scores + j, KEY_BLOCK);
-	table->softmax(&block);
-	for (int64_t j = 0; j < padded_dim; j += KERNEL_COLUMNS)
-	{
-		table->multiply(rows, w->keys, w->scores, KEY_BLOCK, w->packed_values + j * KEY_BLOCK,
-						false, w->tile, KERNEL_COLUMNS);
-		table->accumulate(rows, w->correction, w->tile, KERNEL_COLUMNS,
-						  w->result + at * padded_dim + j, padded_dim);
-	}
-}
+		w->keys = end - w->key < call->block ? end - w->key : call->block;
+		tile.first = w->key == 0;
+		set_keys(w, &tile);
+		for (int64_t i = 0; i < w->queries; i += TILE)
+		{
+			int64_t last = i + TILE < w->queries ? i + TILE : w->queries;
 
-/* The block of queries in tiles of about the same number of rows. */
-static void
-attend_block(attend_work *w)
-{
-	int64_t most = w->call->table->rows;
-	int64_t tiles = (w->queries + most - 1) / most;
-
-	pack_keys(w);
-	pack_values(w);
-	if (w->call->o.hidden != NULL)
-		pack_seen(w);
-	for (int64_t i = 0; i < tiles; i++)
-	{
-		int64_t first = w->queries * i / tiles, end = w->queries * (i + 1) / tiles;
-
-		/* what comes after all of the tile's queries adds nothing */
-		if (!w->call->o.causal || w->key < w->query + end)
-			attend_tile(w, w->query + first, (int) (end - first));
-	}
-}
-
-static void
-write_result(const attend_work *w)
-{
-	const op_attend_options *o = &w->call->o;
-
-	for (int64_t i = 0; i < w->queries; i++)
-	{
-		float *y = o->y + (w->token + w->query + i) * o->y_stride + (int64_t) w->head * o->head_dim;
-		const float *result = w->result + i * w->call->padded_dim;
-		float factor = w->sum[i] == 0.0f ? 0.0f : 1.0f / w->sum[i];
-
-		w->call->table->scale(factor, result, y, o->head_dim);
+			/* what comes after all of the tile's queries adds nothing */
+			if (!call->o.causal || w->key < w->query + last)
+				attend_tile_of(w, i, last, &tile);
+		}
 	}
 }
 
@@ -285,44 +277,52 @@ static void
 attend_item(void *argument, int64_t item, int thread)
 {
 	const attend_call *call = argument;
-	int64_t block = item / call->o.heads, sequence = find_sequence(call, block), end;
+	int64_t unit = item * call->group, end = unit + call->group;
+	int64_t units = call->blocks[call->o.batch] * call->o.heads;
+	int64_t sequence = find_sequence(call, unit / call->o.heads);
 	attend_work w;
 
 	lay_out(&w, call, call->scratch + (size_t) thread * call->scratch_floats);
-	w.head = (int) (item % call->o.heads);
-	w.token = call->o.offsets[sequence];
-	w.length = call->o.offsets[sequence + 1] - w.token;
-	w.query = (block - call->blocks[sequence]) * QUERY_BLOCK;
-	w.queries = w.length - w.query < QUERY_BLOCK ? w.length - w.query : QUERY_BLOCK;
-	for (int64_t i = 0; i < w.queries; i++)
+	for (; unit < end && unit < units; unit++)
 	{
-		w.maximum[i] = -INFINITY;
-		w.sum[i] = 0.0f;
-	}
-	memset(w.result, 0, (size_t) (w.queries * call->padded_dim) * sizeof(float));
+		int64_t block = unit / call->o.heads;
 
-	end = call->o.causal ? w.query + w.queries : w.length;
-	for (w.key = 0; w.key < end; w.key += KEY_BLOCK)
-	{
-		w.keys = end - w.key < KEY_BLOCK ? end - w.key : KEY_BLOCK;
-		attend_block(&w);
+		while (call->blocks[sequence + 1] <= block)
+			sequence++;
+		w.head = (int) (unit % call->o.heads);
+		w.token = call->o.offsets[sequence];
+		w.length = call->o.offsets[sequence + 1] - w.token;
+		w.query = (block - call->blocks[sequence]) * call->block;
+		w.queries = w.length - w.query < call->block ? w.length - w.query : call->block;
+		attend_unit(&w);
 	}
-	write_result(&w);
 }
 
-/* Number of the first query block of each sequence, and of all. */
-static const int64_t *
-count_blocks(tfm_context *context, const op_attend_options *o)
+/*
+ * Number the query blocks: the first of each sequence, and how many there are.  So many units become
+ * an item that the longest item is a small part of the work.  Returns the number of items.
+ */
+static int64_t
+cut_items(attend_call *call, int64_t *blocks, int threads)
 {
-	int64_t *blocks = tfm_alloc_array(context, (size_t) o->batch + 1, sizeof(int64_t));
+	const op_attend_options *o = &call->o;
+	double work = 0.0, most = 1.0;
 
-	if (blocks == NULL)
-		return NULL;
 	blocks[0] = 0;
 	for (int64_t i = 0; i < o->batch; i++)
-		blocks[i + 1] =
-			blocks[i] + (o->offsets[i + 1] - o->offsets[i] + QUERY_BLOCK - 1) / QUERY_BLOCK;
-	return blocks;
+	{
+		int64_t length = o->offsets[i + 1] - o->offsets[i];
+		double unit = (double) length * (double) (length < call->block ? length : call->block);
+
+		blocks[i + 1] = blocks[i] + (length + call->block - 1) / call->block;
+		work += (double) length * (double) length * o->heads;
+		most = unit > most ? unit : most;
+	}
+	call->blocks = blocks;
+	call->group = (int64_t) (work / (most * threads * ITEMS_PER_THREAD));
+	if (call->group < 1)
+		call->group = 1;
+	return (blocks[o->batch] * o->heads + call->group - 1) / call->group;
 }
 
 static void
@@ -357,6 +357,21 @@ check_options(tfm_context *context, const op_attend_options *o)
 	return true;
 }
 
+static void
+choose_form(attend_call *call)
+{
+	int64_t head_dim = call->o.head_dim;
+	bool has_pairs = call->table->multiply_bf16 != NULL;
+
+	call->form = ATTEND_F32;
+	if (call->o.compute == COMPUTE_BF16 || (call->o.compute == COMPUTE_INT8 && has_pairs))
+		call->form = has_pairs ? ATTEND_PAIRS : ATTEND_ROUNDED;
+	call->block = head_dim <= LONG_MAX_DIM ? LONG_BLOCK : SHORT_BLOCK;
+	call->padded_dim = (int64_t) size_round_up((size_t) head_dim, 16);
+	call->steps = call->form == ATTEND_PAIRS ? (head_dim + 1) / 2 : head_dim;
+	call->key_stride = (int64_t) size_round_up((size_t) call->steps, 16);
+}
+
 bool
 op_attend(tfm_context *context, const op_attend_options *options)
 {
@@ -364,6 +379,7 @@ op_attend(tfm_context *context, const op_attend_options *options)
 	int threads = cpu_threads(context);
 	arena_mark mark;
 	attend_work layout;
+	int64_t *blocks;
 	bool done = false;
 
 	if (tfm_failed(context))
@@ -373,14 +389,14 @@ op_attend(tfm_context *context, const op_attend_options *options)
 	if (!check_options(context, &call.o))
 		return false;
 	fill_defaults(&call.o);
-	call.padded_dim = (int64_t) size_round_up((size_t) call.o.head_dim, KERNEL_COLUMNS);
+	choose_form(&call);
 	call.scratch_floats = lay_out(&layout, &call, NULL);
 
 	mark = arena_save(context->arena);
-	call.blocks = count_blocks(context, &call.o);
+	blocks = tfm_alloc_array(context, (size_t) call.o.batch + 1, sizeof(int64_t));
 	call.scratch = tfm_alloc_array(context, (size_t) threads, call.scratch_floats * sizeof(float));
-	if (call.blocks != NULL && call.scratch != NULL)
-		done = threads_run(context, attend_item, &call, call.blocks[call.o.batch] * call.o.heads);
+	if (blocks != NULL && call.scratch != NULL)
+		done = threads_run(context, attend_item, &call, cut_items(&call, blocks, threads));
 	arena_restore(context->arena, mark);
 	return done;
 }

@@ -4,14 +4,19 @@
  *
  * For each sequence and head: softmax(q k^T scale + bias) v, over blocks of keys with a running
  * maximum, so that memory does not grow with the length.  A row's bits depend on its own sequence
- * alone.
+ * alone, whatever the arithmetic:
+ *
+ *		F32		all in f32
+ *		BF16	q scale, k, v and the weights e^(score - maximum) are rounded to bf16, and the
+ *				exponential is within 1e-4 of itself; sums, and q, k, v, y in memory are f32
+ *		INT8	as BF16 where the processor has products of bf16, else as F32
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #ifndef TFM_TENSOR_ATTEND_H
 #define TFM_TENSOR_ATTEND_H
 
-#include "base/context.h"
+#include "tensor/tensor.h"
 
 #define ATTEND_MAX_HEAD_DIM 512
 
@@ -38,6 +43,7 @@ typedef struct op_attend_options
 	int32_t span;
 	const int32_t *positions; /* [tokens] for the bias; NULL: the place in the sequence */
 	const uint8_t *hidden;	  /* [tokens], not 0 for keys that nobody sees; NULL: none */
+	tfm_compute compute;	  /* 0: COMPUTE_F32 */
 } op_attend_options;
 
 /*

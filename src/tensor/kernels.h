@@ -65,23 +65,44 @@ typedef struct norm_rows
 	float eps;
 } norm_rows;
 
-/* A block of attention scores on its way through a running softmax. */
-typedef struct softmax_block
+/* How q, k, v and probabilities are multiplied. */
+typedef enum attend_form
 {
-	int rows;
-	int64_t columns; /* a multiple of KERNEL_COLUMNS */
-	float *scores;	 /* [rows, columns]: q k^T, becomes e^(score - maximum) */
-	int64_t stride;
-	float scale;
-	const float *bias; /* NULL, or added: [rows, columns], row r at bias + r * bias_stride */
+	ATTEND_F32,
+	ATTEND_ROUNDED, /* floats that were rounded to bf16 */
+	ATTEND_PAIRS	/* pairs of bf16 in the place of a float, where there is multiply_bf16 */
+} attend_form;
+
+/*
+ * Some queries and a block of keys on their way through a running softmax.  A row of q and k has
+ * head_dim steps, or in pairs half as many, rounded up.
+ */
+typedef struct attend_tile
+{
+	attend_form form;
+	int queries; /* 1 .. KERNEL_COLUMNS; what is [32] is one for each query */
+	int64_t keys;
+	int64_t head_dim;
+	const float *q; /* [steps][32], by pack_attend_queries */
+	const float *k; /* [keys][steps], by pack_attend_keys; of F32 as they were */
+	int64_t k_stride;
+	const float *v; /* [keys, or pairs of them][head_dim in whole 16], by pack_attend_values */
+	int64_t v_stride;
+	float *scores; /* [keys][32], overwritten */
+	const float
+		*bias; /* NULL, or added to scores: [keys][32], a key's at bias + key * bias_stride */
 	int64_t bias_stride;
-	const float *seen; /* NULL, or [columns]: 0 where no row sees the column */
-	int64_t limit;	   /* row r sees columns below limit + r * limit_step */
-	int64_t limit_step;
-	float *maximum;	   /* [rows] of all blocks so far; -INFINITY at first */
-	float *sum;		   /* [rows] of all blocks so far; 0 at first */
-	float *correction; /* [rows], result: what earlier sums are multiplied by */
-} softmax_block;
+	const uint8_t *hidden; /* NULL, or [keys]: not 0 where no query sees the key */
+	bool causal;		   /* query i sees keys up to diagonal + i */
+	int64_t diagonal;
+	bool first;		/* of the queries' blocks of keys: maximum, sum, result have nothing yet */
+	float *maximum; /* [32] of all blocks so far */
+	float *sum;		/* [32] */
+	float *result;	/* [queries][head_dim in whole 16], sums of values */
+	int64_t result_stride;
+	float *y; /* NULL, or instead of result after the last block: [queries][head_dim], the means */
+	int64_t y_stride;
+} attend_tile;
 
 typedef struct kernels
 {
@@ -148,14 +169,16 @@ typedef struct kernels
 	void (*layer_norm)(const norm_rows *norm, const float *x, const float *residual, float *y);
 	void (*rms_norm)(const norm_rows *norm, const float *x, const float *residual, float *y);
 
-	void (*softmax)(const softmax_block *block);
+	/* Scores are of base 2: queries are packed with log2(e) in their factor, biases have it too. */
+	void (*attend)(const attend_tile *tile);
 
-	/* o[rows, 32] = o * correction[row] + c; both aligned, strides multiples of 16 */
-	void (*accumulate)(int rows, const float *correction, const float *c, int64_t c_stride,
-					   float *o, int64_t o_stride);
-
-	/* y[i] = x[i] * factor */
-	void (*scale)(float factor, const float *x, float *y, int64_t count);
+	/* What is packed has n columns; factor is what queries are multiplied by. */
+	void (*pack_attend_queries)(attend_form form, int queries, int64_t n, float factor,
+								const float *from, int64_t stride, float *panel);
+	void (*pack_attend_keys)(attend_form form, int64_t keys, int64_t n, const float *from,
+							 int64_t stride, float *to, int64_t to_stride);
+	void (*pack_attend_values)(attend_form form, int64_t keys, int64_t n, const float *from,
+							   int64_t stride, float *to, int64_t to_stride);
 } kernels;
 
 /* The tables that cpu/kernels.c is compiled to. */

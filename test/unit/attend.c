@@ -6,9 +6,12 @@
  */
 #include "tensor.h"
 
-#include "tensor/attend.h"
+#include <float.h>
 
-static const int32_t lengths[] = {1, 0, 5, 33, 130, 300, 112, 16};
+#include "tensor/attend.h"
+#include "tensor/float16.h"
+
+static const int32_t lengths[] = {1, 0, 13, 33, 129, 300, 128, 16, 127};
 
 #define BATCH ((int64_t) (sizeof(lengths) / sizeof(lengths[0])))
 
@@ -21,7 +24,11 @@ typedef struct fixture
 	float *qkv, *bias, *y;
 	int32_t *positions;
 	uint8_t *hidden;
+	bool rounds; /* what is multiplied is rounded to bf16 */
 } fixture;
+
+#define FOR_EACH_COMPUTE(compute)                                                                  \
+	for (tfm_compute compute = COMPUTE_F32; compute <= COMPUTE_INT8; compute++)
 
 /* q, k and v of all heads lie in one row, as of a fused projection. */
 static fixture
@@ -63,17 +70,27 @@ sees(const op_attend_options *o, int64_t start, int64_t query, int64_t key)
 	return (!o->causal || key <= query) && (o->hidden == NULL || o->hidden[start + key] == 0);
 }
 
+/* An element as it is multiplied. */
 static double
-score(const op_attend_options *o, int64_t start, int64_t query, int64_t key, int head)
+taken(const fixture *f, float x)
 {
+	return f->rounds ? bf16_to_f32(f32_to_bf16(x)) : x;
+}
+
+/* Of base 2. */
+static double
+score(const fixture *f, int64_t start, int64_t query, int64_t key, int head)
+{
+	const op_attend_options *o = &f->o;
 	const float *q = o->q + (start + query) * o->q_stride + head * o->head_dim;
 	const float *k = o->k + (start + key) * o->k_stride +
 					 head / (o->heads / o->kv_heads) * (int64_t) o->head_dim;
+	float factor =
+		(o->scale == 0.0f ? 1.0f / sqrtf((float) o->head_dim) : o->scale) * (float) M_LOG2E;
 	double sum = 0.0;
 
 	for (int i = 0; i < o->head_dim; i++)
-		sum += (double) q[i] * k[i];
-	sum *= o->scale == 0.0f ? 1.0 / sqrt(o->head_dim) : o->scale;
+		sum += (f->rounds ? taken(f, q[i] * factor) : (double) q[i] * factor) * taken(f, k[i]);
 	if (o->bias != NULL)
 	{
 		int64_t d = key - query, most = o->span - 1;
@@ -81,58 +98,72 @@ score(const op_attend_options *o, int64_t start, int64_t query, int64_t key, int
 		if (o->positions != NULL)
 			d = (int64_t) o->positions[start + key] - o->positions[start + query];
 		d = d < -most ? -most : d > most ? most : d;
-		sum += o->bias[head * (2 * most + 1) + d + most];
+		sum += o->bias[head * (2 * most + 1) + d + most] * M_LOG2E;
 	}
 	return sum;
 }
 
 /*
  * Values are within 1 and scores within a few units, so that an error of a score is at most some 80
- * eps, and that of the mean of values, with weights that sum to 1, a small multiple of it.
+ * eps, and that of the mean of values, with weights that sum to 1, a small multiple of it.  A weight
+ * in bf16 is off by 2^-8 of itself and 1e-4 for the exponential, and moves the mean by so much of
+ * its value's distance from it, which is at most 2.
  */
 static void
-check_row(const op_attend_options *o, int64_t start, int64_t length, int64_t query, int head)
+check_row(const fixture *f, int64_t start, int64_t length, int64_t query, int head)
 {
+	const op_attend_options *o = &f->o;
 	const float *y = o->y + (start + query) * o->heads * o->head_dim + head * o->head_dim;
+	const float *v =
+		o->v + start * o->v_stride + head / (o->heads / o->kv_heads) * (int64_t) o->head_dim;
 	double weights[512], greatest = -INFINITY, total = 0.0;
+	double tolerance = 5e-6 + (f->rounds ? 2.0 * (ldexp(1.0, -8) + 1e-4) : 0.0);
 
 	for (int64_t j = 0; j < length; j++)
 	{
-		weights[j] = sees(o, start, query, j) ? score(o, start, query, j, head) : -INFINITY;
+		weights[j] = sees(o, start, query, j) ? score(f, start, query, j, head) : -INFINITY;
 		greatest = fmax(greatest, weights[j]);
 	}
 	for (int64_t j = 0; j < length; j++)
-		total += weights[j] = greatest == -INFINITY ? 0.0 : exp(weights[j] - greatest);
+		total += weights[j] = greatest == -INFINITY ? 0.0 : exp2(weights[j] - greatest);
 	for (int i = 0; i < o->head_dim; i++)
 	{
 		double sum = 0.0;
 
 		for (int64_t j = 0; j < length; j++)
-			sum +=
-				weights[j] *
-				o->v[(start + j) * o->v_stride + head / (o->heads / o->kv_heads) * o->head_dim + i];
-		assert_true(fabs(y[i] - (total == 0.0 ? 0.0 : sum / total)) < 5e-6);
+			sum += weights[j] * taken(f, v[j * o->v_stride + i]);
+		assert_true(fabs(y[i] - (total == 0.0 ? 0.0 : sum / total)) < tolerance);
 	}
+}
+
+static void
+check_compute(fixture *f, int set, tfm_compute compute)
+{
+	tfm_context context = open_context(set, 1, 0);
+
+	f->o.offsets = f->offsets;
+	f->o.compute = compute;
+	f->rounds = compute == COMPUTE_BF16 || (compute == COMPUTE_INT8 && set >= ISA_AVX512_BF16);
+	assert_true(op_attend(&context, &f->o));
+	for (int64_t i = 0; i < BATCH; i++)
+		for (int64_t query = 0; query < lengths[i]; query += query % 7 + 1)
+			for (int head = 0; head < f->o.heads; head++)
+				check_row(f, f->offsets[i], lengths[i], query, head);
+	close_context(&context);
 }
 
 static void
 check_all(fixture *f, int set)
 {
-	tfm_context context = open_context(set, 1, 0);
-
-	f->o.offsets = f->offsets;
-	assert_true(op_attend(&context, &f->o));
-	for (int64_t i = 0; i < BATCH; i++)
-		for (int64_t query = 0; query < lengths[i]; query += query % 7 + 1)
-			for (int head = 0; head < f->o.heads; head++)
-				check_row(&f->o, f->offsets[i], lengths[i], query, head);
-	close_context(&context);
+	FOR_EACH_COMPUTE(compute)
+	check_compute(f, set, compute);
 }
 
 static void
 test_definition(void **state)
 {
-	static const int shapes[][3] = {{1, 1, 1}, {4, 2, 5}, {2, 2, 32}, {2, 1, 80}};
+	static const int shapes[][3] = {{1, 1, 1},	{4, 2, 17}, {2, 2, 32}, {1, 1, 40},
+									{1, 1, 64}, {2, 1, 80}, {1, 1, 129}};
 
 	(void) state;
 	FOR_EACH_ISA(set)
@@ -202,16 +233,18 @@ test_hidden(void **state)
 
 /* Each sequence by itself on one thread against all of them on some. */
 static void
-check_company(int set, int threads, bool causal)
+check_company(int set, tfm_compute compute, int threads, bool causal)
 {
 	tfm_context alone = open_context(set, 1, 0), context = open_context(set, threads, 0);
-	fixture f = make(3, 1, 36);
-	int64_t width = 3 * 36;
+	int head_dim = causal ? 36 : 32;
+	fixture f = make(3, 1, head_dim);
+	int64_t width = 3 * head_dim;
 	float *y = numbers(512 * width, 4);
 	op_attend_options o;
 
+	f.o.compute = compute;
 	f.o.causal = causal;
-	f.o.bias = f.bias;
+	f.o.bias = causal ? f.bias : NULL;
 	f.o.span = 40;
 	f.o.offsets = f.offsets;
 	assert_true(op_attend(&context, &f.o));
@@ -240,8 +273,10 @@ test_company(void **state)
 	FOR_EACH_ISA(set)
 	for (int threads = 1; threads <= 3; threads++)
 	{
-		check_company(set, threads, false);
-		check_company(set, threads, true);
+		check_company(set, COMPUTE_F32, threads, false);
+		check_company(set, COMPUTE_F32, threads, true);
+		check_company(set, COMPUTE_BF16, threads, false);
+		check_company(set, COMPUTE_BF16, threads, true);
 	}
 }
 
@@ -281,6 +316,46 @@ test_long(void **state)
 	close_context(&context);
 }
 
+/*
+ * The exponential of scores of -130 .. 0, of base 2, seen in a tile whose greatest score is 0: two
+ * units in the last place, or 1.1e-4; 1 at 0; it never falls where the score rises.
+ */
+static void
+test_exponential(void **state)
+{
+	float k[128], v[128 * 16] = {0}, q[32] = {1.0f}, scores[128 * 32], maximum[32], sum[32];
+	float result[16];
+
+	(void) state;
+	FOR_EACH_ISA(set)
+	for (int coarse = 0; coarse < 2; coarse++)
+		for (int i = 0; i < 65000; i += 127)
+		{
+			tfm_context context = {.isa = set};
+			attend_tile tile = {.queries = 1, .keys = 128, .head_dim = 1, .k_stride = 1};
+
+			tile.form = coarse ? ATTEND_ROUNDED : ATTEND_F32;
+			tile.q = q, tile.k = k, tile.v = v, tile.v_stride = 16, tile.scores = scores;
+			tile.first = true, tile.maximum = maximum, tile.sum = sum;
+			tile.result = result, tile.result_stride = 16;
+			k[0] = 0.0f;
+			for (int j = 0; j < 127; j++)
+				k[j + 1] = (float) (i + j) * -0.002f;
+			cpu_kernels(&context)->attend(&tile);
+			assert_true(scores[0] == 1.0f);
+			for (int j = 1; j < 128; j++)
+			{
+				double error = scores[j * 32] / exp2(k[j]) - 1.0;
+
+				assert_true(scores[j * 32] <= scores[(j > 1 ? j - 1 : 0) * 32]);
+				if (k[j] < -126.5f)
+					assert_true(scores[j * 32] == 0.0f);
+				else if (k[j] > -125.5f)
+					assert_true(fabs(error) < (coarse ? ldexp(1.0, -8) + 1.1e-4 : 2 * FLT_EPSILON));
+			}
+		}
+}
+
 /* Scores that are large, infinite or not numbers spoil no other sequence. */
 static void
 test_not_finite(void **state)
@@ -292,10 +367,13 @@ test_not_finite(void **state)
 	f.qkv[(f.offsets[2] + 1) * 12] = NAN;
 	f.qkv[(f.offsets[3] + 1) * 12 + 4] = INFINITY;
 	f.qkv[(f.offsets[4] + 1) * 12 + 4] = 3e38f;
+	f.qkv[(f.offsets[5] + 1) * 12 + 4] = -3e38f;
 	FOR_EACH_ISA(set)
+	FOR_EACH_COMPUTE(compute)
 	{
 		tfm_context context = open_context(set, 1, 0);
 
+		f.o.compute = compute;
 		assert_true(op_attend(&context, &f.o));
 		assert_true(isnan(f.y[(f.offsets[2] + 1) * 4]) && !isnan(f.y[f.offsets[2] * 4]));
 		for (int32_t i = f.offsets[4]; i < f.tokens; i++)
@@ -343,8 +421,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_definition), cmocka_unit_test(test_bias),
 		cmocka_unit_test(test_hidden),	   cmocka_unit_test(test_company),
-		cmocka_unit_test(test_long),	   cmocka_unit_test(test_not_finite),
-		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_long),	   cmocka_unit_test(test_exponential),
+		cmocka_unit_test(test_not_finite), cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

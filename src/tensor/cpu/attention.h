@@ -1,6 +1,11 @@
 /*
  * attention.h
- *	  Inner loops of attention: softmax of a block of scores, sums of values.
+ *	  Inner loops of attention: a tile of queries against a block of keys.
+ *
+ * Scores lie transposed, a row for each key and a lane for each query, so that maxima and sums over
+ * keys run from vector to vector and only queries are transposed beforehand.  Both products are one
+ * loop over rows of 32-bit elements: keys times queries, then probabilities (read by columns) times
+ * values.  In bf16 such an element is a pair: of columns in the first product, of keys in the second.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -10,90 +15,528 @@
 #include <math.h>
 
 #include "tensor/cpu/functions.h"
+#include "tensor/cpu/products.h"
 #include "tensor/kernels.h"
 
-/* Scores of row r, scaled, biased and masked, in place; their maximum. */
-INLINE float
-finish_scores(const softmax_block *b, int r)
+/* ---- Products ---- */
+
+/*
+ * c[row][column] = sum of a[row][step] b[step][column], where a's rows and steps lie any distance
+ * apart; plus before * correction[row] if there is a correction, times factor[row] if there is one.
+ */
+typedef struct attend_product
 {
-	const vec none = vec_set1(-INFINITY), scale = vec_set1(b->scale);
-	const vec limit = vec_set1((float) (b->limit + r * b->limit_step));
-	float *row = b->scores + r * b->stride;
-	vec greatest = none;
+	int64_t steps;
+	const float *a;
+	int64_t a_row, a_step;
+	const float *b; /* readable to whole vectors */
+	int64_t b_step;
+	const float *correction;
+	const float *before;
+	int64_t before_stride;
+	const float *factor;
+	float *c;
+	int64_t c_stride;
+} attend_product;
 
-	for (int64_t j = 0; j < b->columns; j += VEC_WIDTH)
-	{
-		vec s = vec_load(row + j) * scale;
-
-		if (b->bias != NULL)
-			s += vec_load(b->bias + r * b->bias_stride + j);
-		if (b->seen != NULL)
-			s = vec_pick_greater(vec_load(b->seen + j), vec_set1(0.0f), s, none);
-		s = vec_pick_greater(limit, vec_index() + vec_set1((float) j), s, none);
-		greatest = vec_max(greatest, s);
-		vec_store(row + j, s);
-	}
-	return vec_greatest(greatest);
+/* sum + x b, of floats or of pairs */
+INLINE vec
+add_product(const bool pairs, vec x, vec b, vec sum)
+{
+#ifdef __AVX512BF16__
+	if (pairs)
+		return _mm512_dpbf16_ps(sum, (__m512bh) x, (__m512bh) b);
+#endif
+	(void) pairs;
+	return vec_fma(x, b, sum);
 }
 
-/* x[i] = e^(x[i] - base); their sum.  Of whole vectors. */
-INLINE float
-exponentials(int64_t count, float base, float *x)
+INLINE void
+finish_product(const int rows, const int vectors, const attend_product *p, int64_t row,
+			   int64_t column, int64_t columns, vec sum[TILE_ROWS][TILE_VECTORS])
 {
-	vec sum = vec_set1(0.0f), from = vec_set1(base);
-
-	for (int64_t i = 0; i < count; i += VEC_WIDTH)
-	{
-		vec e = vec_exp(vec_load(x + i) - from);
-
-		sum += e;
-		vec_store(x + i, e);
-	}
-	return vec_sum(sum);
-}
-
-/* Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", a block at a time. */
-static void
-softmax(const softmax_block *b)
-{
-	float base[KERNEL_MAX_ROWS], correction[KERNEL_MAX_ROWS] = {0};
-
-	for (int r = 0; r < b->rows; r++)
-	{
-		float before = b->maximum[r], greatest = finish_scores(b, r);
-
-		if (!(greatest > before))
-			greatest = before;
-		b->maximum[r] = greatest;
-		/* a row that has seen nothing yet has no maximum to subtract */
-		base[r] = greatest == -INFINITY ? 0.0f : greatest;
-		correction[r] = before - base[r];
-	}
-	exponentials(KERNEL_MAX_ROWS, 0.0f, correction);
-	for (int r = 0; r < b->rows; r++)
-	{
-		float sum = exponentials(b->columns, base[r], b->scores + r * b->stride);
-
-		b->correction[r] = correction[r];
-		b->sum[r] = b->sum[r] * correction[r] + sum;
-	}
-}
-
-static void
-accumulate(int rows, const float *correction, const float *c, int64_t c_stride, float *o,
-		   int64_t o_stride)
-{
+	UNROLL
 	for (int r = 0; r < rows; r++)
 	{
-		vec factor = vec_set1(correction[r]);
+		float *to = p->c + (row + r) * p->c_stride + column;
 
-		for (int j = 0; j < KERNEL_COLUMNS; j += VEC_WIDTH)
+		UNROLL
+		for (int v = 0; v < vectors; v++)
 		{
-			float *to = o + r * o_stride + j;
+			vec x = sum[r][v];
 
-			vec_store(to, vec_fma(vec_load(to), factor, vec_load(c + r * c_stride + j)));
+			if (p->correction != NULL)
+				x = vec_fma(
+					vec_load(p->before + (row + r) * p->before_stride + column + v * VEC_WIDTH),
+					vec_set1(p->correction[row + r]), x);
+			if (p->factor != NULL)
+				x *= vec_set1(p->factor[row + r]);
+			vec_store_up_to(to + v * VEC_WIDTH, x, columns - column - v * VEC_WIDTH);
 		}
 	}
+}
+
+/* Rows row .. row + rows - 1 and one or two vectors of columns; constants but for the places. */
+INLINE void
+multiply_part(const int rows, const int vectors, const bool pairs, const attend_product *p,
+			  int64_t row, int64_t column, int64_t columns)
+{
+	const float *a = p->a + row * p->a_row, *b = p->b + column;
+	int64_t a_row = p->a_row, a_step = p->a_step, b_step = p->b_step;
+	vec sum[TILE_ROWS][TILE_VECTORS];
+
+	UNROLL
+	for (int r = 0; r < rows; r++)
+		sum[r][0] = sum[r][1] = vec_set1(0.0f);
+	for (int64_t i = p->steps; i > 0; i--, a += a_step, b += b_step)
+	{
+		vec b0 = vec_load(b), b1 = vectors > 1 ? vec_load(b + VEC_WIDTH) : b0;
+
+		UNROLL
+		for (int r = 0; r < rows; r++)
+		{
+			vec x = vec_set1(a[r * a_row]);
+
+			sum[r][0] = add_product(pairs, x, b0, sum[r][0]);
+			if (vectors > 1)
+				sum[r][1] = add_product(pairs, x, b1, sum[r][1]);
+		}
+	}
+	finish_product(rows, vectors, p, row, column, columns, sum);
+}
+
+INLINE void
+multiply_all(const bool pairs, const attend_product *p, int64_t rows, int64_t columns)
+{
+	int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+
+	for (int64_t j = 0; j < columns; j += TILE_VECTORS * VEC_WIDTH)
+		for (int64_t i = 0; i < tiles; i++)
+		{
+			int64_t row = rows * i / tiles;
+			int count = (int) (rows * (i + 1) / tiles - row);
+
+			if (columns - j > VEC_WIDTH)
+				SWITCH_ROWS(count, multiply_part, 2, pairs, p, row, j, columns)
+			else
+				SWITCH_ROWS(count, multiply_part, 1, pairs, p, row, j, columns)
+		}
+}
+
+static void
+multiply_floats(const attend_product *p, int64_t rows, int64_t columns)
+{
+	multiply_all(false, p, rows, columns);
+}
+
+#ifdef __AVX512BF16__
+static void
+multiply_pairs(const attend_product *p, int64_t rows, int64_t columns)
+{
+	multiply_all(true, p, rows, columns);
+}
+#else
+#define multiply_pairs multiply_floats
+#endif
+
+/* ---- Softmax ---- */
+
+/*
+ * 2^x for x <= 1: within 2 units in the last place, or coarse within 1.1e-4 of itself; 1 at 0, 0
+ * below -126.5.  x = n + r with |r| <= 1/2; 2^r is a minimax polynomial.  Adding 1.5 * 2^23 rounds
+ * to an integer and leaves it in the low bits.
+ */
+INLINE vec
+vec_exp2(const bool coarse, vec x)
+{
+	static const float fine[] = {0.693147004f, 0.240222424f, 0.0555073358f, 0.00967151299f,
+								 0.00132647273f};
+	static const float rough[] = {0.693282902f, 0.242210969f, 0.0550089329f};
+	const vec magic = vec_set1(12582912.0f);
+	vec capped = vec_max(vec_set1(-127.0f), x);
+	vec shifted = capped + magic;
+	vec r = capped - (shifted - magic);
+	vec y = coarse ? vec_polynomial(rough, 3, r) : vec_polynomial(fine, 5, r);
+	vec power;
+	vec_bits exponent;
+
+	y = vec_fma(y, r, vec_set1(1.0f));
+	memcpy(&exponent, &shifted, sizeof(exponent));
+	exponent = (exponent - (0x4b400000 - 127)) << 23;
+	memcpy(&power, &exponent, sizeof(power));
+	return y * power;
+}
+
+/* Add the bias to a vector of queries' scores, and hide keys. */
+INLINE void
+finish_scores(const attend_tile *t, int lane)
+{
+	const vec none = vec_set1(-INFINITY);
+	const vec last = vec_index() + vec_set1((float) (lane + t->diagonal) + 0.5f);
+
+	for (int64_t j = 0; j < t->keys; j++)
+	{
+		float *to = t->scores + j * KERNEL_COLUMNS + lane;
+		vec s = vec_load(to);
+
+		if (t->bias != NULL)
+			s += vec_load(t->bias + j * t->bias_stride + lane);
+		if (t->causal)
+			s = vec_pick_greater(last, vec_set1((float) j), s, none);
+		vec_store(to, t->hidden != NULL && t->hidden[j] != 0 ? none : s);
+	}
+}
+
+/* Not a number is passed over: its exponential will not be a number either. */
+INLINE vec
+greatest_scores(const attend_tile *t, int lane)
+{
+	const float *s = t->scores + lane;
+	vec even = vec_set1(-INFINITY), odd = even;
+	int64_t j = 0;
+
+	for (; j + 1 < t->keys; j += 2, s += 2 * KERNEL_COLUMNS)
+	{
+		even = vec_max(vec_load(s), even);
+		odd = vec_max(vec_load(s + KERNEL_COLUMNS), odd);
+	}
+	if (j < t->keys)
+		even = vec_max(vec_load(s), even);
+	return vec_max(even, odd);
+}
+
+#ifdef __AVX512BF16__
+
+/* a and b rounded: lane by lane a pair. */
+INLINE vec
+vec_pair(vec a, vec b)
+{
+	static const uint16_t order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+									   21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+									   11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+
+	return (vec) _mm512_permutexvar_epi16(_mm512_loadu_si512(order),
+										  (__m512i) _mm512_cvtne2ps_pbh(b, a));
+}
+
+/* exponentials() of pairs of keys; the sum is of what they are rounded to. */
+INLINE vec
+exponentials_of_pairs(const attend_tile *t, int lane, vec base)
+{
+	const __m512bh ones = (__m512bh) _mm512_set1_epi16(0x3f80);
+	vec sum = vec_set1(0.0f);
+
+	for (int64_t j = 0; j < t->keys; j += 2)
+	{
+		const float *s = t->scores + j * KERNEL_COLUMNS + lane;
+		vec a = vec_exp2(true, vec_load(s) - base), b = vec_set1(0.0f);
+
+		if (j + 1 < t->keys)
+			b = vec_exp2(true, vec_load(s + KERNEL_COLUMNS) - base);
+		a = vec_pair(a, b);
+		sum = _mm512_dpbf16_ps(sum, (__m512bh) a, ones);
+		vec_store(t->scores + j / 2 * KERNEL_COLUMNS + lane, a);
+	}
+	return sum;
+}
+
+#endif
+
+/* Scores become 2^(score - base), in the form that values are multiplied in; their sum. */
+INLINE vec
+exponentials(const attend_form form, const attend_tile *t, int lane, vec base)
+{
+	vec sum = vec_set1(0.0f);
+
+#ifdef __AVX512BF16__
+	if (form == ATTEND_PAIRS)
+		return exponentials_of_pairs(t, lane, base);
+#endif
+	for (int64_t j = 0; j < t->keys; j++)
+	{
+		float *s = t->scores + j * KERNEL_COLUMNS + lane;
+		vec e = vec_exp2(form != ATTEND_F32, vec_load(s) - base);
+
+		if (form == ATTEND_ROUNDED)
+		{
+			vec_bits bits = vec_round_bf16(e);
+
+			memcpy(&e, &bits, sizeof(e));
+		}
+		sum += e;
+		vec_store(s, e);
+	}
+	return sum;
+}
+
+/*
+ * Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", a block at a time;
+ * correction[query]: what earlier sums are multiplied by.
+ */
+INLINE void
+softmax_lanes(const attend_form form, const attend_tile *t, float *correction)
+{
+	const vec none = vec_set1(-INFINITY), zero = vec_set1(0.0f);
+
+	for (int lane = 0; lane < t->queries; lane += VEC_WIDTH)
+	{
+		vec before = t->first ? none : vec_load(t->maximum + lane), greatest, base, sum;
+
+		if (t->bias != NULL || t->hidden != NULL || t->causal)
+			finish_scores(t, lane);
+		greatest = vec_max(greatest_scores(t, lane), before);
+		/* a query that has seen nothing yet has no maximum to subtract */
+		base = vec_pick_greater(greatest, none, greatest, zero);
+		sum = exponentials(form, t, lane, base);
+		if (!t->first)
+		{
+			vec factor = vec_exp2(form != ATTEND_F32, before - base);
+
+			vec_store(correction + lane, factor);
+			sum = vec_fma(vec_load(t->sum + lane), factor, sum);
+		}
+		vec_store(t->maximum + lane, greatest);
+		vec_store(t->sum + lane, sum);
+	}
+}
+
+/* ---- Tiles ---- */
+
+static void
+multiply_values(const attend_tile *t, const float *correction)
+{
+	const vec zero = vec_set1(0.0f);
+	float factor[KERNEL_COLUMNS];
+	bool pairs = t->form == ATTEND_PAIRS, last = t->y != NULL;
+	attend_product p = {
+		.steps = pairs ? (t->keys + 1) / 2 : t->keys,
+		.a = t->scores,
+		.a_row = 1,
+		.a_step = KERNEL_COLUMNS,
+		.b = t->v,
+		.b_step = t->v_stride,
+		.correction = t->first ? NULL : correction,
+		.before = t->result,
+		.before_stride = t->result_stride,
+		.factor = last ? factor : NULL,
+		.c = last ? t->y : t->result,
+		.c_stride = last ? t->y_stride : t->result_stride,
+	};
+
+	if (last)
+		for (int lane = 0; lane < t->queries; lane += VEC_WIDTH)
+		{
+			vec sum = vec_load(t->sum + lane);
+
+			vec_store(factor + lane, vec_pick_greater(sum, zero, vec_set1(1.0f) / sum, zero));
+		}
+	if (pairs)
+		multiply_pairs(&p, t->queries, last ? t->head_dim : t->result_stride);
+	else
+		multiply_floats(&p, t->queries, last ? t->head_dim : t->result_stride);
+}
+
+static void
+run_attend_tile(const attend_tile *t)
+{
+	float correction[KERNEL_COLUMNS];
+	attend_product scores = {
+		.steps = t->form == ATTEND_PAIRS ? (t->head_dim + 1) / 2 : t->head_dim,
+		.a = t->k,
+		.a_row = t->k_stride,
+		.a_step = 1,
+		.b = t->q,
+		.b_step = KERNEL_COLUMNS,
+		.c = t->scores,
+		.c_stride = KERNEL_COLUMNS,
+	};
+	int64_t lanes = (t->queries + VEC_WIDTH - 1) / VEC_WIDTH * VEC_WIDTH;
+
+	switch (t->form)
+	{
+		case ATTEND_F32:
+			multiply_floats(&scores, t->keys, lanes);
+			softmax_lanes(ATTEND_F32, t, correction);
+			break;
+		case ATTEND_ROUNDED:
+			multiply_floats(&scores, t->keys, lanes);
+			softmax_lanes(ATTEND_ROUNDED, t, correction);
+			break;
+		case ATTEND_PAIRS:
+			multiply_pairs(&scores, t->keys, lanes);
+			softmax_lanes(ATTEND_PAIRS, t, correction);
+			break;
+	}
+	multiply_values(t, correction);
+}
+
+/* ---- Packing ---- */
+
+static void
+pack_attend_keys(attend_form form, int64_t keys, int64_t n, const float *from, int64_t stride,
+				 float *to, int64_t to_stride)
+{
+	for (int64_t j = 0; j < keys; j++, from += stride, to += to_stride)
+	{
+		if (form == ATTEND_F32)
+			memcpy(to, from, (size_t) n * sizeof(float));
+		else if (form == ATTEND_ROUNDED)
+			round_bf16(from, to, n);
+		else
+		{
+			to_bf16(from, (uint16_t *) to, n);
+			if (n % 2 != 0)
+				((uint16_t *) to)[n] = 0;
+		}
+	}
+}
+
+static void
+pack_attend_values(attend_form form, int64_t keys, int64_t n, const float *from, int64_t stride,
+				   float *to, int64_t to_stride)
+{
+#ifdef __AVX512BF16__
+	if (form == ATTEND_PAIRS)
+	{
+		for (int64_t j = 0; j < keys; j += 2, from += 2 * stride, to += to_stride)
+			for (int64_t i = 0; i < n; i += VEC_WIDTH)
+			{
+				vec a = vec_load_up_to(from + i, n - i), b = vec_set1(0.0f);
+
+				if (j + 1 < keys)
+					b = vec_load_up_to(from + stride + i, n - i);
+				vec_store(to + i, vec_pair(a, b));
+			}
+		return;
+	}
+#endif
+	for (int64_t j = 0; j < keys; j++, from += stride, to += to_stride)
+	{
+		if (form == ATTEND_ROUNDED)
+			round_bf16(from, to, n);
+		else
+			memcpy(to, from, (size_t) n * sizeof(float));
+		if (n < to_stride)
+			memset(to + n, 0, (size_t) (to_stride - n) * sizeof(float));
+	}
+}
+
+#if VEC_WIDTH == 16
+
+/* Rows become columns. */
+INLINE void
+transpose_vectors(vec x[16])
+{
+	vec y[16];
+
+	UNROLL
+	for (int i = 0; i < 16; i += 2)
+	{
+		y[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+		y[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+	}
+	UNROLL
+	for (int i = 0; i < 16; i += 4)
+		for (int j = 0; j < 2; j++)
+		{
+			__m512d a = (__m512d) y[i + j], b = (__m512d) y[i + j + 2];
+
+			x[i + 2 * j] = (vec) _mm512_unpacklo_pd(a, b);
+			x[i + 2 * j + 1] = (vec) _mm512_unpackhi_pd(a, b);
+		}
+	/* x[i + j] has column j of each quarter, of the rows i .. i + 3 */
+	UNROLL
+	for (int j = 0; j < 4; j++)
+	{
+		y[j] = _mm512_shuffle_f32x4(x[j], x[j + 4], 0x88);
+		y[j + 4] = _mm512_shuffle_f32x4(x[j], x[j + 4], 0xdd);
+		y[j + 8] = _mm512_shuffle_f32x4(x[j + 8], x[j + 12], 0x88);
+		y[j + 12] = _mm512_shuffle_f32x4(x[j + 8], x[j + 12], 0xdd);
+	}
+	UNROLL
+	for (int j = 0; j < 4; j++)
+	{
+		x[j] = _mm512_shuffle_f32x4(y[j], y[j + 8], 0x88);
+		x[j + 4] = _mm512_shuffle_f32x4(y[j + 4], y[j + 12], 0x88);
+		x[j + 8] = _mm512_shuffle_f32x4(y[j], y[j + 8], 0xdd);
+		x[j + 12] = _mm512_shuffle_f32x4(y[j + 4], y[j + 12], 0xdd);
+	}
+}
+
+/* Up to 16 elements of a query in the form that keys are multiplied in. */
+INLINE vec
+load_query(const attend_form form, const float *from, int64_t left, vec factor)
+{
+	vec x = vec_load_up_to(from, left) * factor;
+
+#ifdef __AVX512BF16__
+	if (form == ATTEND_PAIRS)
+	{
+		vec y = vec_set1(0.0f);
+
+		if (left > 16)
+			y = vec_load_up_to(from + 16, left - 16) * factor;
+		return (vec) _mm512_cvtne2ps_pbh(y, x);
+	}
+#endif
+	if (form == ATTEND_ROUNDED)
+	{
+		vec_bits bits = vec_round_bf16(x);
+
+		memcpy(&x, &bits, sizeof(x));
+	}
+	return x;
+}
+
+INLINE void
+pack_queries_of(const attend_form form, int queries, int64_t n, float factor, const float *from,
+				int64_t stride, float *panel)
+{
+	int64_t width = form == ATTEND_PAIRS ? 32 : 16, steps = form == ATTEND_PAIRS ? (n + 1) / 2 : n;
+
+	for (int lane = 0; lane < queries; lane += 16)
+		for (int64_t i = 0, step = 0; i < n; i += width, step += 16)
+		{
+			float *to = panel + step * KERNEL_COLUMNS + lane;
+			int64_t count = steps - step < 16 ? steps - step : 16;
+			vec x[16];
+
+			UNROLL
+			for (int r = 0; r < 16; r++)
+			{
+				x[r] = vec_set1(0.0f);
+				if (lane + r < queries)
+					x[r] =
+						load_query(form, from + (lane + r) * stride + i, n - i, vec_set1(factor));
+			}
+			transpose_vectors(x);
+			UNROLL
+			for (int j = 0; j < 16; j++)
+				if (j < count)
+					vec_store(to + j * KERNEL_COLUMNS, x[j]);
+		}
+}
+
+#endif
+
+static void
+pack_attend_queries(attend_form form, int queries, int64_t n, float factor, const float *from,
+					int64_t stride, float *panel)
+{
+#if VEC_WIDTH == 16
+	if (form == ATTEND_F32)
+		pack_queries_of(ATTEND_F32, queries, n, factor, from, stride, panel);
+	else if (form == ATTEND_ROUNDED)
+		pack_queries_of(ATTEND_ROUNDED, queries, n, factor, from, stride, panel);
+	else
+		pack_queries_of(ATTEND_PAIRS, queries, n, factor, from, stride, panel);
+#else
+	pack(n, queries, from, stride, panel);
+	for (int64_t i = 0; i < n * KERNEL_COLUMNS; i += VEC_WIDTH)
+		vec_store(panel + i, vec_load(panel + i) * vec_set1(factor));
+	if (form != ATTEND_F32)
+		round_bf16(panel, panel, n * KERNEL_COLUMNS);
+#endif
 }
 
 #endif

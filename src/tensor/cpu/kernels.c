@@ -58,7 +58,8 @@ const kernels KERNELS = {
 	.take_row = take_row,
 	.layer_norm = layer_norm,
 	.rms_norm = rms_norm,
-	.softmax = softmax,
-	.accumulate = accumulate,
-	.scale = scale,
+	.attend = run_attend_tile,
+	.pack_attend_queries = pack_attend_queries,
+	.pack_attend_keys = pack_attend_keys,
+	.pack_attend_values = pack_attend_values,
 };

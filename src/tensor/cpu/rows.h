@@ -153,11 +153,4 @@ rms_norm(const norm_rows *norm, const float *x, const float *residual, float *y)
 	scale_row(norm, 0.0f, 1.0f / sqrtf(mean_square + norm->eps), y);
 }
 
-static void
-scale(float factor, const float *x, float *y, int64_t count)
-{
-	for (int64_t i = 0; i < count; i += VEC_WIDTH)
-		vec_store_up_to(y + i, vec_load_up_to(x + i, count - i) * vec_set1(factor), count - i);
-}
-
 #endif
