@@ -35,8 +35,12 @@ struct arena
 	arena_block *first;
 	arena_block *current;	/* where the next allocation is tried; NULL before the first */
 	arena_cleanup *cleanup; /* newest first */
-	size_t limit;			/* 0: none */
 	size_t bytes;			/* handed out now */
+	arena *scratch;			/* NULL until it is asked for, and in a scratch */
+	arena *owner;			/* of a scratch: whose it is; else NULL */
+
+	/* Of both together; not used in a scratch. */
+	size_t limit; /* 0: none */
 	size_t peak;
 };
 
@@ -68,6 +72,7 @@ arena_destroy(arena *a)
 	if (a == NULL)
 		return;
 	run_cleanups(a, NULL);
+	arena_destroy(a->scratch);
 	for (arena_block *b = a->first, *next; b != NULL; b = next)
 	{
 		next = b->next;
@@ -109,6 +114,33 @@ add_block(arena *a, size_t size)
 	return b;
 }
 
+/* Whose limit and peak count. */
+static arena *
+owner_of(arena *a)
+{
+	return a->owner != NULL ? a->owner : a;
+}
+
+static bool
+is_within_limit(arena *a, size_t size)
+{
+	const arena *owner = owner_of(a);
+	size_t used = arena_used(owner);
+
+	return owner->limit == 0 ||
+		   (size <= owner->limit && used <= owner->limit && size <= owner->limit - used);
+}
+
+static void
+count_bytes(arena *a, size_t size)
+{
+	arena *owner = owner_of(a);
+
+	a->bytes += size;
+	if (arena_used(owner) > owner->peak)
+		owner->peak = arena_used(owner);
+}
+
 void *
 arena_alloc(arena *a, size_t size)
 {
@@ -120,9 +152,8 @@ arena_alloc(arena *a, size_t size)
 	size = (size + ARENA_ALIGNMENT - 1) & ~(size_t) (ARENA_ALIGNMENT - 1);
 	if (size == 0)
 		size = ARENA_ALIGNMENT;
-	if (a->limit != 0 && (size > a->limit || a->bytes > a->limit - size))
+	if (!is_within_limit(a, size))
 		return NULL;
-
 	b = a->current != NULL ? a->current : a->first;
 	while (b != NULL && b->size - b->used < size)
 		b = b->next;
@@ -133,9 +164,7 @@ arena_alloc(arena *a, size_t size)
 	a->current = b;
 	p = b->data + b->used;
 	b->used += size;
-	a->bytes += size;
-	if (a->bytes > a->peak)
-		a->peak = a->bytes;
+	count_bytes(a, size);
 	return p;
 }
 
@@ -176,6 +205,14 @@ arena_restore(arena *a, arena_mark mark)
 	a->bytes = mark.bytes;
 }
 
+arena *
+arena_scratch(arena *a)
+{
+	if (a->scratch == NULL && (a->scratch = arena_create(0)) != NULL)
+		a->scratch->owner = a;
+	return a->scratch;
+}
+
 void
 arena_trim(arena *a, size_t keep)
 {
@@ -195,12 +232,14 @@ arena_trim(arena *a, size_t keep)
 		kept += b->size;
 		link = &b->next;
 	}
+	if (a->scratch != NULL)
+		arena_trim(a->scratch, kept < keep ? keep - kept : 0);
 }
 
 size_t
 arena_used(const arena *a)
 {
-	return a->bytes;
+	return a->bytes + (a->scratch != NULL ? a->scratch->bytes : 0);
 }
 
 size_t
@@ -212,7 +251,7 @@ arena_peak(const arena *a)
 void
 arena_reset_peak(arena *a)
 {
-	a->peak = a->bytes;
+	a->peak = arena_used(a);
 }
 
 void

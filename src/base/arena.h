@@ -6,6 +6,10 @@
  * so that a loop of "mark, run a layer, release" allocates nothing after its
  * first turn.  An arena belongs to one thread at a time.
  *
+ * What a function works with and what it returns end at different times, and an
+ * arena ends only its newest first.  So an arena has a scratch beside it: results
+ * go into the one, working memory into the other, which is rolled back.
+ *
  * SPDX-License-Identifier: PostgreSQL
  */
 #ifndef TFM_BASE_ARENA_H
@@ -42,6 +46,13 @@ extern bool arena_on_release(arena *a, void (*function)(void *), void *argument)
 /* Where the arena stands, and back to it: what was allocated since is gone. */
 extern arena_mark arena_save(const arena *a);
 extern void arena_restore(arena *a, arena_mark mark);
+
+/*
+ * The scratch of an arena: an arena of its own, made at the first call and kept.  It ends with the
+ * other, is trimmed with it, and what it hands out counts there.  Who takes from it rolls it back
+ * before returning.  NULL if memory is out.
+ */
+extern arena *arena_scratch(arena *a);
 
 /* Give blocks beyond keep bytes that nothing uses back to the system. */
 extern void arena_trim(arena *a, size_t keep);

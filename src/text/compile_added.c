@@ -288,15 +288,18 @@ tok_compile_added(tok_compiler *compiler, json added_tokens)
 	added_list list = {
 		.compiler = compiler,
 		.next_id = compiler->model_size,
-		.work = {.context = compiler->context},
 	};
-	bool ok = tok_resolve_components(compiler->context, TOK_SECTION_NORMALIZERS, normalizers->data,
-									 normalizers->length, &list.normalizers) &&
-			  read_entries(&list, added_tokens) && group_entries(&list) && assign_ids(&list) &&
-			  settle_owners(&list) && write_entries(&list) &&
-			  build_matcher(&list, false, TOK_SECTION_ADDED_RAW) &&
-			  build_matcher(&list, true, TOK_SECTION_ADDED_NORMALIZED);
+	bool ok;
 
-	tok_work_release(&list.work);
+	if (!tok_work_begin(&list.work, compiler->context))
+		return false;
+	ok = tok_resolve_components(compiler->context, TOK_SECTION_NORMALIZERS, normalizers->data,
+								normalizers->length, &list.normalizers) &&
+		 read_entries(&list, added_tokens) && group_entries(&list) && assign_ids(&list) &&
+		 settle_owners(&list) && write_entries(&list) &&
+		 build_matcher(&list, false, TOK_SECTION_ADDED_RAW) &&
+		 build_matcher(&list, true, TOK_SECTION_ADDED_NORMALIZED);
+
+	tok_work_end(&list.work);
 	return ok;
 }

@@ -9,7 +9,6 @@
  */
 #include "text/pipeline.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -22,10 +21,9 @@ number_characters(tok_work *work, tfm_text text)
 {
 	int32_t character = -1;
 
-	free(work->characters);
-	work->characters = malloc(text.length * sizeof(int32_t) + 1);
+	work->characters = tok_work_alloc(work, text.length * sizeof(int32_t));
 	if (work->characters == NULL)
-		return tfm_fail(work->context, TFM_OUT_OF_MEMORY, "out of memory while tokenizing");
+		return false;
 	for (size_t i = 0; i < text.length; i++)
 	{
 		character += ((unsigned char) text.data[i] & 0xC0) != 0x80;
@@ -208,7 +206,6 @@ tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
 	bool offsets = (options->want & TOK_WANT_OFFSETS) != 0;
 	bool trims = (tokenizer->settings->layout_flags & TOK_LAYOUT_TRIM) != 0;
 	tok_work work = {
-		.context = context,
 		.tokenizer = tokenizer,
 		.string = {.keeps_sources = offsets},
 		.next = {.keeps_sources = offsets},
@@ -225,7 +222,9 @@ tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
 		options->max_length >= tok_added_count(tokenizer, second != NULL) && second == NULL &&
 		options->direction == TOK_TRUNCATE_RIGHT && (options->want & TOK_WANT_OVERFLOWING) == 0)
 		work.wanted = (size_t) options->max_length + 1;
+	if (!tok_work_begin(&work, context))
+		return false;
 	ok = encode(&work, first, second, options, encoding);
-	tok_work_release(&work);
+	tok_work_end(&work);
 	return ok;
 }

@@ -8,8 +8,6 @@
  */
 #include "text/normalize.h"
 
-#include <stdlib.h>
-
 #include "base/utf8.h"
 #include "text/unicode.h"
 
@@ -275,13 +273,12 @@ compose_string(tok_work *work, bool compatible)
 		.emit = compose_next,
 		.argument = &c,
 	};
-	bool ok = tok_each_character(work, feed_decomposer, &d) && tok_decomposer_flush(&d) &&
-			  finish_starter(&c);
 
-	free(c.between.items);
-	if (ok)
-		tok_swap_strings(work);
-	return ok;
+	if (!tok_each_character(work, feed_decomposer, &d) || !tok_decomposer_flush(&d) ||
+		!finish_starter(&c))
+		return false;
+	tok_swap_strings(work);
+	return true;
 }
 
 static bool

@@ -77,10 +77,12 @@ typedef struct tok_marks
 	size_t capacity;
 } tok_marks;
 
-/* What one tok_encode works with; everything in it is freed by tok_work_release. */
+/* What one tok_encode works with; all arrays are in the scratch, which tok_work_end rolls back. */
 typedef struct tok_work
 {
 	tfm_context *context;
+	arena *scratch;
+	arena_mark mark; /* of the scratch, as it was before */
 	const tok_tokenizer *tokenizer;
 	tok_string string; /* the text as normalised so far */
 	tok_string next;   /* where a step writes to, before the two are swapped */
@@ -286,8 +288,13 @@ extern const char *tok_string_at(const tok_tokenizer *tokenizer, uint32_t offset
 extern bool tok_resolve_components(tfm_context *context, tok_section section, const void *bytes,
 								   size_t length, tok_components *components);
 
-/* work.c: growing the parts of the work; false with an error recorded. */
-extern void tok_work_release(tok_work *work);
+/*
+ * work.c: taking and giving back the scratch of the context's arena, growing the parts of the work;
+ * false with an error recorded.  A work that has begun ends, in success or not.
+ */
+extern bool tok_work_begin(tok_work *work, tfm_context *context);
+extern void tok_work_end(tok_work *work);
+extern void *tok_work_alloc(tok_work *work, size_t size); /* NULL on failure */
 extern bool tok_reserve_string(tok_work *work, tok_string *string, size_t more);
 extern bool tok_reserve_spans(tok_work *work, tok_spans *spans, size_t more);
 extern bool tok_reserve_pieces(tok_work *work, size_t more);

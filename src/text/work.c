@@ -2,13 +2,14 @@
  * work.c
  *	  The growing arrays that one encoding works with.
  *
- * They are malloc'ed, not in the arena, so that a text leaves nothing behind but its tokens.
+ * They lie in the scratch of the context's arena, so that a text leaves nothing behind but its
+ * tokens, and the next one finds the memory there.  An array that grows is copied; what it was stays
+ * until the end of the encoding, and is less than what it becomes.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "text/pipeline.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -16,20 +17,32 @@
 /* Spans count bytes in 32 bits. */
 #define STRING_MAX ((size_t) INT32_MAX)
 
-void
-tok_work_release(tok_work *work)
+bool
+tok_work_begin(tok_work *work, tfm_context *context)
 {
-	free(work->string.bytes);
-	free(work->string.sources);
-	free(work->next.bytes);
-	free(work->next.sources);
-	free(work->spans.items);
-	free(work->next_spans.items);
-	free(work->raw.items);
-	free(work->characters);
-	free(work->pieces.items);
-	free(work->marks.items);
-	free(work->unsorted.items);
+	work->context = context;
+	work->scratch = arena_scratch(context->arena);
+	if (work->scratch == NULL)
+		return tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory while tokenizing");
+	work->mark = arena_save(work->scratch);
+	return true;
+}
+
+void
+tok_work_end(tok_work *work)
+{
+	arena_restore(work->scratch, work->mark);
+}
+
+void *
+tok_work_alloc(tok_work *work, size_t size)
+{
+	void *p = arena_alloc(work->scratch, size);
+
+	if (p == NULL)
+		tfm_fail(work->context, TFM_OUT_OF_MEMORY, "out of memory while tokenizing (%zu bytes)",
+				 size);
+	return p;
 }
 
 /* Grow an array of items; on success it has room for more than *capacity was. */
@@ -45,10 +58,11 @@ grow(tok_work *work, void *items, size_t *capacity, size_t wanted, size_t item_s
 		room = wanted;
 	if (!size_multiply(room, item_size, &bytes))
 		return tfm_fail(work->context, TFM_OUT_OF_MEMORY, "out of memory");
-	larger = realloc(*array, bytes);
+	larger = tok_work_alloc(work, bytes);
 	if (larger == NULL)
-		return tfm_fail(work->context, TFM_OUT_OF_MEMORY,
-						"out of memory while tokenizing (%zu bytes)", bytes);
+		return false;
+	if (*capacity > 0)
+		memcpy(larger, *array, *capacity * item_size);
 	*array = larger;
 	*capacity = room;
 	return true;

@@ -89,6 +89,33 @@ arena_reuses_its_blocks(void **state)
 	arena_destroy(a);
 }
 
+/* A scratch is rolled back by itself, and counts with its owner. */
+static void
+arena_has_a_scratch(void **state)
+{
+	arena *a = arena_create(100000), *side = arena_scratch(a);
+	arena_mark mark = arena_save(side);
+	char *result;
+
+	(void) state;
+	assert_ptr_equal(arena_scratch(a), side);
+	assert_non_null(arena_alloc(side, 6400));
+	result = memset(arena_alloc(a, 640), 1, 640);
+	assert_int_equal(arena_used(a), 7040);
+	assert_null(arena_alloc(side, 93000));
+	assert_null(arena_alloc(a, 93000));
+	arena_restore(side, mark);
+	assert_int_equal(arena_used(a), 640);
+	assert_int_equal(arena_peak(a), 7040);
+	memset(arena_alloc(side, 6400), 2, 6400);
+	assert_int_equal(result[0] + result[639], 2);
+	arena_restore(side, mark);
+	arena_reset_peak(a);
+	assert_int_equal(arena_peak(a), 640);
+	assert_non_null(arena_alloc(side, 99000));
+	arena_destroy(a);
+}
+
 static char cleanups[8];
 
 static void
@@ -453,6 +480,7 @@ main(void)
 		cmocka_unit_test(arena_gives_aligned_memory),
 		cmocka_unit_test(arena_keeps_its_limit),
 		cmocka_unit_test(arena_reuses_its_blocks),
+		cmocka_unit_test(arena_has_a_scratch),
 		cmocka_unit_test(arena_cleans_up_newest_first),
 		scratch_test(first_error_stays),
 		scratch_test(long_messages_end_at_a_character),

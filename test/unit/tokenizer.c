@@ -357,8 +357,9 @@ append_block(tfm_context *context, buffer *b, uint32_t first, uint32_t count)
 static void
 run_stages(tfm_context *context, const tok_tokenizer *tokenizer, const buffer *text, buffer *out)
 {
-	tok_work work = {.context = context, .tokenizer = tokenizer};
+	tok_work work = {.tokenizer = tokenizer};
 
+	assert_true(tok_work_begin(&work, context));
 	assert_true(tok_reserve_string(&work, &work.string, text->length));
 	memcpy(work.string.bytes, text->data, text->length);
 	work.string.length = text->length;
@@ -375,7 +376,7 @@ run_stages(tfm_context *context, const tok_tokenizer *tokenizer, const buffer *t
 			buffer_append(context, out, "|", 1);
 		buffer_append(context, out, work.string.bytes + span.start, span.end - span.start);
 	}
-	tok_work_release(&work);
+	tok_work_end(&work);
 }
 
 static void
