@@ -49,8 +49,9 @@ encoder_finish_config(encoder_config *c, int64_t position_offset)
 	c->embedding.norm_eps = c->norm_eps;
 }
 
+/* Attention, and the residual connection and norm after it. */
 static tensor
-encode_layer(nn_model *m, tensor x, const encoder_config *c, const attention *how)
+attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *how)
 {
 	const encoder_names *names = c->names;
 	const char *const projections[] = {names->query, names->key, names->value};
@@ -58,13 +59,30 @@ encode_layer(nn_model *m, tensor x, const encoder_config *c, const attention *ho
 
 	linear_parts(m, x, 3, projections, qkv);
 	a = attend(m, qkv[0], qkv[1], qkv[2], how);
-	x = linear(m, a, names->attention_output, .residual = x, .norm = names->attention_norm,
-			   .norm_eps = c->norm_eps);
+	return linear(m, a, names->attention_output, .residual = x, .replace = true,
+				  .norm = names->attention_norm, .norm_eps = c->norm_eps);
+}
 
-	a = linear(m, x, names->intermediate, .columns = c->intermediate_size,
-			   .activation = c->activation);
+static tensor
+feed_forward(nn_model *m, tensor x, const encoder_config *c)
+{
+	const encoder_names *names = c->names;
+	tensor a = linear(m, x, names->intermediate, .columns = c->intermediate_size,
+					  .activation = c->activation);
+
 	return linear(m, a, names->output, .columns = c->common.hidden_size, .residual = x,
-				  .norm = names->output_norm, .norm_eps = c->norm_eps);
+				  .replace = true, .norm = names->output_norm, .norm_eps = c->norm_eps);
+}
+
+/* Each half ends what it allocated: a batch's memory is that of the larger one. */
+static tensor
+encode_layer(nn_model *m, tensor x, const encoder_config *c, const attention *how)
+{
+	nn_scope half = nn_begin(m);
+
+	x = nn_leave(m, half, x, attend_to_self(m, x, c, how));
+	half = nn_begin(m);
+	return nn_leave(m, half, x, feed_forward(m, x, c));
 }
 
 tensor

@@ -81,7 +81,7 @@ make_part(nn_model *m, tensor x, const char *name, const linear_options *options
 	part.dtype = w->dtype;
 	part.n = w->shape[0];
 	part.bias = linear_bias(m, name, options->bias, part.n);
-	*y = nn_matrix(m, x.shape[0], part.n);
+	*y = options->replace ? options->residual : nn_matrix(m, x.shape[0], part.n);
 	part.y = y->data;
 	return part;
 }
@@ -104,7 +104,7 @@ nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options
 		return (tensor) {0};
 	o.parts[0] = make_part(m, x, name, options, &y);
 	if (options->residual.rank != 0 && !tfm_failed(m->context) &&
-		(options->residual.shape[0] != x.shape[0] || options->residual.shape[1] != y.shape[1]))
+		(options->residual.shape[0] != x.shape[0] || options->residual.shape[1] != o.parts[0].n))
 		return fail_shape(m, name);
 	if (options->norm != NULL)
 	{

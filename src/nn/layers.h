@@ -19,6 +19,7 @@ typedef struct linear_options
 {
 	op_activation activation; /* of the sum; none by default */
 	tensor residual;		  /* [rows, n], added after the activation; none if empty */
+	bool replace;			  /* the result takes the place of residual */
 	const char *tied;		  /* "<tied>.weight" is taken if "<name>.weight" is absent */
 	const char *bias;		  /* whole name of the bias to take if "<name>.bias" is absent */
 	int64_t columns;		  /* n, as the configuration says; 0: as x has */

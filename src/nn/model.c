@@ -12,13 +12,19 @@
 #include "base/size.h"
 
 nn_scope
-nn_enter(nn_model *m, const char *name, ...)
+nn_begin(nn_model *m)
 {
-	nn_scope scope = {
+	return (nn_scope) {
 		.length = strlen(m->scope),
 		.bytes = m->bytes,
 		.mark = arena_save(m->context->arena),
 	};
+}
+
+nn_scope
+nn_enter(nn_model *m, const char *name, ...)
+{
+	nn_scope scope = nn_begin(m);
 	size_t room = sizeof(m->scope) - scope.length;
 	va_list arguments;
 	int n;
@@ -37,7 +43,7 @@ tensor
 nn_leave(nn_model *m, nn_scope scope, tensor input, tensor result)
 {
 	m->scope[scope.length] = '\0';
-	if (nn_live(m))
+	if (nn_live(m) && result.data != input.data)
 		memcpy(input.data, result.data, (size_t) tensor_count(&input) * sizeof(float));
 	/* What was emitted inside holds the layer's memory; what a dry run asked for is kept, too. */
 	if (!m->dry && !m->batch->output_hidden_states)

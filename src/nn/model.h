@@ -84,12 +84,15 @@ typedef struct nn_scope
 	arena_mark mark;
 } nn_scope;
 
-/* Add a prefix to all names and begin a layer's memory; name is formatted as by printf, "layer.%d". */
+/* Begin the memory of a part of a layer. */
+extern nn_scope nn_begin(nn_model *m);
+
+/* The same, and add a prefix to all names; name is formatted as by printf, "layer.%d". */
 extern nn_scope nn_enter(nn_model *m, const char *name, ...) TFM_PRINTF(2, 3);
 
 /*
- * End a layer: its result takes the place of its input, which has the same shape, and all memory
- * taken since nn_enter is free.  Returns input's tensor.
+ * End a layer or a part: its result takes the place of its input, which has the same shape, and all
+ * memory taken since it began is free.  Returns input's tensor.
  */
 extern tensor nn_leave(nn_model *m, nn_scope scope, tensor input, tensor result);
 
