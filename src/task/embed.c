@@ -10,13 +10,16 @@
  */
 #include "task/embed.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/loaded.h"
 
-/* Tokens of a batch: enough for the kernels' tiles, few enough for the second-level caches. */
-#define BATCH_TOKENS 2048
+/*
+ * Tokens of a batch: enough to read the weights once for many rows and to give each thread its
+ * tiles, few enough that a layer's tensors, which take some kilobytes a token, stay in the caches and
+ * a session small.
+ */
+#define BATCH_TOKENS 512
 
 /* What the options and the model's files come to. */
 typedef struct plan
@@ -140,14 +143,36 @@ typedef struct item
 	run_sequence sequence;
 } item;
 
-static int
-compare_items(const void *a, const void *b)
+/*
+ * Order the items by length, the longest first, and those of one length as they came.  By counting:
+ * qsort of the C library allocates.
+ */
+static item *
+order_items(tfm_context *context, const item *items, size_t count)
 {
-	const item *x = a, *y = b;
+	item *ordered = tfm_alloc_array(context, count, sizeof(item));
+	size_t longest = 0, place = 0;
+	size_t *places; /* by length: where the next item of that length goes */
 
-	if (x->sequence.count != y->sequence.count)
-		return x->sequence.count > y->sequence.count ? -1 : 1;
-	return x->place < y->place ? -1 : x->place > y->place;
+	for (size_t i = 0; i < count; i++)
+		if ((size_t) items[i].sequence.count > longest)
+			longest = (size_t) items[i].sequence.count;
+	places = tfm_alloc_array(context, longest + 1, sizeof(size_t));
+	if (ordered == NULL || places == NULL)
+		return NULL;
+	memset(places, 0, (longest + 1) * sizeof(size_t));
+	for (size_t i = 0; i < count; i++)
+		places[items[i].sequence.count]++;
+	for (size_t length = longest + 1; length-- > 0;)
+	{
+		size_t here = places[length];
+
+		places[length] = place;
+		place += here;
+	}
+	for (size_t i = 0; i < count; i++)
+		ordered[places[items[i].sequence.count]++] = items[i];
+	return ordered;
 }
 
 static item *
@@ -162,9 +187,7 @@ tokenize_texts(tfm_context *context, const run_model *model, const plan *p, cons
 		if (tfm_stopped(context) || !tokenize_text(context, model, p, texts[i], &items[i].sequence))
 			return NULL;
 	}
-	if (items != NULL && count > 1)
-		qsort(items, count, sizeof(item), compare_items);
-	return items;
+	return items == NULL || count < 2 ? items : order_items(context, items, count);
 }
 
 /* ---- Batches ---- */

@@ -1,12 +1,14 @@
 /*
  * runtime.c
  *	  From a checkpoint to an embedding with memory that runs out at any moment, by malloc and by the
- *	  arena's limit; and configurations that do not fit their weights.
+ *	  arena's limit; that no call but the first takes any; and configurations that do not fit their
+ *	  weights.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "runtime/model.h"
 
+#include "base/threads.h"
 #include "checkpoint/fingerprint.h"
 #include "oom.h"
 #include "scratch.h"
@@ -66,6 +68,50 @@ memory_runs_out_in_malloc(void **state)
 	assert_int_equal(oom_run_all(do_all, &w), TFM_OK);
 	w.dtype = DTYPE_I8;
 	assert_int_equal(oom_run_all(do_all, &w), TFM_OK);
+}
+
+/* Allocations of the calls that a session makes again and again. */
+static long
+count_allocations(tfm_context *context, const run_model *model)
+{
+	const tfm_text texts[] = {TEXT("a query"), TEXT("caf\u00e9 [MASK] a longer one, and then"),
+							  TEXT("")};
+	const embed_options prompted = {.normalize = -1, .prompt = "query: "};
+	arena_mark mark = arena_save(context->arena);
+	const long before = oom_countdown = 1000000;
+	float *embeddings;
+	int dimensions;
+	long after;
+
+	assert_true(task_embed(context, model, texts, 3, &EMBED_DEFAULTS, &dimensions, &embeddings));
+	assert_true(task_embed(context, model, texts, 1, &prompted, &dimensions, &embeddings));
+	after = oom_countdown;
+	oom_countdown = 0;
+	arena_restore(context->arena, mark);
+	return before - after;
+}
+
+static void
+embedding_again_allocates_nothing(void **state)
+{
+	scratch *s = *state;
+	char *image = scratch_path(s, "image");
+	run_model *model;
+
+	assert_true(run_compile(&s->context, golden_checkpoint(), image, NULL));
+	model = run_model_open(&s->context, image, COMPUTE_AUTO);
+	assert_non_null(model);
+	for (int threads = 1; threads <= 2; threads++)
+	{
+		s->context.threads = threads;
+		s->context.pool = threads_create(threads);
+		/* What compiling has left in the arena is given back: the first call finds none. */
+		arena_trim(s->context.arena, 0);
+		assert_true(count_allocations(&s->context, model) > 0);
+		assert_int_equal(count_allocations(&s->context, model), 0);
+		threads_destroy(s->context.pool);
+		s->context.pool = NULL;
+	}
 }
 
 static tfm_error_kind
@@ -181,6 +227,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(memory_runs_out_in_malloc, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(memory_runs_out_in_the_arena, scratch_setup,
 										scratch_teardown),
+		scratch_test(embedding_again_allocates_nothing),
 		cmocka_unit_test_setup_teardown(only_the_expected_content_is_compiled, scratch_setup,
 										scratch_teardown),
 		cmocka_unit_test_setup_teardown(shapes_must_fit_the_configuration, scratch_setup,
