@@ -7,6 +7,9 @@ import subprocess
 # kind: tokens of a text on average (they vary by a quarter), texts.
 KINDS = {"short": (16, 256), "medium": (64, 128), "long": (200, 64)}
 
+# What the tokenizers get, descriptions in a text, texts: names must not have blanks.
+TOKENIZED = {"lines": (1, 4000), "pages": (20, 1000)}
+
 
 def descriptions():
     """Descriptions of all known packages, or of the installed ones where no lists are kept."""
@@ -41,3 +44,19 @@ def make(tokenizer):
         texts.sort(key=lambda pair: pair[0])
         kinds[kind] = {"texts": [text for _, text in texts], "tokens": sum(n for n, _ in texts)}
     return kinds
+
+
+def unsorted(kind):
+    """The texts of a kind in no order, as they stand in a table: what "KIND-rows" holds."""
+    order = sorted(range(len(kind["texts"])), key=lambda i: (i * 7919) % 1009)
+    return {"texts": [kind["texts"][i] for i in order], "tokens": kind["tokens"]}
+
+
+def make_tokenized():
+    """{name: {"texts": texts for tokenizers}}"""
+    source = descriptions()
+    draw = random.Random(2)
+    return {
+        name: {"texts": [" ".join(draw.choices(source, k=joined)) for _ in range(count)]}
+        for name, (joined, count) in TOKENIZED.items()
+    }

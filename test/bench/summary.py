@@ -1,0 +1,121 @@
+"""The table at the end: what was asked of each, ours, the best of the others, and the ratio."""
+
+from bench import COMPUTED
+from results import Key, Ratio, ratio_of, short
+
+# What a dtype is measured against.
+RIVALS = {"f32": "onnxruntime f32", "bf16": "onnxruntime f32", "int8": "onnxruntime int8"}
+
+
+def compare(bench, what, key, peer, peers_what=None, peers_part=None):
+    """A row: both medians, and the median of the ratios of the rounds; None without ours."""
+    ours = bench.results.all.get(key)
+    if ours is None:
+        return None
+    part, place = peers_part or key.part, peers_what or key.what
+    other = bench.results.best(part, place, peer, key.threads)
+    ratio = ratio_of(ours, other) if other else None
+    theirs = f"{short(other.median)} {other.unit}, {peer}" if other else f"no {peer}"
+    return what, f"{short(ours.median)} {ours.unit}", theirs, ratio
+
+
+def embedding_rows(bench):
+    threads = bench.options.threads
+    for dtype, rival in RIVALS.items():
+        for kind in bench.kinds:
+            key = Key("embedding", kind, f"engine {dtype}", threads)
+            yield compare(bench, f"{dtype} embedding, {kind}", key, rival)
+    for dtype in COMPUTED:
+        for way, engine in (("rows", f"engine {dtype} rows"), ("arrays", f"engine {dtype}")):
+            for kind in bench.kinds:
+                key = Key("embedding", kind, f"sql {dtype} {way}", threads)
+                yield compare(bench, f"{dtype} SQL, {way}, {kind}", key, engine)
+
+
+def least_cosine(bench, peer):
+    """Over all kinds of texts; None if the peer was not compared."""
+    found = [
+        result.notes["cosine_least"]
+        for key, result in bench.results.all.items()
+        if key.peer == peer and "cosine_least" in result.notes
+    ]
+    return min(found, default=None)
+
+
+def cosine_rows(bench):
+    for dtype in COMPUTED[1:]:
+        ours = least_cosine(bench, f"engine {dtype}")
+        theirs = least_cosine(bench, RIVALS["int8"])
+        if ours is not None:
+            shown = f"{theirs:.4f}, {RIVALS['int8']}" if theirs and dtype == "int8" else ""
+            yield f"{dtype} least cosine to f32", f"{ours:.4f}", shown, None
+
+
+def latency_rows(bench):
+    for peer in ("engine", "sql"):
+        for dtype, rival in RIVALS.items():
+            key = Key("latency", "short", f"{peer} {dtype}", bench.options.threads)
+            yield compare(bench, f"{dtype} latency, {peer}", key, rival)
+
+
+def load_rows(bench):
+    for dtype in COMPUTED:
+        for what in ("new session", "first ever"):
+            key = Key("load", what, f"sql {dtype}", bench.options.threads)
+            yield compare(bench, f"{dtype} first answer, {what}", key, "pl/python", "new session")
+        key = Key("load", "open and first call", f"engine {dtype}", bench.options.threads)
+        yield compare(bench, f"{dtype} engine, open and first call", key, RIVALS[dtype])
+
+
+def memory_rows(bench):
+    for dtype in COMPUTED:
+        key = Key("memory", "8 sessions", f"sql {dtype}", bench.options.threads)
+        row = compare(bench, f"{dtype} memory of 8 sessions", key, "pl/python", "1 session")
+        if row:
+            notes = bench.results.all[key].notes
+            made_of = f" = {notes['image_size']} + 8 x {notes['each_without_image']}"
+            yield row[0], row[1] + made_of, row[2], row[3]
+
+
+def kernel_rows(bench):
+    """Of each type the kernel that comes nearest to its unit's peak."""
+    nearest = {}
+    for key, result in bench.results.all.items():
+        if key.part == "kernels" and "of_peak" in result.notes:
+            kind = f"{key.peer.split(' ', 1)[1]}, {key.what.split()[0]}"
+            found = nearest.get(kind)
+            if not found or result.notes["of_peak"] > found[1].notes["of_peak"]:
+                nearest[kind] = key, result
+    for kind, (key, result) in nearest.items():
+        peak = result.notes["peak"]
+        ratio = Ratio(result.median / peak, min(result.values) / peak, max(result.values) / peak)
+        ours = f"{short(result.median)} {result.unit}"
+        yield f"{kind} kernel, of its peak", ours, f"{short(peak)} {result.unit}, the unit", ratio
+
+
+def tokenizer_rows(bench):
+    for what in bench.tokenized:
+        key = Key("tokenizer", what, "engine", 1)
+        yield compare(bench, f"tokenizer, {what}", key, "tokenizers")
+
+
+def rows_of(bench):
+    for rows in (
+        embedding_rows,
+        cosine_rows,
+        latency_rows,
+        load_rows,
+        memory_rows,
+        tokenizer_rows,
+        kernel_rows,
+    ):
+        yield from filter(None, rows(bench))
+
+
+def print_summary(bench):
+    print(f"\nsummary, {bench.options.threads} threads")
+    print(f"{'what':<38}{'ours':<40}{'peer':<36}ratio (least-most)")
+    for what, ours, peer, ratio in rows_of(bench):
+        print(f"{what:<38}{ours:<40}{peer:<36}{ratio or ''}".rstrip())
+    for peer, why in bench.skipped.items():
+        print(f"left out: {peer}: {why}")
