@@ -2,14 +2,19 @@
  * kernels.c
  *	  Speed of the ops on one thread beside the processor's peak, measured in the same run.
  *
- * For each instruction set: a loop of nothing but multiply-adds, then linear layers and attention of
- * common shapes, in GFLOP/s and as a part of that peak.  Each figure is the best of some runs,
- * in time of the processor, so that what else the machine does counts little.
+ * usage: kernels [json] [<instruction set>]
+ *
+ * For each instruction set: loops of nothing but the instruction that multiplies and adds, then linear
+ * layers and attention of common shapes, in Gop/s and as a part of the peak of the unit that they run
+ * on, where there is one.  Each is measured some times, in time of the processor, so that what else
+ * the machine does counts little: the peak is the greatest of them, an op's figure the median.  With
+ * "json" a line for each, for part_kernels.py.  All sets that the machine has, or the one named.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "tensor/attend.h"
@@ -19,16 +24,32 @@
 #include "tensor/pack.h"
 
 #define RUNS 9
+#define LEAST_RUNS 3
 #define RUN_SECONDS 0.02
+#define MOST_SECONDS 0.5
+
+/* A loop that keeps one unit of the processor busy. */
+typedef struct unit
+{
+	const char *name;
+	double flops; /* of one run */
+	void (*run)(void);
+} unit;
 
 typedef struct bench
 {
 	tfm_context context;
+	bool json;
+	const char *dtype;			 /* as printed */
 	void (*run)(struct bench *); /* once */
+	const unit *unit;
 	op_linear_options linear;
 	op_attend_options attend;
 	op_norm_options norm;
 	double flops; /* of one run */
+	double peak;  /* of the unit that the op runs on, a second; 0: none is known */
+	int runs;
+	double rates[RUNS]; /* flops a second of each measurement, in order */
 } bench;
 
 static double
@@ -40,14 +61,23 @@ now(void)
 	return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
 }
 
-/* Seconds of one run, the least of RUNS measurements of about RUN_SECONDS. */
-static double
+static int
+compare_rates(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Fill rates: RUNS measurements of about RUN_SECONDS, fewer of what takes longer. */
+static void
 measure(bench *b)
 {
-	double best = 1e30;
+	double begin = now();
 	int repeat = 1;
 
-	for (int i = 0; i < RUNS;)
+	b->runs = 0;
+	while (b->runs < LEAST_RUNS || (b->runs < RUNS && now() - begin < MOST_SECONDS))
 	{
 		double start = now(), seconds;
 
@@ -55,40 +85,60 @@ measure(bench *b)
 			b->run(b);
 		seconds = now() - start;
 		if (seconds < RUN_SECONDS / 2 && repeat < 1 << 24)
-		{
 			repeat *= 2;
-			continue;
-		}
-		if (seconds / repeat < best)
-			best = seconds / repeat;
-		i++;
+		else
+			b->rates[b->runs++] = b->flops * repeat / seconds;
 	}
-	return best;
+	qsort(b->rates, (size_t) b->runs, sizeof(double), compare_rates);
+}
+
+static void
+report(bench *b, const char *what)
+{
+	const char *set = isa_name((isa) b->context.isa);
+	double median, part;
+
+	measure(b);
+	median = b->rates[b->runs / 2];
+	part = b->peak > 0 ? median / b->peak : 0;
+	if (b->json)
+	{
+		printf("{\"isa\": \"%s\", \"dtype\": \"%s\", \"what\": \"%s\", ", set, b->dtype, what);
+		if (part > 0)
+			printf("\"peak\": %.1f, \"of_peak\": %.3f, ", b->peak * 1e-9, part);
+		for (int i = 0; i < b->runs; i++)
+			printf("%s%.2f", i == 0 ? "\"rates\": [" : ", ", b->rates[i] * 1e-9);
+		puts("]}");
+		return;
+	}
+	printf("%-11s %-5s %-36s %7.1f Gop/s (%.1f-%.1f)", set, b->dtype, what, median * 1e-9,
+		   b->rates[0] * 1e-9, b->rates[b->runs - 1] * 1e-9);
+	if (part > 0)
+		printf("  %3.0f %%", part * 100.0);
+	puts("");
+}
+
+static void *
+memory(size_t size)
+{
+	void *p = aligned_alloc(64, (size + 63) & ~(size_t) 63);
+
+	if (p == NULL)
+		exit(1);
+	return p;
 }
 
 static float *
 numbers(int64_t count)
 {
-	float *x = aligned_alloc(64, ((size_t) count * sizeof(float) + 63) & ~(size_t) 63);
+	float *x = memory((size_t) count * sizeof(float));
 
-	if (x == NULL)
-		exit(1);
 	for (int64_t i = 0; i < count; i++)
 		x[i] = (float) (i * 7919 % 2001 - 1000) / 1000.0f;
 	return x;
 }
 
-/* As many rows as a tile has, all in the first level cache: the kernel at its best. */
-static void
-run_peak(bench *b)
-{
-	static const float a[KERNEL_MAX_ROWS * 64], panel[64 * KERNEL_COLUMNS];
-	float c[KERNEL_MAX_ROWS * KERNEL_COLUMNS] __attribute__((aligned(64)));
-	const kernels *table = cpu_kernels(&b->context);
-
-	for (int i = 0; i < 100; i++)
-		table->multiply(table->rows, 64, a, 64, panel, false, c, KERNEL_COLUMNS);
-}
+/* ---- Peaks ---- */
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -101,47 +151,101 @@ run_peak(bench *b)
 #define OPTIMISE(set) __attribute__((target(set), optimize("O3")))
 #endif
 
-/* Multiply-adds on registers alone; the compiler must not know what is in them. */
-#define PEAK_LOOP(type, set1, fma, chains)                                                         \
-	type sum[chains], x = set1(1.0f), y = set1(1e-9f);                                             \
+#define TURNS 100000
+
+/*
+ * Multiply-adds on registers alone; the compiler must not know what is in them.  step(sum, x, y) adds
+ * to one of so many sums that no instruction waits for the one before.
+ */
+#define PEAK_LOOP(type, zero, factor_type, factor, chains, step)                                   \
+	type sum[chains];                                                                              \
+	factor_type x = (factor_type) factor, y = x;                                                   \
 	__asm__ volatile("" : "+v"(x), "+v"(y));                                                       \
-	for (int j = 0; j < (chains); j++)                                                             \
-		sum[j] = set1((float) j);                                                                  \
-	for (int i = 0; i < 100000; i++)                                                               \
+	UNROLL for (int j = 0; j < (chains); j++)                                                      \
 	{                                                                                              \
-		UNROLL for (int j = 0; j < (chains); j++) sum[j] = fma(sum[j], x, y);                      \
+		sum[j] = zero;                                                                             \
+		__asm__ volatile("" : "+v"(sum[j]));                                                       \
+	}                                                                                              \
+	for (int i = 0; i < TURNS; i++)                                                                \
+	{                                                                                              \
+		UNROLL for (int j = 0; j < (chains); j++) sum[j] = step(sum[j], x, y);                     \
 	}                                                                                              \
 	UNROLL for (int j = 0; j < (chains); j++) __asm__ volatile("" : : "v"(sum[j]))
 
-OPTIMISE("avx2,fma") static void peak_avx2(bench *b)
+#define ADD_PRODUCT_AVX2(sum, x, y) _mm256_fmadd_ps(x, y, sum)
+#define ADD_PRODUCT_AVX512(sum, x, y) _mm512_fmadd_ps(x, y, sum)
+
+OPTIMISE("avx2,fma") static void peak_avx2(void)
 {
-	PEAK_LOOP(__m256, _mm256_set1_ps, _mm256_fmadd_ps, 12);
-	b->flops = 100000.0 * 12 * 8 * 2;
+	PEAK_LOOP(__m256, _mm256_setzero_ps(), __m256, _mm256_set1_ps(1e-3f), 12, ADD_PRODUCT_AVX2);
 }
 
-OPTIMISE("avx512f") static void peak_avx512(bench *b)
+OPTIMISE("avx512f") static void peak_avx512(void)
 {
-	PEAK_LOOP(__m512, _mm512_set1_ps, _mm512_fmadd_ps, 16);
-	b->flops = 100000.0 * 16 * 16 * 2;
+	PEAK_LOOP(__m512, _mm512_setzero_ps(), __m512, _mm512_set1_ps(1e-3f), 16, ADD_PRODUCT_AVX512);
+}
+
+OPTIMISE("avx512f,avx512bw,avx512vnni") static void peak_vnni(void)
+{
+	PEAK_LOOP(__m512i, _mm512_setzero_si512(), __m512i, _mm512_set1_epi8(1), 16,
+			  _mm512_dpbusd_epi32);
+}
+
+OPTIMISE("avx512f,avx512bw,avx512bf16") static void peak_bf16(void)
+{
+	PEAK_LOOP(__m512, _mm512_setzero_ps(), __m512bh, _mm512_set1_epi16(0x3a83), 16,
+			  _mm512_dpbf16_ps);
+}
+
+static const unit unit_avx2 = {"fma, 256 bits", TURNS * 12.0 * 8 * 2, peak_avx2};
+static const unit unit_avx512 = {"fma, 512 bits", TURNS * 16.0 * 16 * 2, peak_avx512};
+static const unit unit_vnni = {"vpdpbusd", TURNS * 16.0 * 64 * 2, peak_vnni};
+static const unit unit_bf16 = {"vdpbf16ps", TURNS * 16.0 * 32 * 2, peak_bf16};
+
+/* What products of an arithmetic run on; NULL where it is no single instruction. */
+static const unit *
+find_unit(int set, tfm_compute compute)
+{
+	if (compute == COMPUTE_INT8)
+		return set >= ISA_AVX512_VNNI ? &unit_vnni : NULL;
+	if (compute == COMPUTE_BF16 && set >= ISA_AVX512_BF16)
+		return &unit_bf16;
+	return set >= ISA_AVX512 ? &unit_avx512 : set == ISA_AVX2 ? &unit_avx2 : NULL;
+}
+#else
+static const unit *
+find_unit(int set, tfm_compute compute)
+{
+	(void) set;
+	(void) compute;
+	return NULL;
 }
 #endif
 
-static double
-peak(bench *b)
+static void
+run_unit(bench *b)
 {
-	double seconds;
-
-	b->run = run_peak;
-	b->flops = 100.0 * cpu_kernels(&b->context)->rows * KERNEL_COLUMNS * 64 * 2;
-#ifdef __x86_64__
-	if (b->context.isa == ISA_AVX2)
-		b->run = peak_avx2;
-	else if (b->context.isa >= ISA_AVX512)
-		b->run = peak_avx512;
-#endif
-	seconds = measure(b);
-	return b->flops / seconds;
+	b->unit->run();
 }
+
+/* Measure and print the peak of what comes next. */
+static void
+measure_peak(bench *b, tfm_compute compute)
+{
+	char what[64];
+
+	b->peak = 0;
+	b->unit = find_unit(b->context.isa, compute);
+	if (b->unit == NULL)
+		return;
+	b->run = run_unit;
+	b->flops = b->unit->flops;
+	snprintf(what, sizeof(what), "peak: %s", b->unit->name);
+	report(b, what);
+	b->peak = b->rates[b->runs - 1];
+}
+
+/* ---- Ops ---- */
 
 static void
 run_linear(bench *b)
@@ -161,47 +265,100 @@ run_norm(bench *b)
 	op_layer_norm(&b->context, &b->norm);
 }
 
-static void
-report(bench *b, const char *what, double best)
+/* A way to keep weights and to multiply them. */
+typedef struct arithmetic
 {
-	double rate = b->flops / measure(b);
+	const char *name;
+	tfm_dtype dtype;
+	tfm_compute compute;
+} arithmetic;
 
-	printf("%-9s %-36s %7.1f GFLOP/s  %3.0f %%\n", isa_name((isa) b->context.isa), what,
-		   rate * 1e-9, rate / best * 100.0);
+static const arithmetic arithmetics[] = {{"f32", DTYPE_F32, COMPUTE_F32},
+										 {"f16", DTYPE_F16, COMPUTE_F32},
+										 {"bf16", DTYPE_BF16, COMPUTE_BF16},
+										 {"int8", DTYPE_I8, COMPUTE_INT8}};
+
+/* rows x k x n, so many products of the same rows, with what is done to the sums. */
+typedef struct shape
+{
+	int64_t rows, k, n;
+	int parts;
+	bool gelu;
+	bool norm; /* with the residual before */
+} shape;
+
+static const shape shapes[] = {
+	{512, 384, 1536, 1, false, false},	{512, 384, 1536, 1, true, false},
+	{512, 1536, 384, 1, false, false},	{512, 1536, 384, 1, false, true},
+	{512, 384, 384, 1, false, false},	{512, 384, 384, 3, false, false},
+	{2048, 384, 1536, 1, true, false},	{512, 768, 3072, 1, false, false},
+	{512, 3072, 768, 1, false, false},	{512, 1024, 4096, 1, false, false},
+	{512, 4096, 1024, 1, false, false}, {16, 384, 1536, 1, false, false},
+	{1, 384, 1536, 1, false, false},
+};
+
+/* Too slow to be waited for where there are no vectors of 256 bits. */
+#define LARGE(s) ((s)->k * (s)->n > 1 << 20)
+
+static void
+name_shape(const shape *s, char *what, size_t size)
+{
+	char parts[16] = "";
+
+	if (s->parts > 1)
+		snprintf(parts, sizeof(parts), "%d x ", s->parts);
+	snprintf(what, size, "linear %lld x %lld x %s%lld%s%s", (long long) s->rows, (long long) s->k,
+			 parts, (long long) s->n, s->gelu ? ", gelu" : "", s->norm ? ", norm" : "");
 }
 
 static void
-bench_linear(bench *b, double best, int64_t rows, int64_t k, int64_t n, op_activation activation)
+bench_linear(bench *b, const arithmetic *how, const shape *s)
 {
-	float *x = numbers(rows * k), *y = numbers(rows * n), *bias = numbers(n);
-	float *w = numbers(n * k), *panels = numbers((n + 31) / 32 * 32 * k);
+	int64_t sizes[] = {s->n, s->k};
+	float *x = numbers(s->rows * s->k), *bias = numbers(s->n), *w = numbers(s->n * s->k);
+	float *y = numbers(s->rows * s->n * s->parts);
+	void *panels[LINEAR_MAX_PARTS] = {NULL};
 	char what[64];
+	size_t size;
 
-	pack_weight(DTYPE_F32, LAYOUT_PANELS, w, n, k, panels);
-	b->linear = (op_linear_options) {.x = x, .rows = rows, .k = k, .activation = activation};
-	b->linear.parts[0] = (op_linear_part) {.panels = panels, .n = n, .bias = bias, .y = y};
+	if (!weight_size(how->dtype, LAYOUT_PANELS, 2, sizes, &size))
+		exit(1);
+	b->linear = (op_linear_options) {.x = x, .rows = s->rows, .k = s->k, .compute = how->compute};
+	for (int i = 0; i < s->parts; i++)
+	{
+		panels[i] = memory(size);
+		pack_weight(how->dtype, LAYOUT_PANELS, w, s->n, s->k, panels[i]);
+		b->linear.parts[i] = (op_linear_part) {.panels = panels[i],
+											   .dtype = how->dtype,
+											   .n = s->n,
+											   .bias = bias,
+											   .y = y + i * s->rows * s->n};
+	}
+	if (s->gelu)
+		b->linear.activation = ACTIVATION_GELU;
+	if (s->norm)
+		b->linear.residual = y, b->linear.norm_weight = b->linear.norm_bias = bias,
+		b->linear.norm_eps = 1e-12f;
 	b->run = run_linear;
-	b->flops = 2.0 * (double) rows * (double) k * (double) n;
-	snprintf(what, sizeof(what), "linear %lld x %lld x %lld%s", (long long) rows, (long long) k,
-			 (long long) n, activation == ACTIVATION_NONE ? "" : " gelu");
-	report(b, what, best);
+	b->flops = 2.0 * (double) s->parts * (double) s->rows * (double) s->k * (double) s->n;
+	name_shape(s, what, sizeof(what));
+	report(b, what);
 	free(x);
 	free(y);
 	free(bias);
 	free(w);
-	free(panels);
+	for (int i = 0; i < s->parts; i++)
+		free(panels[i]);
 }
 
 static void
-bench_attend(bench *b, double best, int32_t length, int batch, int heads, int head_dim)
+bench_attend(bench *b, int32_t length, int batch, int heads, int head_dim)
 {
 	int64_t width = (int64_t) heads * head_dim, tokens = (int64_t) length * batch;
 	float *qkv = numbers(tokens * width * 3), *y = numbers(tokens * width);
-	int32_t *offsets = malloc(((size_t) batch + 1) * sizeof(int32_t));
+	int32_t *offsets = memory(((size_t) batch + 1) * sizeof(int32_t));
 	char what[64];
 
-	if (offsets == NULL)
-		exit(1);
 	for (int i = 0; i <= batch; i++)
 		offsets[i] = i * length;
 	b->attend = (op_attend_options) {.q = qkv, .k = qkv + width, .v = qkv + 2 * width, .y = y};
@@ -211,14 +368,14 @@ bench_attend(bench *b, double best, int32_t length, int batch, int heads, int he
 	b->run = run_attend;
 	b->flops = 4.0 * (double) tokens * length * (double) width;
 	snprintf(what, sizeof(what), "attend %d x %d tokens, %d x %d", batch, length, heads, head_dim);
-	report(b, what, best);
+	report(b, what);
 	free(qkv);
 	free(y);
 	free(offsets);
 }
 
 static void
-bench_norm(bench *b, double best, int64_t rows, int64_t n)
+bench_norm(bench *b, int64_t rows, int64_t n)
 {
 	float *x = numbers(rows * n), *y = numbers(rows * n), *gain = numbers(n);
 	char what[64];
@@ -228,46 +385,51 @@ bench_norm(bench *b, double best, int64_t rows, int64_t n)
 	b->run = run_norm;
 	b->flops = 8.0 * (double) rows * (double) n;
 	snprintf(what, sizeof(what), "layer norm %lld x %lld", (long long) rows, (long long) n);
-	report(b, what, best);
+	report(b, what);
 	free(x);
 	free(y);
 	free(gain);
 }
 
 static void
-bench_isa(isa set)
+bench_isa(bool json, isa set)
 {
-	bench b = {.context = {.isa = set, .threads = 1, .arena = arena_create(0)}};
-	double best;
+	bench b = {.json = json, .context = {.isa = set, .threads = 1, .arena = arena_create(0)}};
 
 	if (b.context.arena == NULL)
 		exit(1);
-	best = peak(&b);
-	printf("%-9s %-36s %7.1f GFLOP/s\n", isa_name(set), "peak", best * 1e-9);
-	bench_linear(&b, best, 512, 384, 1536, ACTIVATION_NONE);
-	bench_linear(&b, best, 512, 384, 1536, ACTIVATION_GELU);
-	bench_linear(&b, best, 512, 1536, 384, ACTIVATION_NONE);
-	bench_linear(&b, best, 512, 384, 384, ACTIVATION_NONE);
-	bench_linear(&b, best, 512, 768, 3072, ACTIVATION_NONE);
-	bench_linear(&b, best, 512, 3072, 768, ACTIVATION_NONE);
-	bench_linear(&b, best, 512, 1024, 4096, ACTIVATION_NONE);
-	bench_linear(&b, best, 512, 4096, 1024, ACTIVATION_NONE);
-	bench_linear(&b, best, 16, 384, 1536, ACTIVATION_NONE);
-	bench_linear(&b, best, 1, 384, 1536, ACTIVATION_NONE);
-	bench_attend(&b, best, 16, 32, 12, 32);
-	bench_attend(&b, best, 64, 8, 12, 32);
-	bench_attend(&b, best, 200, 4, 12, 32);
-	bench_attend(&b, best, 512, 1, 12, 64);
-	bench_attend(&b, best, 2048, 1, 12, 64);
-	bench_norm(&b, best, 512, 384);
+	for (size_t i = 0; i < sizeof(arithmetics) / sizeof(arithmetics[0]); i++)
+	{
+		b.dtype = arithmetics[i].name;
+		measure_peak(&b, arithmetics[i].compute);
+		for (size_t j = 0; j < sizeof(shapes) / sizeof(shapes[0]); j++)
+			if (set > ISA_PORTABLE || !LARGE(&shapes[j]))
+				bench_linear(&b, &arithmetics[i], &shapes[j]);
+		if (arithmetics[i].dtype != DTYPE_F32)
+			continue;
+		bench_attend(&b, 16, 32, 12, 32);
+		bench_attend(&b, 64, 8, 12, 32);
+		bench_attend(&b, 200, 4, 12, 32);
+		bench_attend(&b, 512, 1, 12, 64);
+		bench_attend(&b, 2048, 1, 12, 64);
+		bench_norm(&b, 512, 384);
+	}
+	if (tfm_failed(&b.context))
+	{
+		fprintf(stderr, "kernels: %s\n", b.context.error.message);
+		exit(1);
+	}
 	arena_destroy(b.context.arena);
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	bool json = argc > 1 && strcmp(argv[1], "json") == 0;
+	const char *only = argc > 1 + json ? argv[1 + json] : NULL;
+
 	for (int set = ISA_LAST; set >= ISA_PORTABLE; set--)
-		if (cpu_has_isa((isa) set))
-			bench_isa((isa) set);
+		if (cpu_has_isa((isa) set) && (only == NULL || strcmp(only, isa_name((isa) set)) == 0))
+			bench_isa(json, (isa) set);
 	return 0;
 }
