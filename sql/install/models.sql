@@ -34,7 +34,7 @@ COMMENT ON FUNCTION tfm_refresh_model(text) IS 'accept the checkpoint of a model
 CREATE FUNCTION tfm_prune_images(unused_for interval DEFAULT '30 days') RETURNS bigint
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
 REVOKE EXECUTE ON FUNCTION tfm_prune_images(interval) FROM PUBLIC;
-COMMENT ON FUNCTION tfm_prune_images(interval) IS 'remove compiled images that no session has opened for so long and that no model of this database is pinned to; bytes freed';
+COMMENT ON FUNCTION tfm_prune_images(interval) IS 'remove compiled images that no session has opened for so long and that no model of this database uses; bytes freed';
 
 CREATE FUNCTION tfm_model_info(server oid,
 		OUT family text, OUT model_type text, OUT architecture text, OUT task text,

@@ -47,6 +47,16 @@ isnt($session->query($use), $after, 'a replaced model is noticed by an open sess
 $node->safe_psql('postgres', "SELECT tfm_load_model('m', $path, replace => true)");
 is($session->query($use), $after, 'and back');
 
+# A precision that changes likewise, in a session that has the model open.
+my $precision = q{SELECT dtype, compute FROM tfm_models WHERE name = 'm'};
+$node->safe_psql('postgres', q{ALTER SERVER m OPTIONS (ADD dtype 'int8')});
+isnt($session->query($use), $after, 'another dtype is noticed by an open session');
+is($node->safe_psql('postgres', $precision), 'int8|int8', 'the view tells it');
+$node->safe_psql('postgres', q{ALTER SERVER m OPTIONS (ADD compute 'f32')});
+is($session->query($precision), 'int8|f32', 'another compute is noticed, too');
+$node->safe_psql('postgres', q{ALTER SERVER m OPTIONS (DROP dtype, DROP compute)});
+is($session->query($use), $after, 'and back');
+
 # The image stands for a checkpoint that is gone.
 remove_tree($directory);
 is($node->safe_psql('postgres', $use), $after, 'the model works without its checkpoint');
