@@ -174,6 +174,7 @@ attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 										.y = y.data,
 										.offsets = m->batch->offsets,
 										.batch = m->batch->sequences,
+										.compute = m->compute,
 										.heads = a->heads,
 										.head_dim = (int) (q.shape[1] / a->heads),
 										.scale = (float) a->scale,

@@ -22,6 +22,7 @@
 
 #include "pg/backend.h"
 #include "pg/border.h"
+#include "pg/images.h"
 
 /* The options among a function's arguments, each of which may be NULL. */
 typedef struct option_values
@@ -45,8 +46,10 @@ typedef struct embed_site
 	TfmVector *embedding; /* of what follows; NULL: nothing is kept */
 	text *input;
 	option_values values;
-	char content[65];  /* of the model */
-	uint64 generation; /* of what the model's name and the settings meant */
+	image_content content; /* of the model, with its precision */
+	tfm_dtype dtype;
+	const char *compute; /* one of run_compute_name's */
+	uint64 generation;	 /* of what the model's name and the settings meant */
 } embed_site;
 
 /* A text as the zero-terminated UTF-8 that the engine takes for an option; NULL stays NULL. */
@@ -187,13 +190,15 @@ embed_is_same_text(const text *a, const text *b)
 static bool
 is_kept(const embed_site *site, const text *input, const option_values *values)
 {
-	const char *content = run_model_describe(site->handle->model)->content;
+	const run_model_info *info = run_model_describe(site->handle->model);
 
-	return site->embedding != NULL && embed_is_same_text(site->input, input) &&
+	return site->embedding != NULL && site->dtype == info->asked_dtype &&
+		   strcmp(site->compute, info->compute) == 0 && embed_is_same_text(site->input, input) &&
 		   embed_is_same_text(site->values.pooling, values->pooling) &&
 		   embed_is_same_text(site->values.prompt, values->prompt) &&
 		   site->values.normalize == values->normalize &&
-		   site->values.dimensions == values->dimensions && strcmp(site->content, content) == 0;
+		   site->values.dimensions == values->dimensions &&
+		   strcmp(site->content, info->content) == 0;
 }
 
 text *
@@ -225,6 +230,7 @@ forget_kept(embed_site *site)
 static void
 keep(embed_site *site, const text *input, const option_values *values, const TfmVector *embedding)
 {
+	const run_model_info *info = run_model_describe(site->handle->model);
 	MemoryContext caller;
 
 	forget_kept(site);
@@ -232,7 +238,9 @@ keep(embed_site *site, const text *input, const option_values *values, const Tfm
 	site->values = *values;
 	site->values.pooling = embed_copy_text(site->owner, values->pooling);
 	site->values.prompt = embed_copy_text(site->owner, values->prompt);
-	strlcpy(site->content, run_model_describe(site->handle->model)->content, sizeof(site->content));
+	strlcpy(site->content, info->content, sizeof(site->content));
+	site->dtype = info->asked_dtype;
+	site->compute = info->compute;
 	caller = MemoryContextSwitchTo(site->owner);
 	site->embedding = vector_from_floats(embedding->x, embedding->dim);
 	MemoryContextSwitchTo(caller);

@@ -12,7 +12,7 @@
 /* A loaded model: read-only, shared by all calls of a process. */
 typedef struct run_model run_model;
 
-/* What is known of a model; the strings live as long as it does. */
+/* What is known of a model; the strings live as long as it does, or for ever ("static"). */
 typedef struct run_model_info
 {
 	const char *family;		  /* the file under models/ that runs it: "bert" */
@@ -21,7 +21,7 @@ typedef struct run_model_info
 	const char *task;		  /* "feature-extraction", "text-classification", ... */
 	const char *dtype;		  /* of the weights, of most if they differ: "float32" */
 	tfm_dtype asked_dtype;	  /* which of run_compile_options it was compiled with; 0: auto */
-	const char *compute;	  /* the arithmetic of a pass where it was opened: "f32" */
+	const char *compute;	  /* the arithmetic of a pass where it was opened: "f32"; static */
 	int64_t parameters;		/* number of weights' elements in the checkpoint that the model uses */
 	int64_t image_bytes;	/* size of the image */
 	int64_t memory_bytes;	/* memory that the tensors of one longest input take */
