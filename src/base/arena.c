@@ -36,6 +36,7 @@ struct arena
 	arena_block *current;	/* where the next allocation is tried; NULL before the first */
 	arena_cleanup *cleanup; /* newest first */
 	size_t bytes;			/* handed out now */
+	size_t held;			/* of all blocks */
 	arena *scratch;			/* NULL until it is asked for, and in a scratch */
 	arena *owner;			/* of a scratch: whose it is; else NULL */
 
@@ -81,17 +82,23 @@ arena_destroy(arena *a)
 	free(a);
 }
 
-/* A block with room for size bytes, linked in after the current one. */
-static arena_block *
-add_block(arena *a, size_t size)
+/* Size of a new block for size bytes: each is twice as large as the one before. */
+static size_t
+block_size(const arena *a, size_t size)
 {
 	size_t wanted = a->current == NULL ? FIRST_BLOCK_SIZE : a->current->size * 2;
-	arena_block *b;
 
 	if (wanted > MAX_BLOCK_SIZE)
 		wanted = MAX_BLOCK_SIZE;
-	if (wanted < size)
-		wanted = size;
+	return wanted < size ? size : wanted;
+}
+
+/* A block with room for wanted bytes, linked in after the current one. */
+static arena_block *
+add_block(arena *a, size_t wanted)
+{
+	arena_block *b;
+
 	if (wanted > SIZE_MAX - sizeof(arena_block) - ARENA_ALIGNMENT)
 		return NULL;
 	b = malloc(sizeof(arena_block) + ARENA_ALIGNMENT + wanted);
@@ -101,6 +108,7 @@ add_block(arena *a, size_t size)
 		(char *) (((uintptr_t) (b + 1) + ARENA_ALIGNMENT - 1) & ~(uintptr_t) (ARENA_ALIGNMENT - 1));
 	b->size = wanted;
 	b->used = 0;
+	a->held += wanted;
 	if (a->current == NULL)
 	{
 		b->next = a->first;
@@ -158,7 +166,7 @@ arena_alloc(arena *a, size_t size)
 	while (b != NULL && b->size - b->used < size)
 		b = b->next;
 	if (b == NULL)
-		b = add_block(a, size);
+		b = add_block(a, block_size(a, size));
 	if (b == NULL)
 		return NULL;
 	a->current = b;
@@ -166,6 +174,12 @@ arena_alloc(arena *a, size_t size)
 	b->used += size;
 	count_bytes(a, size);
 	return p;
+}
+
+bool
+arena_reserve(arena *a, size_t size)
+{
+	return add_block(a, size) != NULL;
 }
 
 bool
@@ -226,6 +240,7 @@ arena_trim(arena *a, size_t keep)
 		if (b->used == 0 && b != a->current && kept + b->size > keep)
 		{
 			*link = b->next;
+			a->held -= b->size;
 			free(b);
 			continue;
 		}
@@ -234,6 +249,12 @@ arena_trim(arena *a, size_t keep)
 	}
 	if (a->scratch != NULL)
 		arena_trim(a->scratch, kept < keep ? keep - kept : 0);
+}
+
+size_t
+arena_held(const arena *a)
+{
+	return a->held + (a->scratch != NULL ? a->scratch->held : 0);
 }
 
 size_t

@@ -34,6 +34,12 @@ typedef struct arena_mark
 /* A new arena that hands out at most limit bytes (0: no limit); NULL if memory is out. */
 extern arena *arena_create(size_t limit);
 
+/*
+ * Have room for size bytes in one block, beside what is handed out: allocations that fit lie side by
+ * side, and memory of it that is never handed out costs addresses only.  False if memory is out.
+ */
+extern bool arena_reserve(arena *a, size_t size);
+
 /* Run the cleanups, newest first, and free everything.  NULL is allowed. */
 extern void arena_destroy(arena *a);
 
@@ -56,6 +62,9 @@ extern arena *arena_scratch(arena *a);
 
 /* Give blocks beyond keep bytes that nothing uses back to the system. */
 extern void arena_trim(arena *a, size_t keep);
+
+/* Bytes of all blocks, handed out or not. */
+extern size_t arena_held(const arena *a);
 
 /* Bytes handed out now, and the most ever since arena_reset_peak (alignment included). */
 extern size_t arena_used(const arena *a);

@@ -30,9 +30,11 @@
 #include "pg/settings.h"
 
 /*
- * Scratch memory that a backend keeps between calls: more than one text takes, and little beside the
- * weights that sessions share, even when there are a hundred of them.
+ * Scratch memory that a backend keeps between calls: what a batch of an encoder of 384 columns takes
+ * and, beside it, a text that is tokenized.  Little beside the weights that sessions share, even when
+ * there are a hundred of them.
  */
+#define SCRATCH_RESERVED ((size_t) 7 * 1024 * 1024)
 #define SCRATCH_KEPT ((size_t) 8 * 1024 * 1024)
 
 typedef struct border_call
@@ -145,7 +147,17 @@ static arena *
 scratch_arena(void)
 {
 	if (tfm_backend.scratch == NULL)
-		tfm_backend.scratch = arena_create(0);
+	{
+		arena *scratch = arena_create(0);
+
+		/* In one block from the start, nothing is lost at the ends of smaller ones. */
+		if (scratch != NULL && !arena_reserve(scratch, SCRATCH_RESERVED))
+		{
+			arena_destroy(scratch);
+			scratch = NULL;
+		}
+		tfm_backend.scratch = scratch;
+	}
 	if (tfm_backend.scratch == NULL)
 		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
 	arena_set_limit(tfm_backend.scratch, settings_max_memory());
@@ -156,10 +168,9 @@ scratch_arena(void)
 static void
 trim_scratch(void)
 {
-	if (arena_peak(tfm_backend.scratch) <= SCRATCH_KEPT)
+	if (arena_held(tfm_backend.scratch) <= SCRATCH_KEPT)
 		return;
 	arena_trim(tfm_backend.scratch, SCRATCH_KEPT);
-	arena_reset_peak(tfm_backend.scratch);
 #ifdef __GLIBC__
 	malloc_trim(0); /* free alone keeps blocks of this size */
 #endif

@@ -89,6 +89,25 @@ arena_reuses_its_blocks(void **state)
 	arena_destroy(a);
 }
 
+static void
+arena_reserves_one_block(void **state)
+{
+	arena *a = arena_create(0);
+	char *first, *second;
+
+	(void) state;
+	assert_true(arena_reserve(a, 100000));
+	assert_int_equal(arena_used(a), 0);
+	first = arena_alloc(a, 60000);
+	second = arena_alloc(a, 40000 - 64);
+	assert_ptr_equal(second, first + 60032);
+	assert_int_equal(arena_held(a), 100000);
+	assert_non_null(arena_alloc(a, 1000));
+	assert_true(arena_held(a) > 101000);
+	assert_false(arena_reserve(a, SIZE_MAX));
+	arena_destroy(a);
+}
+
 /* A scratch is rolled back by itself, and counts with its owner. */
 static void
 arena_has_a_scratch(void **state)
@@ -113,6 +132,10 @@ arena_has_a_scratch(void **state)
 	arena_reset_peak(a);
 	assert_int_equal(arena_peak(a), 640);
 	assert_non_null(arena_alloc(side, 99000));
+	assert_true(arena_held(a) >= 99000 + 640);
+	arena_restore(side, mark);
+	arena_trim(a, 20000);
+	assert_true(arena_held(a) <= 20000);
 	arena_destroy(a);
 }
 
@@ -481,6 +504,7 @@ main(void)
 		cmocka_unit_test(arena_keeps_its_limit),
 		cmocka_unit_test(arena_reuses_its_blocks),
 		cmocka_unit_test(arena_has_a_scratch),
+		cmocka_unit_test(arena_reserves_one_block),
 		cmocka_unit_test(arena_cleans_up_newest_first),
 		scratch_test(first_error_stays),
 		scratch_test(long_messages_end_at_a_character),
