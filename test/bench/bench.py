@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import tokenizers
 
@@ -12,6 +13,8 @@ import texts as text_maker
 from programs import Gone, Lines, Session, quoted, run_sql
 from results import Results
 
+# So long a peer's threads may spin after its last work, at the cost of the next one.
+PAUSE = 0.03
 HERE = pathlib.Path(__file__).resolve().parent
 BATCH = 32
 
@@ -25,6 +28,7 @@ CREATE EXTENSION IF NOT EXISTS plpython3u;
 CREATE FUNCTION python_embed(body text, threads int) RETURNS real[] LANGUAGE plpython3u AS $$
 if 'model' not in GD:
     import sys
+import time
     sys.path.insert(0, '{site}')
     import torch, transformers
     torch.set_num_threads(threads)
@@ -148,6 +152,7 @@ class Bench:
         for number in range(rounds + 1):
             order = list(turns.items())
             for key, function in order if number % 2 else reversed(order):
+                time.sleep(PAUSE)
                 try:
                     value = function()
                 except Gone as gone:

@@ -51,8 +51,8 @@ def cosine_rows(bench):
         ours = least_cosine(bench, f"engine {dtype}")
         theirs = least_cosine(bench, RIVALS["int8"])
         if ours is not None:
-            shown = f"{theirs:.4f}, {RIVALS['int8']}" if theirs and dtype == "int8" else ""
-            yield f"{dtype} least cosine to f32", f"{ours:.4f}", shown, None
+            shown = f"{theirs:.5f}, {RIVALS['int8']}" if theirs and dtype == "int8" else ""
+            yield f"{dtype} least cosine to f32", f"{ours:.5f}", shown, None
 
 
 def latency_rows(bench):
