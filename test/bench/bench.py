@@ -28,7 +28,6 @@ CREATE EXTENSION IF NOT EXISTS plpython3u;
 CREATE FUNCTION python_embed(body text, threads int) RETURNS real[] LANGUAGE plpython3u AS $$
 if 'model' not in GD:
     import sys
-import time
     sys.path.insert(0, '{site}')
     import torch, transformers
     torch.set_num_threads(threads)
