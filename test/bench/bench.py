@@ -18,9 +18,9 @@ PAUSE = 0.03
 HERE = pathlib.Path(__file__).resolve().parent
 BATCH = 32
 
-# How the weights are kept: and the arithmetic.
+# How weights are kept, and the arithmetic that goes with it.
 DTYPES = {"f32": "f32", "f16": "f32", "bf16": "bf16", "int8": "int8"}
-# f16 is stored alone and computed in f32: it is left out where it would show nothing.
+# f16 is a way to keep weights alone: left out where it would show nothing that f32 does not.
 COMPUTED = [dtype for dtype in DTYPES if dtype != "f16"]
 
 PYTHON_FUNCTION = """

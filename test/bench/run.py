@@ -13,6 +13,7 @@ import pathlib
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from bench import Bench  # noqa: E402
+from programs import Gone  # noqa: E402
 from summary import print_summary  # noqa: E402
 
 PARTS = ["embedding", "latency", "load", "memory", "tokenizer", "kernels"]
@@ -53,7 +54,10 @@ def main():
     bench = Bench(options)
     for part in PARTS:
         if part in options.only:
-            importlib.import_module(f"part_{part}").run(bench)
+            try:
+                importlib.import_module(f"part_{part}").run(bench)
+            except Gone as gone:
+                bench.skip(part, gone)
     for line in bench.results.lines():
         print(line)
     bench.results.print()
