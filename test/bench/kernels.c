@@ -352,7 +352,7 @@ bench_linear(bench *b, const arithmetic *how, const shape *s)
 }
 
 static void
-bench_attend(bench *b, int32_t length, int batch, int heads, int head_dim)
+bench_attend(bench *b, tfm_compute compute, int32_t length, int batch, int heads, int head_dim)
 {
 	int64_t width = (int64_t) heads * head_dim, tokens = (int64_t) length * batch;
 	float *qkv = numbers(tokens * width * 3), *y = numbers(tokens * width);
@@ -364,7 +364,7 @@ bench_attend(bench *b, int32_t length, int batch, int heads, int head_dim)
 	b->attend = (op_attend_options) {.q = qkv, .k = qkv + width, .v = qkv + 2 * width, .y = y};
 	b->attend.q_stride = b->attend.k_stride = b->attend.v_stride = 3 * width;
 	b->attend.offsets = offsets, b->attend.batch = batch;
-	b->attend.heads = heads, b->attend.head_dim = head_dim;
+	b->attend.heads = heads, b->attend.head_dim = head_dim, b->attend.compute = compute;
 	b->run = run_attend;
 	b->flops = 4.0 * (double) tokens * length * (double) width;
 	snprintf(what, sizeof(what), "attend %d x %d tokens, %d x %d", batch, length, heads, head_dim);
@@ -392,6 +392,16 @@ bench_norm(bench *b, int64_t rows, int64_t n)
 }
 
 static void
+bench_attends(bench *b, tfm_compute compute)
+{
+	bench_attend(b, compute, 16, 32, 12, 32);
+	bench_attend(b, compute, 64, 8, 12, 32);
+	bench_attend(b, compute, 200, 4, 12, 32);
+	bench_attend(b, compute, 512, 1, 12, 64);
+	bench_attend(b, compute, 2048, 1, 12, 64);
+}
+
+static void
 bench_isa(bool json, isa set)
 {
 	bench b = {.json = json, .context = {.isa = set, .threads = 1, .arena = arena_create(0)}};
@@ -405,14 +415,11 @@ bench_isa(bool json, isa set)
 		for (size_t j = 0; j < sizeof(shapes) / sizeof(shapes[0]); j++)
 			if (set > ISA_PORTABLE || !LARGE(&shapes[j]))
 				bench_linear(&b, &arithmetics[i], &shapes[j]);
-		if (arithmetics[i].dtype != DTYPE_F32)
-			continue;
-		bench_attend(&b, 16, 32, 12, 32);
-		bench_attend(&b, 64, 8, 12, 32);
-		bench_attend(&b, 200, 4, 12, 32);
-		bench_attend(&b, 512, 1, 12, 64);
-		bench_attend(&b, 2048, 1, 12, 64);
-		bench_norm(&b, 512, 384);
+		/* Attention knows no bytes, and keeps no weights. */
+		if (arithmetics[i].compute == COMPUTE_BF16 || arithmetics[i].dtype == DTYPE_F32)
+			bench_attends(&b, arithmetics[i].compute);
+		if (arithmetics[i].dtype == DTYPE_F32)
+			bench_norm(&b, 512, 384);
 	}
 	if (tfm_failed(&b.context))
 	{
