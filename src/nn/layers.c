@@ -6,17 +6,19 @@
  */
 #include "nn/layers.h"
 
-#include <stdio.h>
-
 #include "tensor/attend.h"
 #include "tensor/embed.h"
 #include "tensor/norm.h"
 
-/* "<name>.<part>" in text; too long a name is caught when it is looked up. */
+/* "<name>.<part>" in text; what is too long is cut, and not found. */
 static const char *
 part_name(char text[NN_NAME_MAX], const char *name, const char *part)
 {
-	snprintf(text, NN_NAME_MAX, "%s.%s", name, part);
+	size_t length = 0;
+
+	text[0] = '\0';
+	if (nn_append_name(text, &length, name) && nn_append_name(text, &length, "."))
+		nn_append_name(text, &length, part);
 	return text;
 }
 

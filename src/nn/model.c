@@ -78,13 +78,25 @@ nn_matrix(nn_model *m, int64_t rows, int64_t columns)
 	return t.data == NULL ? (tensor) {0} : t;
 }
 
+bool
+nn_append_name(char *text, size_t *length, const char *more)
+{
+	size_t count = strlen(more);
+
+	if (count >= NN_NAME_MAX - *length)
+		return false;
+	memcpy(text + *length, more, count + 1);
+	*length += count;
+	return true;
+}
+
 /* Scope and name in one; false with an error if that is too long. */
 static bool
 full_name(nn_model *m, const char *name, char result[NN_NAME_MAX])
 {
-	int n = snprintf(result, NN_NAME_MAX, "%s%s", m->scope, name);
+	size_t length = 0;
 
-	if (n < 0 || n >= NN_NAME_MAX)
+	if (!nn_append_name(result, &length, m->scope) || !nn_append_name(result, &length, name))
 		return tfm_fail(m->context, TFM_INTERNAL, "the name of weight \"%s\" is too long", name);
 	return true;
 }

@@ -106,6 +106,12 @@ nn_live(const nn_model *m)
 	return !m->dry && !tfm_failed(m->context);
 }
 
+/*
+ * Append to a name in text[NN_NAME_MAX], *length characters long; false, with text as it was, if that
+ * is too long.  A pass makes hundreds of names: snprintf would take a tenth of a short text's time.
+ */
+extern bool nn_append_name(char *text, size_t *length, const char *more);
+
 /* Whether there is a weight called name (within the scope). */
 extern bool nn_has_weight(nn_model *m, const char *name);
 
