@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -54,8 +55,37 @@ for my $i (0 .. $#pids)
 }
 cmp_ok($mapped, '<=', $size + MEGABYTE, 'all sessions together map one copy of the image');
 cmp_ok($mapped, '>=', $size / 2, 'and have read it');
-cmp_ok($grown, '<=', $size + SESSIONS * 25 * MEGABYTE, 'a session takes little beside it');
+cmp_ok($grown, '<=', $size + SESSIONS * 5 * MEGABYTE, 'a session takes little beside it');
 $_->quit for @sessions;
+
+# With a model of usual size, in sessions that embed texts of all lengths in all ways.
+SKIP:
+{
+	skip 'the default model is not there', SESSIONS + 1 unless $ENV{TFM_MINILM};
+
+	$path = quote_path($ENV{TFM_MINILM});
+	$node->safe_psql('postgres', "SELECT tfm_load_model('minilm', $path)");
+	my $beside = 0;
+
+	@sessions = map { $node->background_psql('postgres') } 1 .. SESSIONS;
+	for my $session (@sessions)
+	{
+		$session->query_safe(q{SELECT count(tfm_embed('minilm', repeat('one more word ', i)))
+			FROM unnest('{1,2,3,20,100}'::int[]) AS i});
+		is($session->query_safe(q{SELECT cardinality(tfm_embed('minilm',
+				array_agg(repeat('one more word ', i) || i))) FROM generate_series(1, 32) AS i}),
+			32, 'a session embeds');
+	}
+	for my $session (@sessions)
+	{
+		my ($all, $image) = memory($session->query_safe('SELECT pg_backend_pid()'));
+
+		$beside += $all - $image;
+	}
+	note(sprintf('%.1f MB a session beside the image', $beside / SESSIONS / MEGABYTE));
+	cmp_ok($beside, '<=', SESSIONS * 12 * MEGABYTE, 'sessions take at most 12 MB each');
+	$_->quit for @sessions;
+}
 
 # A batch leaves little behind.
 $path = quote_path(golden('sentence/mean'));
@@ -68,6 +98,38 @@ $session->query_safe(q{SELECT cardinality(tfm_embed('tiny', array_agg('a query f
 	FROM generate_series(1, 20000) AS i});
 cmp_ok((memory($pid))[0] - $before, '<=', 20 * MEGABYTE, 'a session keeps little after a batch');
 $session->quit;
+
+# A session that has computed with two threads and waits for its user takes no processor time.
+sub processor_time
+{
+	my ($pid) = @_;
+	my @fields = split ' ', slurp_file("/proc/$pid/stat") =~ s/^.*\) //r;
+
+	return $fields[11] + $fields[12];
+}
+
+$session = $node->background_psql('postgres');
+$pid = $session->query_safe('SELECT pg_backend_pid()');
+$session->query_safe(q{SET tfm.threads = 2; SELECT tfm_embed('tiny', repeat('some words ', 200))});
+is(scalar(my @threads = glob("/proc/$pid/task/*")), 2, 'a session has two threads');
+sleep 1;
+my $ticks = processor_time($pid);
+sleep 2;
+cmp_ok(processor_time($pid) - $ticks, '<=', 1, 'that sleep when it is idle');
+$session->quit;
+ok(wait_for(sub { !-e "/proc/$pid" }), 'and end with it');
+
+# Statements over so many texts are parallel where that pays, and are not compiled.
+$node->safe_psql('postgres', q{
+	CREATE TABLE texts AS SELECT 'text ' || i AS body FROM generate_series(1, 20000) AS i;
+	ANALYZE texts});
+my $plan = decode_json($node->safe_psql('postgres', q{
+	SET max_parallel_workers_per_gather = 0;
+	EXPLAIN (FORMAT json) SELECT tfm_embed('tiny', body) FROM texts}));
+cmp_ok($plan->[0]{Plan}{'Total Cost'}, '<', 100000, 'a plan is too cheap for JIT');
+like($node->safe_psql('postgres', q{
+	SET min_parallel_table_scan_size = 0;
+	EXPLAIN SELECT tfm_embed('tiny', body) FROM texts LIMIT 1000}), qr/Gather/, 'and parallel');
 
 # For the reader: a machine may be busy, so that no time is too long.
 my $best = 1e9;
