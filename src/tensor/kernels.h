@@ -33,7 +33,6 @@ typedef enum isa
 /* What is done to a tile of sums of a linear layer. */
 typedef struct linear_finish
 {
-	const float *bias; /* [columns] or NULL */
 	op_activation activation;
 	bool coarse;		   /* whether the activation may be off by some 1e-4 */
 	const float *residual; /* at the tile's first element, or NULL */
@@ -110,19 +109,20 @@ typedef struct kernels
 	int rows; /* most rows of a tile */
 
 	/*
-	 * c[rows, 32] = a[rows, k] panel[k, 32], or added to c: each element is one chain of additions
-	 * from 0 and k = 0 up, whatever the number of rows (1 .. kernels->rows).  The panel and c are
-	 * aligned to 64 bytes, c_stride is a multiple of 16.
+	 * c[rows, 32] = start[32] + a[rows, k] panel[k, 32], and c as well if it is added to: each element
+	 * is one chain of additions from start (NULL: 0) and k = 0 up, to which c is added, whatever the
+	 * number of rows (1 .. kernels->rows).
 	 */
 	void (*multiply)(int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
-					 bool add, float *c, int64_t c_stride);
+					 const float *start, bool add, float *c, int64_t c_stride);
 
 	/*
 	 * The same of bf16, two of k at a time, or NULL where there is no such instruction:
 	 * a[rows, k] with k even, panel[k / 2][32][2], strides in elements.
 	 */
 	void (*multiply_bf16)(int rows, int64_t k, const uint16_t *a, int64_t a_stride,
-						  const uint16_t *panel, bool add, float *c, int64_t c_stride);
+						  const uint16_t *panel, const float *start, bool add, float *c,
+						  int64_t c_stride);
 
 	/*
 	 * The same of bytes, four of k at a time, exact: a[rows, k] with k a multiple of 4 and at most
@@ -151,13 +151,13 @@ typedef struct kernels
 	 */
 	void (*pack)(int64_t k, int columns, const float *from, int64_t stride, float *panel);
 
-	/* y = activation(tile + bias) + residual; tile[rows][32], columns 1 .. 32. */
+	/* y = activation(tile) + residual; tile[rows][32], columns 1 .. 32. */
 	void (*finish_linear)(const linear_finish *finish, int rows, int columns, const float *tile);
 
-	/* The same of the sums of bytes. */
+	/* The same of the sums of bytes, start[32] (NULL: zeros) added to the tile. */
 	void (*finish_linear_i8)(const linear_finish *finish, int rows, int columns,
 							 const quantized_rows *x, const quantized_columns *w,
-							 const int32_t *tile);
+							 const float *start, const int32_t *tile);
 
 	/* y[i] = activation(x[i]) */
 	void (*activate)(op_activation activation, const float *x, float *y, int64_t count);

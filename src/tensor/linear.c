@@ -221,10 +221,10 @@ chunk_panel(const linear_item *item, const panel_place *place, const chunk *c)
 
 /* ---- Tiles and items ---- */
 
-/* What a tile's rows are in the item, and in x. */
+/* The sums of rows r .. r + rows - 1 of the item become those of y. */
 static void
 finish_tile(const linear_item *item, int64_t r, int rows, const panel_place *place,
-			const float *sums)
+			const float *start, const float *sums)
 {
 	const linear_call *call = item->call;
 	const op_linear_options *o = &call->o;
@@ -232,7 +232,6 @@ finish_tile(const linear_item *item, int64_t r, int rows, const panel_place *pla
 	int64_t row = item->row + r, column = place->number * PANEL_COLUMNS;
 	int columns = part->n - column < PANEL_COLUMNS ? (int) (part->n - column) : PANEL_COLUMNS;
 	linear_finish finish = {
-		.bias = part->bias == NULL ? NULL : part->bias + column,
 		.activation = o->activation,
 		.coarse = call->product != PRODUCT_F32,
 		.residual = o->residual == NULL ? NULL : o->residual + row * o->residual_stride + column,
@@ -247,42 +246,78 @@ finish_tile(const linear_item *item, int64_t r, int rows, const panel_place *pla
 		quantized_rows x = {item->scales + r, item->zeros + r};
 		quantized_columns w = {trailer, (const int32_t *) (trailer + PANEL_COLUMNS)};
 
-		call->table->finish_linear_i8(&finish, rows, columns, &x, &w, (const int32_t *) sums);
+		call->table->finish_linear_i8(&finish, rows, columns, &x, &w, start,
+									  (const int32_t *) sums);
 	}
 	else
 		call->table->finish_linear(&finish, rows, columns, sums);
 }
 
-/* Rows r .. r + rows - 1 of the item times a chunk of a panel. */
+/*
+ * Rows r .. r + rows - 1 of the item times a chunk of a panel, to c.  A first chunk begins with start;
+ * c is added to the others, and where add says so.
+ */
 static void
 multiply_tile(const linear_item *item, int64_t r, int rows, const chunk *c, const void *panel,
-			  float *sums)
+			  const float *start, bool add, float *to, int64_t stride)
 {
 	const linear_call *call = item->call;
 	const kernels *table = call->table;
 	const char *prepared = item->rows + (size_t) r * item->row_bytes;
 	const void *x = prepared + (size_t) c->first * call->element;
-	int64_t stride = (int64_t) (item->row_bytes / call->element);
+	int64_t x_stride = (int64_t) (item->row_bytes / call->element);
 
 	if (!call->prepare)
 	{
 		x = call->o.x + (item->row + r) * call->o.x_stride + c->first;
-		stride = call->o.x_stride;
+		x_stride = call->o.x_stride;
+	}
+	if (c->first > 0)
+	{
+		start = NULL;
+		add = true;
 	}
 	switch (call->product)
 	{
 		case PRODUCT_F32:
 		case PRODUCT_ROUNDED:
-			table->multiply(rows, c->count, x, stride, panel, c->first > 0, sums, PANEL_COLUMNS);
+			table->multiply(rows, c->count, x, x_stride, panel, start, add, to, stride);
 			break;
 		case PRODUCT_BF16:
-			table->multiply_bf16(rows, c->count + c->count % 2, x, stride, panel, c->first > 0,
-								 sums, PANEL_COLUMNS);
+			table->multiply_bf16(rows, c->count + c->count % 2, x, x_stride, panel, start, add, to,
+								 stride);
 			break;
 		case PRODUCT_I8:
-			table->multiply_i8(rows, (c->count + 3) / 4 * 4, x, stride, panel, (int32_t *) sums,
-							   PANEL_COLUMNS);
+			table->multiply_i8(rows, (c->count + 3) / 4 * 4, x, x_stride, panel, (int32_t *) to,
+							   stride);
 	}
+}
+
+/* Whether sums can be made where they belong: nothing is done to them but adding what is there. */
+static bool
+is_direct(const linear_call *call, const panel_place *place)
+{
+	const op_linear_options *o = &call->o;
+	const op_linear_part *part = place->part;
+
+	return call->product != PRODUCT_I8 && call->chunks == 1 && o->activation == ACTIVATION_NONE &&
+		   (place->number + 1) * PANEL_COLUMNS <= part->n &&
+		   (o->residual == NULL ||
+			(o->residual == part->y && o->residual_stride == part->y_stride));
+}
+
+/* The bias of a panel's columns, in start where the last are missing; NULL if there is none. */
+static const float *
+panel_start(const panel_place *place, float start[PANEL_COLUMNS])
+{
+	const op_linear_part *part = place->part;
+	int64_t column = place->number * PANEL_COLUMNS;
+
+	if (part->bias == NULL || column + PANEL_COLUMNS <= part->n)
+		return part->bias == NULL ? NULL : part->bias + column;
+	for (int64_t i = 0; i < PANEL_COLUMNS; i++)
+		start[i] = column + i < part->n ? part->bias[column + i] : 0.0f;
+	return start;
 }
 
 /* All rows of the item, in tiles of about the same number of rows, times one panel. */
@@ -291,8 +326,12 @@ run_panel(const linear_item *item, int64_t panel)
 {
 	const linear_call *call = item->call;
 	panel_place place = find_panel(call, panel);
+	const op_linear_part *part = place.part;
 	int64_t rows = item->last_row - item->row, most = call->table->rows;
 	int64_t tiles = (rows + most - 1) / most;
+	bool direct = is_direct(call, &place);
+	float bias[PANEL_COLUMNS];
+	const float *start = panel_start(&place, bias);
 
 	for (int64_t i = 0; i < call->chunks; i++)
 	{
@@ -306,9 +345,18 @@ run_panel(const linear_item *item, int64_t panel)
 			/* where there is one chunk, sums need not outlive the tile */
 			float *sums = item->sums + (call->chunks > 1 ? r * PANEL_COLUMNS : 0);
 
-			multiply_tile(item, r, count, &c, data, sums);
+			if (direct)
+			{
+				float *y =
+					part->y + (item->row + r) * part->y_stride + place.number * PANEL_COLUMNS;
+
+				multiply_tile(item, r, count, &c, data, start, call->o.residual != NULL, y,
+							  part->y_stride);
+				continue;
+			}
+			multiply_tile(item, r, count, &c, data, start, false, sums, PANEL_COLUMNS);
 			if (c.last)
-				finish_tile(item, r, count, &place, sums);
+				finish_tile(item, r, count, &place, start, sums);
 		}
 	}
 }

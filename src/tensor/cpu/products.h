@@ -71,16 +71,27 @@ store_sums(const int rows, vec sum[TILE_ROWS][TILE_VECTORS], bool add, float *c,
 	}
 }
 
+INLINE vec
+load_start(const float *start)
+{
+	return start == NULL ? vec_set1(0.0f) : vec_load(start);
+}
+
 /* As many columns of a panel as fit into registers; rows is a constant where this is inlined. */
 INLINE void
 multiply_columns(const int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
-				 bool add, float *c, int64_t c_stride)
+				 const float *start, bool add, float *c, int64_t c_stride)
 {
 	vec sum[TILE_ROWS][TILE_VECTORS];
 
+	sum[0][0] = load_start(start);
+	sum[0][1] = load_start(start == NULL ? NULL : start + VEC_WIDTH);
 	UNROLL
-	for (int r = 0; r < rows; r++)
-		sum[r][0] = sum[r][1] = vec_set1(0.0f);
+	for (int r = 1; r < rows; r++)
+	{
+		sum[r][0] = sum[0][0];
+		sum[r][1] = sum[0][1];
+	}
 	for (int64_t i = 0; i < k; i++)
 	{
 		vec b0 = vec_load(panel + i * KERNEL_COLUMNS);
@@ -100,17 +111,18 @@ multiply_columns(const int rows, int64_t k, const float *a, int64_t a_stride, co
 
 INLINE void
 multiply_rows(const int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
-			  bool add, float *c, int64_t c_stride)
+			  const float *start, bool add, float *c, int64_t c_stride)
 {
 	for (int j = 0; j < KERNEL_COLUMNS; j += TILE_VECTORS * VEC_WIDTH)
-		multiply_columns(rows, k, a, a_stride, panel + j, add, c + j, c_stride);
+		multiply_columns(rows, k, a, a_stride, panel + j, start == NULL ? NULL : start + j, add,
+						 c + j, c_stride);
 }
 
 static void
-multiply(int rows, int64_t k, const float *a, int64_t a_stride, const float *panel, bool add,
-		 float *c, int64_t c_stride)
+multiply(int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
+		 const float *start, bool add, float *c, int64_t c_stride)
 {
-	SWITCH_ROWS(rows, multiply_rows, k, a, a_stride, panel, add, c, c_stride);
+	SWITCH_ROWS(rows, multiply_rows, k, a, a_stride, panel, start, add, c, c_stride);
 }
 
 /* ---- Products in bf16 ---- */
@@ -129,13 +141,18 @@ broadcast_pair(const uint16_t *a)
 
 INLINE void
 multiply_rows_bf16(const int rows, int64_t k, const uint16_t *a, int64_t a_stride,
-				   const uint16_t *panel, bool add, float *c, int64_t c_stride)
+				   const uint16_t *panel, const float *start, bool add, float *c, int64_t c_stride)
 {
 	vec sum[TILE_ROWS][TILE_VECTORS];
 
+	sum[0][0] = load_start(start);
+	sum[0][1] = load_start(start == NULL ? NULL : start + VEC_WIDTH);
 	UNROLL
-	for (int r = 0; r < rows; r++)
-		sum[r][0] = sum[r][1] = vec_set1(0.0f);
+	for (int r = 1; r < rows; r++)
+	{
+		sum[r][0] = sum[0][0];
+		sum[r][1] = sum[0][1];
+	}
 	for (int64_t i = 0; i < k; i += 2)
 	{
 		__m512bh b0 = (__m512bh) _mm512_loadu_si512(panel + i * KERNEL_COLUMNS);
@@ -155,9 +172,9 @@ multiply_rows_bf16(const int rows, int64_t k, const uint16_t *a, int64_t a_strid
 
 static void
 multiply_bf16(int rows, int64_t k, const uint16_t *a, int64_t a_stride, const uint16_t *panel,
-			  bool add, float *c, int64_t c_stride)
+			  const float *start, bool add, float *c, int64_t c_stride)
 {
-	SWITCH_ROWS(rows, multiply_rows_bf16, k, a, a_stride, panel, add, c, c_stride);
+	SWITCH_ROWS(rows, multiply_rows_bf16, k, a, a_stride, panel, start, add, c, c_stride);
 }
 
 #endif
@@ -502,34 +519,25 @@ finish_vector(const linear_finish *finish, op_activation activation, bool coarse
 	vec_store_up_to(finish->y + r * finish->y_stride + j, y, columns - j);
 }
 
-INLINE vec
-load_bias(const linear_finish *finish, int j, int columns)
-{
-	return finish->bias == NULL ? vec_set1(0.0f) : vec_load_up_to(finish->bias + j, columns - j);
-}
-
 INLINE void
 finish_f32(op_activation activation, bool coarse, const linear_finish *finish, int rows,
 		   int columns, const float *tile)
 {
 	for (int j = 0; j < columns; j += VEC_WIDTH)
-	{
-		vec bias = load_bias(finish, j, columns);
-
 		for (int r = 0; r < rows; r++)
 			finish_vector(finish, activation, coarse, r, j, columns,
-						  vec_load(tile + r * KERNEL_COLUMNS + j) + bias);
-	}
+						  vec_load(tile + r * KERNEL_COLUMNS + j));
 }
 
 /* The difference of two products may wrap on the way; it is itself within int32. */
 INLINE void
 finish_i8(op_activation activation, bool coarse, const linear_finish *finish, int rows, int columns,
-		  const quantized_rows *x, const quantized_columns *w, const int32_t *tile)
+		  const quantized_rows *x, const quantized_columns *w, const float *start,
+		  const int32_t *tile)
 {
 	for (int j = 0; j < columns; j += VEC_WIDTH)
 	{
-		vec bias = load_bias(finish, j, columns), scale = vec_load(w->scales + j);
+		vec bias = load_start(start == NULL ? NULL : start + j), scale = vec_load(w->scales + j);
 		vec_bits sums = vec_load_bits(w->sums + j);
 
 		for (int r = 0; r < rows; r++)
@@ -578,10 +586,10 @@ finish_linear(const linear_finish *finish, int rows, int columns, const float *t
 
 static void
 finish_linear_i8(const linear_finish *finish, int rows, int columns, const quantized_rows *x,
-				 const quantized_columns *w, const int32_t *tile)
+				 const quantized_columns *w, const float *start, const int32_t *tile)
 {
 	SWITCH_ACTIVATION(finish->activation, finish->coarse, finish_i8, finish, rows, columns, x, w,
-					  tile);
+					  start, tile);
 }
 
 INLINE void
