@@ -22,11 +22,11 @@
 
 /*
  * Queries of a unit, for which keys and values are packed once, and keys of a block, on which the
- * results' bits depend: so many that what a unit works with stays in the second level cache.
+ * results' bits depend: fewer for wide heads, so that what a thread works with stays small.
  */
-#define LONG_BLOCK 128
-#define SHORT_BLOCK 64
-#define LONG_MAX_DIM 128 /* wider heads have short blocks */
+#define MAX_BLOCK 256
+#define MIN_BLOCK 64
+#define BLOCK_ELEMENTS (MAX_BLOCK * 64)
 
 #define ITEMS_PER_THREAD 8 /* at least, where there are enough units */
 
@@ -41,7 +41,7 @@ typedef struct attend_call
 	const kernels *table;
 	op_attend_options o; /* defaults filled in */
 	attend_form form;
-	int64_t block;		   /* LONG_BLOCK or SHORT_BLOCK */
+	int64_t block;		   /* MIN_BLOCK .. MAX_BLOCK, in whole tiles */
 	int64_t steps;		   /* elements of a packed row of q and k */
 	int64_t padded_dim;	   /* head_dim in whole 16 */
 	int64_t key_stride;	   /* of packed keys */
@@ -65,11 +65,11 @@ typedef struct attend_work
 	float *packed_queries; /* [block / TILE][steps][TILE] */
 	float *packed_keys;	   /* [block][key_stride] */
 	float *packed_values;  /* [block][padded_dim] */
-	float *scores;		   /* [block][TILE] */
-	float *bias;		   /* as scores */
+	float *bias;		   /* [block + 1][TILE] */
 	float *maximum;		   /* [block] */
 	float *sum;			   /* [block] */
 	float *result;		   /* [block][padded_dim] */
+	attend_tile tile;
 } attend_work;
 
 /* The next floats of a scratch, from an offset that is kept aligned; base may be NULL to count. */
@@ -93,7 +93,7 @@ lay_out(attend_work *w, const attend_call *call, float *base)
 	w->packed_queries = take_floats(base, &used, block * call->steps);
 	w->packed_keys = take_floats(base, &used, block * call->key_stride);
 	w->packed_values = take_floats(base, &used, block * call->padded_dim);
-	w->scores = take_floats(base, &used, block * TILE);
+	w->tile.scores = take_floats(base, &used, block * TILE);
 	w->bias = take_floats(base, &used, call->o.bias == NULL ? 0 : (block + 1) * TILE);
 	w->maximum = take_floats(base, &used, block);
 	w->sum = take_floats(base, &used, block);
@@ -132,8 +132,10 @@ bias_of(const attend_work *w, int64_t difference)
  * one before it moved by one: all lie in one array of falling differences.
  */
 static void
-set_bias(attend_work *w, int64_t query, attend_tile *tile)
+set_bias(attend_work *w, int64_t query)
 {
+	attend_tile *tile = &w->tile;
+
 	if (consecutive(w, query, tile->queries) && consecutive(w, w->key, tile->keys))
 	{
 		int64_t most = position_of(w, w->key) + tile->keys - 1 - position_of(w, query);
@@ -159,8 +161,9 @@ set_bias(attend_work *w, int64_t query, attend_tile *tile)
  * copy where the kernel can read them as they are.
  */
 static void
-set_keys(attend_work *w, attend_tile *tile)
+set_keys(attend_work *w)
 {
+	attend_tile *tile = &w->tile;
 	const attend_call *call = w->call;
 	const op_attend_options *o = &call->o;
 	int64_t column = w->head / (o->heads / o->kv_heads) * (int64_t) o->head_dim;
@@ -189,8 +192,9 @@ set_keys(attend_work *w, attend_tile *tile)
 
 /* Queries first .. end - 1 of the block of queries against the block of keys. */
 static void
-attend_tile_of(attend_work *w, int64_t first, int64_t end, attend_tile *tile)
+run_tile(attend_work *w, int64_t first, int64_t end)
 {
+	attend_tile *tile = &w->tile;
 	const attend_call *call = w->call;
 	const op_attend_options *o = &call->o;
 	int64_t query = w->query + first, seen = o->causal ? w->query + end : w->length;
@@ -207,7 +211,7 @@ attend_tile_of(attend_work *w, int64_t first, int64_t end, attend_tile *tile)
 	if (w->key + call->block >= seen)
 		tile->y = o->y + (w->token + query) * o->y_stride + w->head * (int64_t) o->head_dim;
 	if (o->bias != NULL)
-		set_bias(w, query, tile);
+		set_bias(w, query);
 	call->table->attend(tile);
 }
 
@@ -226,31 +230,24 @@ pack_queries(attend_work *w)
 }
 
 static void
-attend_unit(attend_work *w)
+run_unit(attend_work *w)
 {
 	const attend_call *call = w->call;
 	int64_t end = call->o.causal ? w->query + w->queries : w->length;
-	attend_tile tile = {
-		.form = call->form,
-		.head_dim = call->o.head_dim,
-		.scores = w->scores,
-		.result_stride = call->padded_dim,
-		.y_stride = call->o.y_stride,
-	};
 
 	pack_queries(w);
 	for (w->key = 0; w->key < end; w->key += call->block)
 	{
 		w->keys = end - w->key < call->block ? end - w->key : call->block;
-		tile.first = w->key == 0;
-		set_keys(w, &tile);
+		w->tile.first = w->key == 0;
+		set_keys(w);
 		for (int64_t i = 0; i < w->queries; i += TILE)
 		{
 			int64_t last = i + TILE < w->queries ? i + TILE : w->queries;
 
 			/* what comes after all of the tile's queries adds nothing */
 			if (!call->o.causal || w->key < w->query + last)
-				attend_tile_of(w, i, last, &tile);
+				run_tile(w, i, last);
 		}
 	}
 }
@@ -277,10 +274,16 @@ static void
 attend_item(void *argument, int64_t item, int thread)
 {
 	const attend_call *call = argument;
+	const int32_t *offsets = call->o.offsets;
 	int64_t unit = item * call->group, end = unit + call->group;
 	int64_t units = call->blocks[call->o.batch] * call->o.heads;
 	int64_t sequence = find_sequence(call, unit / call->o.heads);
-	attend_work w;
+	attend_work w = {
+		.tile = {.form = call->form,
+				 .head_dim = call->o.head_dim,
+				 .result_stride = call->padded_dim,
+				 .y_stride = call->o.y_stride},
+	};
 
 	lay_out(&w, call, call->scratch + (size_t) thread * call->scratch_floats);
 	for (; unit < end && unit < units; unit++)
@@ -290,11 +293,13 @@ attend_item(void *argument, int64_t item, int thread)
 		while (call->blocks[sequence + 1] <= block)
 			sequence++;
 		w.head = (int) (unit % call->o.heads);
-		w.token = call->o.offsets[sequence];
-		w.length = call->o.offsets[sequence + 1] - w.token;
+		w.token = offsets[sequence];
+		w.length = offsets[sequence + 1] - w.token;
 		w.query = (block - call->blocks[sequence]) * call->block;
-		w.queries = w.length - w.query < call->block ? w.length - w.query : call->block;
-		attend_unit(&w);
+		w.queries = w.length - w.query;
+		if (w.queries > call->block)
+			w.queries = call->block;
+		run_unit(&w);
 	}
 }
 
@@ -366,7 +371,9 @@ choose_form(attend_call *call)
 	call->form = ATTEND_F32;
 	if (call->o.compute == COMPUTE_BF16 || (call->o.compute == COMPUTE_INT8 && has_pairs))
 		call->form = has_pairs ? ATTEND_PAIRS : ATTEND_ROUNDED;
-	call->block = head_dim <= LONG_MAX_DIM ? LONG_BLOCK : SHORT_BLOCK;
+	call->block = BLOCK_ELEMENTS / head_dim / TILE * TILE;
+	call->block = call->block < MIN_BLOCK ? MIN_BLOCK : call->block;
+	call->block = call->block > MAX_BLOCK ? MAX_BLOCK : call->block;
 	call->padded_dim = (int64_t) size_round_up((size_t) head_dim, 16);
 	call->steps = call->form == ATTEND_PAIRS ? (head_dim + 1) / 2 : head_dim;
 	call->key_stride = (int64_t) size_round_up((size_t) call->steps, 16);

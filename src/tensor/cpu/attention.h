@@ -51,29 +51,34 @@ add_product(const bool pairs, vec x, vec b, vec sum)
 	return vec_fma(x, b, sum);
 }
 
+/* The sums of multiply_part. */
 INLINE void
-finish_product(const int rows, const int vectors, const attend_product *p, int64_t row,
-			   int64_t column, int64_t columns, vec sum[TILE_ROWS][TILE_VECTORS])
+finish_part(const int rows, const int vectors, const attend_product *p, int64_t row, int64_t column,
+			int64_t columns, vec sum[TILE_ROWS][TILE_VECTORS])
 {
+	const float *correction = p->correction, *factor = p->factor;
+	const float *before = p->before + row * p->before_stride + column;
+	float *to = p->c + row * p->c_stride + column;
+	int64_t stride = p->c_stride, before_stride = p->before_stride;
+	bool whole = columns - column >= vectors * VEC_WIDTH;
+
 	UNROLL
 	for (int r = 0; r < rows; r++)
-	{
-		float *to = p->c + (row + r) * p->c_stride + column;
-
-		UNROLL
 		for (int v = 0; v < vectors; v++)
 		{
 			vec x = sum[r][v];
 
-			if (p->correction != NULL)
-				x = vec_fma(
-					vec_load(p->before + (row + r) * p->before_stride + column + v * VEC_WIDTH),
-					vec_set1(p->correction[row + r]), x);
-			if (p->factor != NULL)
-				x *= vec_set1(p->factor[row + r]);
-			vec_store_up_to(to + v * VEC_WIDTH, x, columns - column - v * VEC_WIDTH);
+			if (correction != NULL)
+				x = vec_fma(vec_load(before + r * before_stride + v * VEC_WIDTH),
+							vec_set1(correction[row + r]), x);
+			if (factor != NULL)
+				x *= vec_set1(factor[row + r]);
+			if (whole)
+				vec_store(to + r * stride + v * VEC_WIDTH, x);
+			else
+				vec_store_up_to(to + r * stride + v * VEC_WIDTH, x,
+								columns - column - v * VEC_WIDTH);
 		}
-	}
 }
 
 /* Rows row .. row + rows - 1 and one or two vectors of columns; constants but for the places. */
@@ -102,7 +107,7 @@ multiply_part(const int rows, const int vectors, const bool pairs, const attend_
 				sum[r][1] = add_product(pairs, x, b1, sum[r][1]);
 		}
 	}
-	finish_product(rows, vectors, p, row, column, columns, sum);
+	finish_part(rows, vectors, p, row, column, columns, sum);
 }
 
 INLINE void
@@ -488,32 +493,43 @@ load_query(const attend_form form, const float *from, int64_t left, vec factor)
 	return x;
 }
 
+/* 16 queries or, where not all of 16 rows and columns are there, fewer. */
+INLINE void
+pack_square(const attend_form form, const bool whole, int64_t rows, int64_t columns, float factor,
+			const float *from, int64_t stride, float *to)
+{
+	int64_t steps = form == ATTEND_PAIRS ? (columns + 1) / 2 : columns;
+	vec x[16];
+
+	UNROLL
+	for (int r = 0; r < 16; r++)
+	{
+		x[r] = vec_set1(0.0f);
+		if (whole || r < rows)
+			x[r] = load_query(form, from + r * stride, whole ? 32 : columns, vec_set1(factor));
+	}
+	transpose_vectors(x);
+	UNROLL
+	for (int j = 0; j < 16; j++)
+		if (whole || j < steps)
+			vec_store(to + j * KERNEL_COLUMNS, x[j]);
+}
+
 INLINE void
 pack_queries_of(const attend_form form, int queries, int64_t n, float factor, const float *from,
 				int64_t stride, float *panel)
 {
-	int64_t width = form == ATTEND_PAIRS ? 32 : 16, steps = form == ATTEND_PAIRS ? (n + 1) / 2 : n;
+	int64_t width = form == ATTEND_PAIRS ? 32 : 16;
 
-	for (int lane = 0; lane < queries; lane += 16)
-		for (int64_t i = 0, step = 0; i < n; i += width, step += 16)
+	for (int lane = 0; lane < queries; lane += 16, from += 16 * stride, panel += 16)
+		for (int64_t i = 0; i < n; i += width)
 		{
-			float *to = panel + step * KERNEL_COLUMNS + lane;
-			int64_t count = steps - step < 16 ? steps - step : 16;
-			vec x[16];
+			float *to = panel + i / width * 16 * KERNEL_COLUMNS;
 
-			UNROLL
-			for (int r = 0; r < 16; r++)
-			{
-				x[r] = vec_set1(0.0f);
-				if (lane + r < queries)
-					x[r] =
-						load_query(form, from + (lane + r) * stride + i, n - i, vec_set1(factor));
-			}
-			transpose_vectors(x);
-			UNROLL
-			for (int j = 0; j < 16; j++)
-				if (j < count)
-					vec_store(to + j * KERNEL_COLUMNS, x[j]);
+			if (queries - lane >= 16 && n - i >= width)
+				pack_square(form, true, 16, width, factor, from + i, stride, to);
+			else
+				pack_square(form, false, queries - lane, n - i, factor, from + i, stride, to);
 		}
 }
 
