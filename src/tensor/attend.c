@@ -26,7 +26,7 @@
  */
 #define MAX_BLOCK 256
 #define MIN_BLOCK 64
-#define BLOCK_ELEMENTS (MAX_BLOCK * 64)
+#define BLOCK_ELEMENTS (MAX_BLOCK * 64) /* of a packed block, about, between these */
 
 #define ITEMS_PER_THREAD 8 /* at least, where there are enough units */
 
@@ -35,6 +35,9 @@
  * are not read where they lie.
  */
 #define COLLIDING_STRIDE 1024
+
+/* Where q, k and v are larger, they are hardly in the caches, and fetching ahead is worth its time. */
+#define AHEAD_BYTES (6 * 1024 * 1024)
 
 typedef struct attend_call
 {
@@ -47,6 +50,7 @@ typedef struct attend_call
 	int64_t key_stride;	   /* of packed keys */
 	const int64_t *blocks; /* [batch + 1] number of a sequence's first query block */
 	int64_t group;		   /* units of an item */
+	bool ahead;			   /* whether heads are fetched ahead */
 	float *scratch;		   /* [threads][scratch_floats] */
 	size_t scratch_floats;
 } attend_call;
@@ -190,13 +194,35 @@ set_keys(attend_work *w)
 	tile->hidden = o->hidden == NULL ? NULL : o->hidden + w->token + w->key;
 }
 
+/*
+ * While a head's tiles are computed, the next head's rows of the block come to the caches: for each
+ * tile the part of them that it is of the queries.
+ */
+static void
+set_ahead(attend_work *w, int64_t first, int64_t end)
+{
+	const op_attend_options *o = &w->call->o;
+	attend_tile *tile = &w->tile;
+	int head = w->head + 1, kv_head = head / (o->heads / o->kv_heads);
+	int64_t row = w->keys * first / w->queries;
+
+	tile->ahead_rows = w->keys * end / w->queries - row;
+	row += w->token + w->key;
+	tile->ahead[0] = o->q + row * o->q_stride + head * (int64_t) o->head_dim;
+	tile->ahead[1] = o->k + row * o->k_stride + kv_head * (int64_t) o->head_dim;
+	tile->ahead[2] = o->v + row * o->v_stride + kv_head * (int64_t) o->head_dim;
+	tile->ahead_stride[0] = o->q_stride;
+	tile->ahead_stride[1] = o->k_stride;
+	tile->ahead_stride[2] = o->v_stride;
+}
+
 /* Queries first .. end - 1 of the block of queries against the block of keys. */
 static void
 run_tile(attend_work *w, int64_t first, int64_t end)
 {
-	attend_tile *tile = &w->tile;
 	const attend_call *call = w->call;
 	const op_attend_options *o = &call->o;
+	attend_tile *tile = &w->tile;
 	int64_t query = w->query + first, seen = o->causal ? w->query + end : w->length;
 
 	tile->queries = (int) (end - first);
@@ -207,11 +233,14 @@ run_tile(attend_work *w, int64_t first, int64_t end)
 	tile->maximum = w->maximum + first;
 	tile->sum = w->sum + first;
 	tile->result = w->result + first * call->padded_dim;
+	tile->ahead_rows = 0;
 	tile->y = NULL;
 	if (w->key + call->block >= seen)
 		tile->y = o->y + (w->token + query) * o->y_stride + w->head * (int64_t) o->head_dim;
 	if (o->bias != NULL)
 		set_bias(w, query);
+	if (call->ahead && w->head + 1 < o->heads)
+		set_ahead(w, first, end);
 	call->table->attend(tile);
 }
 
@@ -362,14 +391,16 @@ check_options(tfm_context *context, const op_attend_options *o)
 	return true;
 }
 
+/* What follows from the options and the processor. */
 static void
 choose_form(attend_call *call)
 {
-	int64_t head_dim = call->o.head_dim;
+	const op_attend_options *o = &call->o;
+	int64_t head_dim = o->head_dim, width = (o->heads + 2 * (int64_t) o->kv_heads) * head_dim;
 	bool has_pairs = call->table->multiply_bf16 != NULL;
 
 	call->form = ATTEND_F32;
-	if (call->o.compute == COMPUTE_BF16 || (call->o.compute == COMPUTE_INT8 && has_pairs))
+	if (o->compute == COMPUTE_BF16 || (o->compute == COMPUTE_INT8 && has_pairs))
 		call->form = has_pairs ? ATTEND_PAIRS : ATTEND_ROUNDED;
 	call->block = BLOCK_ELEMENTS / head_dim / TILE * TILE;
 	call->block = call->block < MIN_BLOCK ? MIN_BLOCK : call->block;
@@ -377,6 +408,7 @@ choose_form(attend_call *call)
 	call->padded_dim = (int64_t) size_round_up((size_t) head_dim, 16);
 	call->steps = call->form == ATTEND_PAIRS ? (head_dim + 1) / 2 : head_dim;
 	call->key_stride = (int64_t) size_round_up((size_t) call->steps, 16);
+	call->ahead = o->offsets[o->batch] > AHEAD_BYTES / (int64_t) sizeof(float) / width;
 }
 
 bool

@@ -99,6 +99,10 @@ typedef struct attend_tile
 	float *sum;		/* [32] */
 	float *result;	/* [queries][head_dim in whole 16], sums of values */
 	int64_t result_stride;
+	/* Rows of head_dim that are read soon, which the processor is told; rows 0: none. */
+	const float *ahead[3];
+	int64_t ahead_stride[3];
+	int64_t ahead_rows;
 	float *y; /* NULL, or instead of result after the last block: [queries][head_dim], the means */
 	int64_t y_stride;
 } attend_tile;

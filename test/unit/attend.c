@@ -280,6 +280,47 @@ test_company(void **state)
 	}
 }
 
+/* So many sequences that heads are fetched ahead: the last gets the bits that it has alone. */
+static void
+test_many(void **state)
+{
+	enum
+	{
+		LENGTH = 101,
+		COUNT = 21,
+		WIDTH = 8 * 32
+	};
+	int32_t offsets[COUNT + 1];
+	int64_t last = LENGTH * (COUNT - 1);
+	float *x = numbers((int64_t) LENGTH * COUNT * 3 * WIDTH, 1);
+	float *y = numbers((int64_t) LENGTH * COUNT * WIDTH, 2), *alone = numbers(LENGTH * WIDTH, 3);
+	op_attend_options o = {.q = x, .k = x + WIDTH, .v = x + 2 * WIDTH, .y = y};
+
+	(void) state;
+	for (int i = 0; i <= COUNT; i++)
+		offsets[i] = i * LENGTH;
+	o.q_stride = o.k_stride = o.v_stride = 3 * WIDTH;
+	o.heads = 8, o.head_dim = 32, o.offsets = offsets;
+	FOR_EACH_ISA(set)
+	FOR_EACH_COMPUTE(compute)
+	{
+		tfm_context context = open_context(set, 2, 0);
+		op_attend_options one = o;
+
+		o.compute = one.compute = compute;
+		o.batch = COUNT, one.batch = 1;
+		one.q += last * 3 * WIDTH, one.k += last * 3 * WIDTH, one.v += last * 3 * WIDTH;
+		one.y = alone;
+		assert_true(op_attend(&context, &o));
+		assert_true(op_attend(&context, &one));
+		assert_same_bits(alone, y + last * WIDTH, LENGTH * WIDTH);
+		close_context(&context);
+	}
+	free(x);
+	free(y);
+	free(alone);
+}
+
 /* A sequence in an arena far below the size of its scores: the mean of values where all keys are the same. */
 static void
 test_long(void **state)
@@ -419,10 +460,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_definition), cmocka_unit_test(test_bias),
-		cmocka_unit_test(test_hidden),	   cmocka_unit_test(test_company),
-		cmocka_unit_test(test_long),	   cmocka_unit_test(test_exponential),
-		cmocka_unit_test(test_not_finite), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_definition),	cmocka_unit_test(test_bias),
+		cmocka_unit_test(test_hidden),		cmocka_unit_test(test_company),
+		cmocka_unit_test(test_many),		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_exponential), cmocka_unit_test(test_not_finite),
+		cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

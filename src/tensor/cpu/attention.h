@@ -51,34 +51,49 @@ add_product(const bool pairs, vec x, vec b, vec sum)
 	return vec_fma(x, b, sum);
 }
 
-/* The sums of multiply_part. */
+/* sum += before * correction[row] */
 INLINE void
-finish_part(const int rows, const int vectors, const attend_product *p, int64_t row, int64_t column,
-			int64_t columns, vec sum[TILE_ROWS][TILE_VECTORS])
+add_before(const int rows, const int vectors, const float *correction, const float *before,
+		   int64_t stride, vec sum[TILE_ROWS][TILE_VECTORS])
 {
-	const float *correction = p->correction, *factor = p->factor;
-	const float *before = p->before + row * p->before_stride + column;
-	float *to = p->c + row * p->c_stride + column;
-	int64_t stride = p->c_stride, before_stride = p->before_stride;
-	bool whole = columns - column >= vectors * VEC_WIDTH;
-
 	UNROLL
 	for (int r = 0; r < rows; r++)
 		for (int v = 0; v < vectors; v++)
-		{
-			vec x = sum[r][v];
+			sum[r][v] = vec_fma(vec_load(before + r * stride + v * VEC_WIDTH),
+								vec_set1(correction[r]), sum[r][v]);
+}
 
-			if (correction != NULL)
-				x = vec_fma(vec_load(before + r * before_stride + v * VEC_WIDTH),
-							vec_set1(correction[row + r]), x);
-			if (factor != NULL)
-				x *= vec_set1(factor[row + r]);
-			if (whole)
-				vec_store(to + r * stride + v * VEC_WIDTH, x);
-			else
-				vec_store_up_to(to + r * stride + v * VEC_WIDTH, x,
-								columns - column - v * VEC_WIDTH);
-		}
+INLINE void
+scale_rows(const int rows, const float *factor, vec sum[TILE_ROWS][TILE_VECTORS])
+{
+	UNROLL
+	for (int r = 0; r < rows; r++)
+	{
+		sum[r][0] *= vec_set1(factor[r]);
+		sum[r][1] *= vec_set1(factor[r]);
+	}
+}
+
+INLINE void
+store_rows(const int rows, const int vectors, vec sum[TILE_ROWS][TILE_VECTORS], int64_t columns,
+		   float *c, int64_t stride)
+{
+	if (columns >= vectors * VEC_WIDTH)
+	{
+		UNROLL
+		for (int r = 0; r < rows; r++)
+			for (int v = 0; v < vectors; v++)
+				vec_store(c + r * stride + v * VEC_WIDTH, sum[r][v]);
+		return;
+	}
+	UNROLL
+	for (int r = 0; r < rows; r++)
+	{
+		if (vectors > 1)
+			vec_store(c + r * stride, sum[r][0]);
+		vec_store_part(c + r * stride + (vectors - 1) * VEC_WIDTH, sum[r][vectors - 1],
+					   columns - (vectors - 1) * VEC_WIDTH);
+	}
 }
 
 /* Rows row .. row + rows - 1 and one or two vectors of columns; constants but for the places. */
@@ -107,7 +122,13 @@ multiply_part(const int rows, const int vectors, const bool pairs, const attend_
 				sum[r][1] = add_product(pairs, x, b1, sum[r][1]);
 		}
 	}
-	finish_part(rows, vectors, p, row, column, columns, sum);
+	if (p->correction != NULL)
+		add_before(rows, vectors, p->correction + row, p->before + row * p->before_stride + column,
+				   p->before_stride, sum);
+	if (p->factor != NULL)
+		scale_rows(rows, p->factor + row, sum);
+	store_rows(rows, vectors, sum, columns - column, p->c + row * p->c_stride + column,
+			   p->c_stride);
 }
 
 INLINE void
@@ -307,6 +328,8 @@ softmax_lanes(const attend_form form, const attend_tile *t, float *correction)
 
 /* ---- Tiles ---- */
 
+#define AHEAD_KEYS TILE_ROWS /* of a part of the product between which rows are prefetched */
+
 static void
 multiply_values(const attend_tile *t, const float *correction)
 {
@@ -341,37 +364,68 @@ multiply_values(const attend_tile *t, const float *correction)
 		multiply_floats(&p, t->queries, last ? t->head_dim : t->result_stride);
 }
 
-static void
-run_attend_tile(const attend_tile *t)
+/*
+ * Rows of a head lie apart, in an order that the processor does not foresee.  Inline, because GCC
+ * takes a function that only prefetches for one without effect, and leaves out its calls.
+ */
+INLINE void
+prefetch_ahead(const attend_tile *t, int64_t first, int64_t count)
 {
-	float correction[KERNEL_COLUMNS];
-	attend_product scores = {
-		.steps = t->form == ATTEND_PAIRS ? (t->head_dim + 1) / 2 : t->head_dim,
-		.a = t->k,
+	int64_t end = first + count < t->ahead_rows ? first + count : t->ahead_rows;
+
+	for (int i = 0; i < 3; i++)
+	{
+		const float *from = t->ahead[i] + first * t->ahead_stride[i];
+
+		for (int64_t r = first; r < end; r++, from += t->ahead_stride[i])
+			for (int64_t j = 0; j < t->head_dim; j += 16)
+				__builtin_prefetch(from + j, 0, 2);
+	}
+}
+
+/* Queries times keys; what is read ahead comes in parts between parts of the product. */
+static void
+multiply_keys(const attend_tile *t)
+{
+	int64_t lanes = (t->queries + VEC_WIDTH - 1) / VEC_WIDTH * VEC_WIDTH;
+	int64_t part = t->ahead_rows > 0 ? AHEAD_KEYS : t->keys, parts = (t->keys + part - 1) / part;
+	int64_t rows = (t->ahead_rows + parts - 1) / parts;
+	bool pairs = t->form == ATTEND_PAIRS;
+	attend_product p = {
+		.steps = pairs ? (t->head_dim + 1) / 2 : t->head_dim,
 		.a_row = t->k_stride,
 		.a_step = 1,
 		.b = t->q,
 		.b_step = KERNEL_COLUMNS,
-		.c = t->scores,
 		.c_stride = KERNEL_COLUMNS,
 	};
-	int64_t lanes = (t->queries + VEC_WIDTH - 1) / VEC_WIDTH * VEC_WIDTH;
 
-	switch (t->form)
+	for (int64_t i = 0; i < parts; i++)
 	{
-		case ATTEND_F32:
-			multiply_floats(&scores, t->keys, lanes);
-			softmax_lanes(ATTEND_F32, t, correction);
-			break;
-		case ATTEND_ROUNDED:
-			multiply_floats(&scores, t->keys, lanes);
-			softmax_lanes(ATTEND_ROUNDED, t, correction);
-			break;
-		case ATTEND_PAIRS:
-			multiply_pairs(&scores, t->keys, lanes);
-			softmax_lanes(ATTEND_PAIRS, t, correction);
-			break;
+		int64_t key = i * part, keys = t->keys - key < part ? t->keys - key : part;
+
+		p.a = t->k + key * t->k_stride;
+		p.c = t->scores + key * KERNEL_COLUMNS;
+		prefetch_ahead(t, i * rows, rows);
+		if (pairs)
+			multiply_pairs(&p, keys, lanes);
+		else
+			multiply_floats(&p, keys, lanes);
 	}
+}
+
+static void
+run_attend_tile(const attend_tile *t)
+{
+	float correction[KERNEL_COLUMNS];
+
+	multiply_keys(t);
+	if (t->form == ATTEND_F32)
+		softmax_lanes(ATTEND_F32, t, correction);
+	else if (t->form == ATTEND_ROUNDED)
+		softmax_lanes(ATTEND_ROUNDED, t, correction);
+	else
+		softmax_lanes(ATTEND_PAIRS, t, correction);
 	multiply_values(t, correction);
 }
 
