@@ -394,10 +394,14 @@ bench_norm(bench *b, int64_t rows, int64_t n)
 static void
 bench_attends(bench *b, tfm_compute compute)
 {
-	bench_attend(b, compute, 16, 32, 12, 32);
-	bench_attend(b, compute, 64, 8, 12, 32);
-	bench_attend(b, compute, 200, 4, 12, 32);
-	bench_attend(b, compute, 512, 1, 12, 64);
+	for (int head_dim = 32; head_dim <= 64; head_dim *= 2)
+	{
+		bench_attend(b, compute, 16, 32, 12, head_dim);
+		bench_attend(b, compute, 64, 8, 12, head_dim);
+		bench_attend(b, compute, 64, 32, 12, head_dim);
+		bench_attend(b, compute, 200, 4, 12, head_dim);
+		bench_attend(b, compute, 512, 1, 12, head_dim);
+	}
 	bench_attend(b, compute, 2048, 1, 12, 64);
 }
 
