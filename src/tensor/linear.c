@@ -22,8 +22,14 @@
 #include "tensor/kernels.h"
 #include "tensor/pack.h"
 
-#define ITEM_ROWS 56				/* about so many, in whole tiles */
+/*
+ * An item has so many rows at most, in whole tiles, and fewer for the sake of balance: threads that
+ * do not run alike finish within an item of each other.  Rows are prepared once for each item, so
+ * panels are shared out only where rows are few.
+ */
+#define ITEM_ROWS 56
 #define ITEM_ROW_BYTES (256 * 1024) /* of prepared rows: they stay in the second level cache */
+#define ROW_ITEMS_PER_THREAD 16		/* wanted, of one tile or more */
 #define ITEMS_PER_THREAD 4			/* at least, where the result is large enough */
 
 /*
@@ -410,19 +416,23 @@ divide_up(int64_t a, int64_t b)
 static int64_t
 cut_items(linear_call *call, int threads)
 {
-	int64_t tile = call->table->rows, wanted = threads > 1 ? threads * ITEMS_PER_THREAD : 1;
-	int64_t fitting = ITEM_ROW_BYTES / (call->o.k * (int64_t) call->element) / tile * tile;
+	int64_t tile = call->table->rows, wanted = threads > 1 ? threads : 0;
+	int64_t fitting = ITEM_ROW_BYTES / (call->o.k * (int64_t) call->element);
 
 	call->panels = 0;
 	for (int i = 0; i < LINEAR_MAX_PARTS && call->o.parts[i].panels != NULL; i++)
 		call->panels += part_panels(&call->o.parts[i]);
 	call->chunks = divide_up(call->o.k, products[call->product].chunk);
 	call->item_rows = divide_up(ITEM_ROWS, tile) * tile;
+	if (wanted > 0 && call->item_rows > call->o.rows / (wanted * ROW_ITEMS_PER_THREAD))
+		call->item_rows = call->o.rows / (wanted * ROW_ITEMS_PER_THREAD);
 	if (call->prepare && call->item_rows > fitting)
-		call->item_rows = fitting < tile ? tile : fitting;
+		call->item_rows = fitting;
+	call->item_rows = call->item_rows < tile ? tile : call->item_rows / tile * tile;
 	call->row_items = divide_up(call->o.rows, call->item_rows);
-	/* rows are prepared once for each item: panels are shared out only where rows are few */
-	call->panel_items = call->row_items == 0 ? 1 : divide_up(wanted, call->row_items);
+	call->panel_items = 1;
+	if (call->row_items > 0 && call->row_items < wanted * ITEMS_PER_THREAD)
+		call->panel_items = divide_up(wanted * ITEMS_PER_THREAD, call->row_items);
 	if (call->panel_items > call->panels)
 		call->panel_items = call->panels;
 	return call->row_items * call->panel_items;
