@@ -31,6 +31,7 @@
 #define ITEM_ROW_BYTES (256 * 1024) /* of prepared rows: they stay in the second level cache */
 #define ROW_ITEMS_PER_THREAD 16		/* wanted, of one tile or more */
 #define ITEMS_PER_THREAD 4			/* at least, where the result is large enough */
+#define ITEM_PRODUCTS (1 << 28)		/* of elements, at most: between them interrupts are seen */
 
 /*
  * Rows so many floats apart share a few sets of the first level cache and drive each other out; they
@@ -412,6 +413,13 @@ divide_up(int64_t a, int64_t b)
 	return (a + b - 1) / b;
 }
 
+/* Products of elements that all columns of an item's rows take. */
+static int64_t
+products_of_rows(const linear_call *call)
+{
+	return call->item_rows * call->panels * PANEL_COLUMNS * call->o.k;
+}
+
 /* How the result is cut; returns the number of items. */
 static int64_t
 cut_items(linear_call *call, int threads)
@@ -433,6 +441,8 @@ cut_items(linear_call *call, int threads)
 	call->panel_items = 1;
 	if (call->row_items > 0 && call->row_items < wanted * ITEMS_PER_THREAD)
 		call->panel_items = divide_up(wanted * ITEMS_PER_THREAD, call->row_items);
+	if (call->panel_items < products_of_rows(call) / ITEM_PRODUCTS + 1)
+		call->panel_items = products_of_rows(call) / ITEM_PRODUCTS + 1;
 	if (call->panel_items > call->panels)
 		call->panel_items = call->panels;
 	return call->row_items * call->panel_items;
