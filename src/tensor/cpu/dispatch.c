@@ -6,7 +6,10 @@
  */
 #include "tensor/kernels.h"
 
-/* __builtin_cpu_supports also asks whether the system saves the registers. */
+/*
+ * __builtin_cpu_supports also asks whether the system saves the registers.  It does not know F16C in
+ * every compiler; all processors with AVX2 have it.
+ */
 bool
 cpu_has_isa(isa set)
 {
