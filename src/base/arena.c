@@ -12,6 +12,24 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/*
+ * The address sanitizer knows what is handed out, and so finds who reads or writes beside it: between
+ * two allocations lie some bytes that belong to none.
+ */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define REDZONE ARENA_ALIGNMENT
+#else
+#define ASAN_POISON_MEMORY_REGION(start, size) ((void) (start), (void) (size))
+#define ASAN_UNPOISON_MEMORY_REGION(start, size) ((void) (start), (void) (size))
+#define REDZONE 0
+#endif
+
 #define FIRST_BLOCK_SIZE ((size_t) 16 * 1024)
 #define MAX_BLOCK_SIZE ((size_t) 16 * 1024 * 1024)
 
@@ -108,6 +126,7 @@ add_block(arena *a, size_t wanted)
 		(char *) (((uintptr_t) (b + 1) + ARENA_ALIGNMENT - 1) & ~(uintptr_t) (ARENA_ALIGNMENT - 1));
 	b->size = wanted;
 	b->used = 0;
+	ASAN_POISON_MEMORY_REGION(b->data, b->size);
 	a->held += wanted;
 	if (a->current == NULL)
 	{
@@ -152,10 +171,11 @@ count_bytes(arena *a, size_t size)
 void *
 arena_alloc(arena *a, size_t size)
 {
+	size_t asked = size;
 	arena_block *b;
 	void *p;
 
-	if (size > SIZE_MAX - ARENA_ALIGNMENT)
+	if (size > SIZE_MAX - ARENA_ALIGNMENT - REDZONE)
 		return NULL;
 	size = (size + ARENA_ALIGNMENT - 1) & ~(size_t) (ARENA_ALIGNMENT - 1);
 	if (size == 0)
@@ -163,16 +183,17 @@ arena_alloc(arena *a, size_t size)
 	if (!is_within_limit(a, size))
 		return NULL;
 	b = a->current != NULL ? a->current : a->first;
-	while (b != NULL && b->size - b->used < size)
+	while (b != NULL && b->size - b->used < size + REDZONE)
 		b = b->next;
 	if (b == NULL)
-		b = add_block(a, block_size(a, size));
+		b = add_block(a, block_size(a, size + REDZONE));
 	if (b == NULL)
 		return NULL;
 	a->current = b;
 	p = b->data + b->used;
-	b->used += size;
+	b->used += size + REDZONE;
 	count_bytes(a, size);
+	ASAN_UNPOISON_MEMORY_REGION(p, asked);
 	return p;
 }
 
@@ -207,14 +228,22 @@ arena_save(const arena *a)
 	};
 }
 
+/* Take back what a block has handed out beyond used. */
+static void
+take_back(arena_block *b, size_t used)
+{
+	ASAN_POISON_MEMORY_REGION(b->data + used, b->size - used);
+	b->used = used;
+}
+
 void
 arena_restore(arena *a, arena_mark mark)
 {
 	run_cleanups(a, mark.cleanup);
 	for (arena_block *b = mark.block != NULL ? mark.block->next : a->first; b != NULL; b = b->next)
-		b->used = 0;
+		take_back(b, 0);
 	if (mark.block != NULL)
-		mark.block->used = mark.used;
+		take_back(mark.block, mark.used);
 	a->current = mark.block;
 	a->bytes = mark.bytes;
 }

@@ -30,7 +30,7 @@
 #define ITEM_ROWS 56
 #define ITEM_ROW_BYTES (256 * 1024) /* of prepared rows: they stay in the second level cache */
 #define ROW_ITEMS_PER_THREAD 16		/* wanted, of one tile or more */
-#define ITEMS_PER_THREAD 4			/* at least, where the result is large enough */
+#define ITEMS_PER_THREAD 2			/* at least, where the result is large enough */
 #define ITEM_PRODUCTS (1 << 28)		/* of elements, at most: between them interrupts are seen */
 
 /*
