@@ -34,7 +34,7 @@ typedef enum isa
 typedef struct linear_finish
 {
 	op_activation activation;
-	bool coarse;		   /* whether the activation may be off by some 1e-4 */
+	bool coarse;		   /* whether the activation may be off by 2e-4 */
 	const float *residual; /* at the tile's first element, or NULL */
 	int64_t residual_stride;
 	float *y; /* at the tile's first element; may be residual */

@@ -261,8 +261,8 @@ finish_tile(const linear_item *item, int64_t r, int rows, const panel_place *pla
 }
 
 /*
- * Rows r .. r + rows - 1 of the item times a chunk of a panel, to c.  A first chunk begins with start;
- * c is added to the others, and where add says so.
+ * Rows r .. r + rows - 1 of the item times a chunk of a panel.  A first chunk begins with start; what
+ * is there already is added to the others, and where add says so.
  */
 static void
 multiply_tile(const linear_item *item, int64_t r, int rows, const chunk *c, const void *panel,
