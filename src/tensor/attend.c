@@ -30,12 +30,6 @@
 
 #define ITEMS_PER_THREAD 8 /* at least, where there are enough units */
 
-/*
- * Rows so many floats apart share a few sets of the first level cache and drive each other out; they
- * are not read where they lie.
- */
-#define COLLIDING_STRIDE 1024
-
 /* Where q, k and v are larger, they are hardly in the caches, and fetching ahead is worth its time. */
 #define AHEAD_BYTES (6 * 1024 * 1024)
 
@@ -51,8 +45,8 @@ typedef struct attend_call
 	const int64_t *blocks; /* [batch + 1] number of a sequence's first query block */
 	int64_t group;		   /* units of an item */
 	bool ahead;			   /* whether heads are fetched ahead */
-	float *scratch;		   /* [threads][scratch_floats] */
-	size_t scratch_floats;
+	char *scratch;		   /* [threads][scratch_bytes] */
+	size_t scratch_bytes;
 } attend_call;
 
 /* What a thread works with, all in its scratch. */
@@ -76,19 +70,15 @@ typedef struct attend_work
 	attend_tile tile;
 } attend_work;
 
-/* The next floats of a scratch, from an offset that is kept aligned; base may be NULL to count. */
 static float *
-take_floats(float *base, size_t *used, int64_t count)
+take_floats(char *base, size_t *used, int64_t count)
 {
-	float *p = base == NULL ? NULL : base + *used;
-
-	*used += size_round_up((size_t) count, 16);
-	return p;
+	return scratch_take(base, used, (size_t) count * sizeof(float));
 }
 
-/* Lay out the scratch at base; returns its floats. */
+/* Lay out the scratch at base; returns its bytes. */
 static size_t
-lay_out(attend_work *w, const attend_call *call, float *base)
+lay_out(attend_work *w, const attend_call *call, char *base)
 {
 	int64_t block = call->block;
 	size_t used = 0;
@@ -314,7 +304,7 @@ attend_item(void *argument, int64_t item, int thread)
 				 .y_stride = call->o.y_stride},
 	};
 
-	lay_out(&w, call, call->scratch + (size_t) thread * call->scratch_floats);
+	lay_out(&w, call, call->scratch + (size_t) thread * call->scratch_bytes);
 	for (; unit < end && unit < units; unit++)
 	{
 		int64_t block = unit / call->o.heads;
@@ -429,11 +419,11 @@ op_attend(tfm_context *context, const op_attend_options *options)
 		return false;
 	fill_defaults(&call.o);
 	choose_form(&call);
-	call.scratch_floats = lay_out(&layout, &call, NULL);
+	call.scratch_bytes = lay_out(&layout, &call, NULL);
 
 	mark = arena_save(context->arena);
 	blocks = tfm_alloc_array(context, (size_t) call.o.batch + 1, sizeof(int64_t));
-	call.scratch = tfm_alloc_array(context, (size_t) threads, call.scratch_floats * sizeof(float));
+	call.scratch = tfm_alloc_array(context, (size_t) threads, call.scratch_bytes);
 	if (blocks != NULL && call.scratch != NULL)
 		done = threads_run(context, attend_item, &call, cut_items(&call, blocks, threads));
 	arena_restore(context->arena, mark);

@@ -11,6 +11,7 @@
 #ifndef TFM_TENSOR_KERNELS_H
 #define TFM_TENSOR_KERNELS_H
 
+#include "base/size.h"
 #include "base/threads.h"
 #include "tensor/activation.h"
 #include "tensor/tensor.h"
@@ -29,6 +30,12 @@ typedef enum isa
 
 #define KERNEL_MAX_ROWS 16 /* "rows" is at most this in every table */
 #define KERNEL_COLUMNS 32  /* columns of a panel, as in linear.h */
+
+/*
+ * Rows so many floats apart share a few sets of the first level cache and drive each other out: ops
+ * copy them instead of reading them where they lie.
+ */
+#define COLLIDING_STRIDE 1024
 
 /* What is done to a tile of sums of a linear layer. */
 typedef struct linear_finish
@@ -201,6 +208,19 @@ cpu_threads(const tfm_context *context)
 	if (context->pool == NULL || context->threads < 1)
 		return 1;
 	return context->threads < THREADS_MAX ? context->threads : THREADS_MAX;
+}
+
+/*
+ * The next bytes of a thread's scratch, aligned as an arena's: from base, of which *used are taken.
+ * base may be NULL, to count what a scratch takes.
+ */
+static inline void *
+scratch_take(char *base, size_t *used, size_t bytes)
+{
+	char *p = base == NULL ? NULL : base + *used;
+
+	*used += size_round_up(bytes, ARENA_ALIGNMENT);
+	return p;
 }
 
 /* The table for context->isa; the best below it where the processor lacks it. */

@@ -33,12 +33,7 @@
 #define ITEMS_PER_THREAD 2			/* at least, where the result is large enough */
 #define ITEM_PRODUCTS (1 << 28)		/* of elements, at most: between them interrupts are seen */
 
-/*
- * Rows so many floats apart share a few sets of the first level cache and drive each other out; they
- * are copied to rows with padding between them.
- */
-#define COLLIDING_STRIDE 1024
-#define ROW_PADDING 64 /* bytes */
+#define ROW_PADDING 64 /* bytes after a prepared row, so that rows do not collide */
 
 /* Forms in which rows and panels are multiplied. */
 typedef enum product
@@ -113,15 +108,6 @@ typedef struct chunk
 
 /* ---- Scratch ---- */
 
-static void *
-take_bytes(char *base, size_t *used, size_t bytes)
-{
-	char *p = base == NULL ? NULL : base + *used;
-
-	*used += size_round_up(bytes, ARENA_ALIGNMENT);
-	return p;
-}
-
 /* Lay out a thread's scratch at base; returns its bytes. */
 static size_t
 lay_out(linear_item *item, const linear_call *call, char *base)
@@ -133,12 +119,12 @@ lay_out(linear_item *item, const linear_call *call, char *base)
 
 	item->call = call;
 	item->row_bytes = size_round_up((size_t) call->o.k * call->element, 8) + ROW_PADDING;
-	item->rows = take_bytes(base, &used, call->prepare ? rows * item->row_bytes : 0);
-	item->scales = take_bytes(base, &used, rows * sizeof(float));
-	item->zeros = take_bytes(base, &used, rows * sizeof(int32_t));
-	item->sums = take_bytes(base, &used, rows * PANEL_COLUMNS * sizeof(float));
-	item->plain = take_bytes(base, &used, by_way ? panel * sizeof(float) : 0);
-	item->unpacked = take_bytes(base, &used, call->unpack ? panel * call->element : 0);
+	item->rows = scratch_take(base, &used, call->prepare ? rows * item->row_bytes : 0);
+	item->scales = scratch_take(base, &used, rows * sizeof(float));
+	item->zeros = scratch_take(base, &used, rows * sizeof(int32_t));
+	item->sums = scratch_take(base, &used, rows * PANEL_COLUMNS * sizeof(float));
+	item->plain = scratch_take(base, &used, by_way ? panel * sizeof(float) : 0);
+	item->unpacked = scratch_take(base, &used, call->unpack ? panel * call->element : 0);
 	return used;
 }
 

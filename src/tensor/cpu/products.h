@@ -92,6 +92,20 @@ load_start(const float *start)
 	return start == NULL ? vec_set1(0.0f) : vec_load(start);
 }
 
+/* All rows of a tile begin with start. */
+INLINE void
+begin_sums(const int rows, const float *start, vec sum[TILE_ROWS][TILE_VECTORS])
+{
+	vec s0 = load_start(start), s1 = load_start(start == NULL ? NULL : start + VEC_WIDTH);
+
+	UNROLL
+	for (int r = 0; r < rows; r++)
+	{
+		sum[r][0] = s0;
+		sum[r][1] = s1;
+	}
+}
+
 /* As many columns of a panel as fit into registers; rows is a constant where this is inlined. */
 INLINE void
 multiply_columns(const int rows, int64_t k, const float *a, int64_t a_stride, const float *panel,
@@ -99,14 +113,7 @@ multiply_columns(const int rows, int64_t k, const float *a, int64_t a_stride, co
 {
 	vec sum[TILE_ROWS][TILE_VECTORS];
 
-	sum[0][0] = load_start(start);
-	sum[0][1] = load_start(start == NULL ? NULL : start + VEC_WIDTH);
-	UNROLL
-	for (int r = 1; r < rows; r++)
-	{
-		sum[r][0] = sum[0][0];
-		sum[r][1] = sum[0][1];
-	}
+	begin_sums(rows, start, sum);
 	for (int64_t i = 0; i < k; i++)
 	{
 		vec b0 = vec_load(panel + i * KERNEL_COLUMNS);
@@ -162,14 +169,7 @@ multiply_rows_bf16(const int rows, int64_t k, const uint16_t *a, int64_t a_strid
 {
 	vec sum[TILE_ROWS][TILE_VECTORS];
 
-	sum[0][0] = load_start(start);
-	sum[0][1] = load_start(start == NULL ? NULL : start + VEC_WIDTH);
-	UNROLL
-	for (int r = 1; r < rows; r++)
-	{
-		sum[r][0] = sum[0][0];
-		sum[r][1] = sum[0][1];
-	}
+	begin_sums(rows, start, sum);
 	for (int64_t i = 0; i < k; i += 2)
 	{
 		__m512bh b0 = (__m512bh) _mm512_loadu_si512(panel + i * KERNEL_COLUMNS);
