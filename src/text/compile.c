@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "text/blob.h"
+#include "text/components.h"
 #include "text/unicode.h"
 
 #define FILE_MAX ((size_t) 512 * 1024 * 1024)

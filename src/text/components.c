@@ -4,13 +4,18 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "text/pipeline.h"
+#include "text/components.h"
 
+/* clang-format off */
 const tok_normalizer *const tok_normalizers[] = {
-	&tok_normalizer_bert,		   &tok_normalizer_lowercase,
-	&tok_normalizer_nfc,		   &tok_normalizer_nfd,
-	&tok_normalizer_nfkc,		   &tok_normalizer_nfkd,
-	&tok_normalizer_strip_accents, NULL,
+	&tok_normalizer_bert,
+	&tok_normalizer_lowercase,
+	&tok_normalizer_nfc,
+	&tok_normalizer_nfd,
+	&tok_normalizer_nfkc,
+	&tok_normalizer_nfkd,
+	&tok_normalizer_strip_accents,
+	NULL,
 };
 
 const tok_pre_tokenizer *const tok_pre_tokenizers[] = {
@@ -36,3 +41,4 @@ const tok_decoder *const tok_decoders[] = {
 	&tok_decoder_wordpiece,
 	NULL,
 };
+/* clang-format on */

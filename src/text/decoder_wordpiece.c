@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "text/pipeline.h"
+#include "text/components.h"
 
 #include <string.h>
 

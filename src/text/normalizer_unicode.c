@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
+#include "text/components.h"
 #include "text/normalize.h"
 
 #include "base/utf8.h"

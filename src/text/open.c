@@ -9,6 +9,7 @@
 
 #include "base/size.h"
 #include "text/blob.h"
+#include "text/components.h"
 #include "text/compile.h"
 #include "text/unicode.h"
 

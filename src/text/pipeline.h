@@ -5,7 +5,7 @@
  *
  * A component type ("BertNormalizer", "WordPiece", ...) is one row: how it is compiled from its JSON
  * object to a payload in the blob, and how it runs on that payload.  To add one, write its row in a
- * file of its own and name it in the table of its stage in components.c.
+ * file of its own and name it in components.h and in the table of its stage in components.c.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -152,28 +152,6 @@ typedef struct tok_decoder
 	tok_row row;
 	bool (*run)(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *count);
 } tok_decoder;
-
-/* The tables, each ended by NULL; only components.c knows the types. */
-extern const tok_normalizer *const tok_normalizers[];
-extern const tok_pre_tokenizer *const tok_pre_tokenizers[];
-extern const tok_model *const tok_models[];
-extern const tok_post_processor *const tok_post_processors[];
-extern const tok_decoder *const tok_decoders[];
-
-/* The rows, each in the file that implements it. */
-extern const tok_normalizer tok_normalizer_bert;
-extern const tok_normalizer tok_normalizer_lowercase;
-extern const tok_normalizer tok_normalizer_strip_accents;
-extern const tok_normalizer tok_normalizer_nfc, tok_normalizer_nfd;
-extern const tok_normalizer tok_normalizer_nfkc, tok_normalizer_nfkd;
-extern const tok_pre_tokenizer tok_pre_tokenizer_bert;
-extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace;
-extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
-extern const tok_model tok_model_wordpiece;
-extern const tok_post_processor tok_post_processor_template;
-extern const tok_post_processor tok_post_processor_bert;
-extern const tok_post_processor tok_post_processor_roberta;
-extern const tok_decoder tok_decoder_wordpiece;
 
 /* Resolved components of a stage, in the order in which they run. */
 typedef struct tok_component

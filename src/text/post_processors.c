@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "text/compile.h"
+#include "text/components.h"
 
 #include <string.h>
 

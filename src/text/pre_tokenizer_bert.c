@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "text/pipeline.h"
+#include "text/components.h"
 
 #include "base/utf8.h"
 #include "text/unicode.h"

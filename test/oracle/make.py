@@ -4,6 +4,7 @@
 usage: make.py [CASE...]     a case is sentence/mean, bert/BertModel, or a folder: bert
 """
 
+import importlib
 import os
 import pathlib
 import sys
@@ -19,7 +20,6 @@ import transformers  # noqa: E402
 import forward  # noqa: E402
 import minilm  # noqa: E402
 import sentence  # noqa: E402
-import tokenizer  # noqa: E402
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
 
@@ -35,7 +35,8 @@ def main():
     forward.make(GOLDEN, wanted)
     sentence.make(GOLDEN, wanted)
     minilm.make(GOLDEN, wanted)
-    tokenizer.make(GOLDEN, wanted)
+    for module in sorted(pathlib.Path(__file__).parent.glob("tokenizer*.py")):
+        importlib.import_module(module.stem).make(GOLDEN, wanted)
     for path in GOLDEN.rglob("*.safetensors"):
         path.chmod(0o644)
 

@@ -1,0 +1,40 @@
+/*
+ * components.h
+ *	  The tables of component types, and the rows in them.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_TEXT_COMPONENTS_H
+#define TFM_TEXT_COMPONENTS_H
+
+#include "text/pipeline.h"
+
+/* The tables, each ended by NULL; only components.c knows the types. */
+extern const tok_normalizer *const tok_normalizers[];
+extern const tok_pre_tokenizer *const tok_pre_tokenizers[];
+extern const tok_model *const tok_models[];
+extern const tok_post_processor *const tok_post_processors[];
+extern const tok_decoder *const tok_decoders[];
+
+/* The rows, each in the file that implements it. */
+extern const tok_normalizer tok_normalizer_bert;
+extern const tok_normalizer tok_normalizer_lowercase;
+extern const tok_normalizer tok_normalizer_nfc;
+extern const tok_normalizer tok_normalizer_nfd;
+extern const tok_normalizer tok_normalizer_nfkc;
+extern const tok_normalizer tok_normalizer_nfkd;
+extern const tok_normalizer tok_normalizer_strip_accents;
+
+extern const tok_pre_tokenizer tok_pre_tokenizer_bert;
+extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace;
+extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
+
+extern const tok_model tok_model_wordpiece;
+
+extern const tok_post_processor tok_post_processor_bert;
+extern const tok_post_processor tok_post_processor_roberta;
+extern const tok_post_processor tok_post_processor_template;
+
+extern const tok_decoder tok_decoder_wordpiece;
+
+#endif
