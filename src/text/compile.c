@@ -35,6 +35,21 @@ tok_require_bool(tok_compiler *compiler, json object, const char *key)
 	return json_bool(compiler->context, object, key, false);
 }
 
+bool
+tok_require_character(tok_compiler *compiler, json object, const char *key, uint32_t *character)
+{
+	const char *text = json_require_string(compiler->context, object, key);
+	int width = 0;
+
+	if (tfm_failed(compiler->context))
+		return false;
+	*character = utf8_decode(text, &width);
+	if (*text == '\0' || strlen(text) != (size_t) width)
+		return tfm_fail(compiler->context, TFM_CORRUPTED,
+						"\"%s\": key \"%s\" must be one character", compiler->source, key);
+	return true;
+}
+
 static const tok_row *
 find_type(const stage *s, const char *type)
 {

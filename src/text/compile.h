@@ -43,6 +43,10 @@ typedef struct tok_compiler
 /* A member that must be there and true or false; false, with TFM_CORRUPTED, if it is not. */
 extern bool tok_require_bool(tok_compiler *compiler, json object, const char *key);
 
+/* A member that must be a string of one character; false, with TFM_CORRUPTED, if it is not. */
+extern bool tok_require_character(tok_compiler *compiler, json object, const char *key,
+								  uint32_t *character);
+
 /* Append a string to the section of strings. */
 extern bool tok_compile_string(tok_compiler *compiler, const char *text, size_t length,
 							   uint32_t *offset);

@@ -14,12 +14,19 @@ const tok_normalizer *const tok_normalizers[] = {
 	&tok_normalizer_nfd,
 	&tok_normalizer_nfkc,
 	&tok_normalizer_nfkd,
+	&tok_normalizer_prepend,
+	&tok_normalizer_strip,
 	&tok_normalizer_strip_accents,
 	NULL,
 };
 
 const tok_pre_tokenizer *const tok_pre_tokenizers[] = {
 	&tok_pre_tokenizer_bert,
+	&tok_pre_tokenizer_delimiter,
+	&tok_pre_tokenizer_digits,
+	&tok_pre_tokenizer_length,
+	&tok_pre_tokenizer_punctuation,
+	&tok_pre_tokenizer_scripts,
 	&tok_pre_tokenizer_whitespace,
 	&tok_pre_tokenizer_whitespace_split,
 	NULL,
@@ -38,6 +45,11 @@ const tok_post_processor *const tok_post_processors[] = {
 };
 
 const tok_decoder *const tok_decoders[] = {
+	&tok_decoder_bpe,
+	&tok_decoder_byte_fallback,
+	&tok_decoder_ctc,
+	&tok_decoder_fuse,
+	&tok_decoder_strip,
 	&tok_decoder_wordpiece,
 	NULL,
 };

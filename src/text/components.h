@@ -23,9 +23,16 @@ extern const tok_normalizer tok_normalizer_nfc;
 extern const tok_normalizer tok_normalizer_nfd;
 extern const tok_normalizer tok_normalizer_nfkc;
 extern const tok_normalizer tok_normalizer_nfkd;
+extern const tok_normalizer tok_normalizer_prepend;
+extern const tok_normalizer tok_normalizer_strip;
 extern const tok_normalizer tok_normalizer_strip_accents;
 
 extern const tok_pre_tokenizer tok_pre_tokenizer_bert;
+extern const tok_pre_tokenizer tok_pre_tokenizer_delimiter;
+extern const tok_pre_tokenizer tok_pre_tokenizer_digits;
+extern const tok_pre_tokenizer tok_pre_tokenizer_length;
+extern const tok_pre_tokenizer tok_pre_tokenizer_punctuation;
+extern const tok_pre_tokenizer tok_pre_tokenizer_scripts;
 extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace;
 extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
 
@@ -35,6 +42,11 @@ extern const tok_post_processor tok_post_processor_bert;
 extern const tok_post_processor tok_post_processor_roberta;
 extern const tok_post_processor tok_post_processor_template;
 
+extern const tok_decoder tok_decoder_bpe;
+extern const tok_decoder tok_decoder_byte_fallback;
+extern const tok_decoder tok_decoder_ctc;
+extern const tok_decoder tok_decoder_fuse;
+extern const tok_decoder tok_decoder_strip;
 extern const tok_decoder tok_decoder_wordpiece;
 
 #endif

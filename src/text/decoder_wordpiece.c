@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "text/compile.h"
+#include "text/decode.h"
 
 /* The prefix follows, not terminated. */
 typedef struct wordpiece_payload
@@ -57,6 +58,14 @@ replace(char *text, size_t length, const char *from, const char *to)
 	return written;
 }
 
+size_t
+tok_clean_up(char *text, size_t length)
+{
+	for (size_t i = 0; i < sizeof(cleanups) / sizeof(cleanups[0]); i++)
+		length = replace(text, length, cleanups[i][0], cleanups[i][1]);
+	return length;
+}
+
 static bool
 decode_token(tfm_context *context, const wordpiece_payload *decoder, bool first, tfm_text *token)
 {
@@ -77,8 +86,7 @@ decode_token(tfm_context *context, const wordpiece_payload *decoder, bool first,
 	memcpy(text + length, token->data, token->length);
 	length += token->length;
 	if (decoder->cleanup != 0)
-		for (size_t i = 0; i < sizeof(cleanups) / sizeof(cleanups[0]); i++)
-			length = replace(text, length, cleanups[i][0], cleanups[i][1]);
+		length = tok_clean_up(text, length);
 	*token = (tfm_text) {.data = text, .length = length};
 	return true;
 }

@@ -8,6 +8,7 @@
 
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
+#include <unicode/uscript.h>
 #include <unicode/utf16.h>
 
 /* Unicode versions of the crates. */
@@ -15,6 +16,8 @@
 #define NORMALIZATION_VERSION 9 /* unicode-normalization-alignments 0.1.12 */
 #define REGEX_VERSION 16		/* regex-syntax 0.8 */
 #define LOWERCASE_VERSION 17	/* the standard library of Rust */
+#define NUMERIC_VERSION 17		/* the same */
+#define SCRIPTS_VERSION 9		/* the table of UnicodeScripts */
 
 #define HANGUL_FIRST 0xAC00
 #define HANGUL_LAST 0xD7A3
@@ -45,6 +48,13 @@ static const range new_word[] = {
 	{0x116D0, 0x116E3}, {0x11BC0, 0x11BE0}, {0x11BF0, 0x11BF9}, {0x11F5A, 0x11F5A},
 	{0x13460, 0x143FA}, {0x16100, 0x16139}, {0x16D40, 0x16D6C}, {0x16D70, 0x16D79},
 	{0x18CFF, 0x18CFF}, {0x1CCF0, 0x1CCF9}, {0x1E5D0, 0x1E5FA}, {0x2EBF0, 0x2EE5D},
+};
+
+/* Numbers of Unicode 16 and 17. */
+static const range new_numeric[] = {
+	{0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9},
+	{0x11DE0, 0x11DE9}, {0x16130, 0x16139}, {0x16D70, 0x16D79},
+	{0x16FF4, 0x16FF6}, {0x1CCF0, 0x1CCF9}, {0x1E5F1, 0x1E5FA},
 };
 
 /* Capital letters of Unicode 16 and 17, and how far away their small ones are. */
@@ -166,6 +176,39 @@ tok_is_combining_mark(uint32_t c)
 	if (has_category(c, U_GC_M_MASK, NORMALIZATION_VERSION))
 		return !IS_IN(c, was_no_combining_mark);
 	return IS_IN(c, was_combining_mark);
+}
+
+bool
+tok_is_numeric(uint32_t c)
+{
+	if (c < 0x80)
+		return c >= '0' && c <= '9';
+	return has_category(c, U_GC_N_MASK, NUMERIC_VERSION) || IS_IN(c, new_numeric);
+}
+
+int
+tok_script(uint32_t c)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	UScriptCode script;
+
+	if (c == ' ' || !is_as_old_as(c, SCRIPTS_VERSION))
+		return -1;
+	script = uscript_getScript((UChar32) c, &status);
+	switch (script)
+	{
+		case USCRIPT_UNKNOWN:
+			return -1;
+		case USCRIPT_HIRAGANA:
+		case USCRIPT_KATAKANA:
+			return USCRIPT_HAN;
+		case USCRIPT_INHERITED:
+			return c == 0x953 || c == 0x954 ? USCRIPT_DEVANAGARI : script;
+		case USCRIPT_COMMON:
+			return c == 0x30FC ? USCRIPT_HAN : script;
+		default:
+			return c == 0x589 || c == 0x61C ? USCRIPT_COMMON : script;
+	}
 }
 
 bool

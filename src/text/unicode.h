@@ -43,6 +43,15 @@ extern bool tok_is_nonspacing_mark(uint32_t character);
 /* Category M* of unicode-normalization-alignments. */
 extern bool tok_is_combining_mark(uint32_t character);
 
+/* Categories N*, as char::is_numeric. */
+extern bool tok_is_numeric(uint32_t character);
+
+/*
+ * The script of the character, as a number of its own, in the pre-tokenizer UnicodeScripts: the
+ * Japanese ones are one with Han.  -1 for a space and for what has none.
+ */
+extern int tok_script(uint32_t character);
+
 /* The regular expression \w of the regex crate. */
 extern bool tok_is_word(uint32_t character);
 

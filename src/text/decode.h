@@ -1,0 +1,22 @@
+/*
+ * decode.h
+ *	  Replacing in the texts of tokens, for the decoders.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_TEXT_DECODE_H
+#define TFM_TEXT_DECODE_H
+
+#include "base/context.h"
+
+/*
+ * The text with every occurrence of from replaced, as str::replace does: an empty from stands before
+ * each character and at the end.  In the arena, or the text itself if nothing changes; false if
+ * memory is out.
+ */
+extern bool tok_replace_text(tfm_context *context, tfm_text from, tfm_text to, tfm_text *text);
+
+/* WordPiece's clean-up of English, in place; returns the new length. */
+extern size_t tok_clean_up(char *text, size_t length);
+
+#endif

@@ -1,0 +1,128 @@
+"""The small components of tokenizer.json: each alone, and in the company that it is found in."""
+
+import hashlib
+import json
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+from tokenizer import BLOCKS, OPTIONS, PAIR_OPTIONS, SPECIAL, TEXTS, block_text, encode, write
+
+WORDS = ["a", "##a", "e", "the", "human", "##s", "x", "##x", "\u2581", "##\u2581", "1", "##2"]
+ENDS = [
+    " a ", "a", " \u3000\u00a0a x\u2003\t", "   ", "\u2028", "[MASK] a [MASK]", " [MASK]  [SEP] ",
+    "\u00e9", " \u00e9 \U0001f98a ", "12 3.5, \u0662\u0663\u2168\u00bd\u4e09 \U0001d7d811",
+    "a--b,,c...d--", "--", ",a,", "\u30b9\u30fc\u30d1\u30fc man \u30b9 a1", "1 a \ue000\u0378 b",
+    "Apples are \u308a\u3093\u3054 \u6797\u6a8e\u3002 ", "-a-b--c-", "xaxxax", "abcdefghijklm",
+]
+
+
+def base():
+    vocabulary = {token: i for i, token in enumerate(SPECIAL + WORDS)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.add_special_tokens(SPECIAL)
+    return tokenizer
+
+
+def normalizing(normalizer):
+    tokenizer = base()
+    tokenizer.normalizer = normalizer
+    tokenizer.add_tokens([AddedToken("<a>", normalized=True), AddedToken(" a ", normalized=True)])
+    return tokenizer
+
+
+def splitting(pre_tokenizer):
+    tokenizer = base()
+    tokenizer.pre_tokenizer = pre_tokenizer
+    return tokenizer
+
+
+def tokenizers():
+    n, p = normalizers, pre_tokenizers
+    yield "strip", normalizing(n.Strip())
+    yield "strip left", normalizing(n.Strip(right=False))
+    yield "strip right", normalizing(n.Sequence([n.NFKC(), n.Strip(left=False)]))
+    yield "strip nothing", normalizing(n.Strip(False, False))
+    yield "prepend", normalizing(n.Prepend("\u2581"))
+    yield "prepend more", normalizing(n.Sequence([n.Strip(), n.Prepend("a\u00e9 "), n.NFD()]))
+    for behavior in (
+        "removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"
+    ):
+        yield f"punctuation {behavior}", splitting(p.Punctuation(behavior))
+    yield "digits", splitting(p.Digits(False))
+    yield "individual digits", splitting(p.Sequence([p.WhitespaceSplit(), p.Digits(True)]))
+    yield "delimiter", splitting(p.CharDelimiterSplit("-"))
+    yield "wide delimiter", splitting(p.CharDelimiterSplit("\u30fc"))
+    yield "scripts", splitting(p.UnicodeScripts())
+    yield "scripts and words", splitting(p.Sequence([p.Whitespace(), p.UnicodeScripts()]))
+    yield "length", splitting(p.FixedLength(5))
+    yield "length of one", splitting(p.Sequence([p.Punctuation(), p.FixedLength(1)]))
+
+
+# Texts whose words are tokens, for the decoders.
+DECODED = [
+    "<0xE5> <0x8f> <0xab> a", "<0xE5> <0x8f> a <0x41>", "<0x41> <0x42> <0xFF>", "<0xGG> <0x4> <0x041>",
+    "lo</w> wer</w> lo", "lo</w>", "</w> </w>", "lo</w>lo</w> a",
+    "<pad> h h e <pad> l l <pad> l o | | do not | <pad>", "<pad>h | <pad> | h", "HHH H HaH aH Ha",
+    "\u00e9\u00e9a a\u00e9 \u00e9", "", "a", "\u2581a \u2581\u2581b c\u2581", "n't do 's , . ?",
+]
+
+
+def decoding(decoder):
+    words = sorted({word for text in DECODED for word in text.split()})
+    vocabulary = {token: i for i, token in enumerate(SPECIAL + words)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.decoder = decoder
+    return tokenizer
+
+
+def make_decoders(file):
+    d = decoders
+    # The library panics at a stop that is longer than the token, and at a start and stop that meet.
+    cases = {
+        "bpe": d.BPEDecoder(),
+        "bpe without a suffix": d.BPEDecoder(""),
+        "byte fallback": d.ByteFallback(),
+        "fuse": d.Sequence([d.ByteFallback(), d.Fuse()]),
+        "strip": d.Strip("H", 2, 0),
+        "strip wide": d.Strip("\u00e9", 1, 1),
+        "ctc": d.CTC(),
+        "ctc as it is": d.CTC("h", "|", False),
+        "llama": d.Sequence([d.ByteFallback(), d.Fuse(), d.Strip("a", 1, 0)]),
+    }
+    for name, decoder in cases.items():
+        tokenizer = decoding(decoder)
+        write(file, {"name": f"decoder: {name}"})
+        write(file, json.loads(tokenizer.to_str()))
+        for text in DECODED:
+            try:
+                write(file, encode(tokenizer, text))
+            except BaseException:  # a panic of the library
+                continue
+
+
+def write_digests(file, name, pre_tokenizer):
+    digests = {}
+    for first in BLOCKS:
+        text = "|".join(piece for piece, _ in pre_tokenizer.pre_tokenize_str(block_text(first)))
+        digests[first] = hashlib.sha256(text.encode()).hexdigest()[:8]
+    write(file, {"name": name, "digests": digests})
+    write(file, json.loads(splitting(pre_tokenizer).to_str()))
+
+
+def make(golden, wanted):
+    if not wanted("tokenizer"):
+        return
+    with open(golden / "tokenizer" / "parts.jsonl", "w", encoding="utf-8") as file:
+        for i, (name, tokenizer) in enumerate(tokenizers()):
+            write(file, {"name": name})
+            write(file, json.loads(tokenizer.to_str()))
+            for text in ENDS + TEXTS[i % 7 :: 7]:
+                write(file, encode(tokenizer, text))
+            for options in OPTIONS[:3]:
+                write(file, encode(tokenizer, ENDS[i % 6] + TEXTS[0][:30], **options))
+            write(file, encode(tokenizer, ENDS[2], ENDS[9], **PAIR_OPTIONS[i % 2]))
+        make_decoders(file)
+        write_digests(file, "every punctuation", pre_tokenizers.Punctuation())
+        write_digests(file, "every digit", pre_tokenizers.Digits(True))
+        write_digests(file, "every script", pre_tokenizers.UnicodeScripts())
