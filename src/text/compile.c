@@ -256,7 +256,7 @@ compile_tree(tfm_context *context, json root, const tok_config *config, buffer *
 	if (!compile_stages(&compiler, root))
 		return false;
 	tok_compile_config(&compiler);
-	return finish_ids(&compiler) && assemble(&compiler, blob);
+	return !tfm_failed(context) && finish_ids(&compiler) && assemble(&compiler, blob);
 }
 
 /* A value of its own for an optional JSON text. */

@@ -83,6 +83,29 @@ tok_special_content(const tok_config *config, tok_special which)
 	return content;
 }
 
+/* The named special tokens as an object, in the order of Transformers' SPECIAL_TOKENS_ATTRIBUTES. */
+static bool
+write_special_tokens(tok_compiler *compiler)
+{
+	static const tok_special order[TOK_SPECIAL_COUNT] = {TOK_BOS, TOK_EOS, TOK_UNK, TOK_SEP,
+														 TOK_PAD, TOK_CLS, TOK_MASK};
+	tfm_context *context = compiler->context;
+	buffer *out = compiler->sections[TOK_SECTION_SPECIAL_TOKENS];
+
+	buffer_append_string(context, out, "{");
+	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
+	{
+		const char *content = tok_special_content(compiler->config, order[i]);
+
+		if (content == NULL)
+			continue;
+		buffer_append_string(context, out, out->length > 1 ? "," : "");
+		buffer_printf(context, out, "\"%s\":", specials[order[i]].key);
+		json_append_string(context, out, content, strlen(content));
+	}
+	return buffer_append_string(context, out, "}");
+}
+
 void
 tok_compile_config(tok_compiler *compiler)
 {
@@ -99,4 +122,5 @@ tok_compile_config(tok_compiler *compiler)
 	if (json_is_number(length) && json_as_number(length) >= 1 &&
 		json_as_number(length) < MODEL_MAX_LENGTH_SENTINEL)
 		settings->model_max_length = (int64_t) json_as_number(length);
+	write_special_tokens(compiler);
 }

@@ -181,6 +181,8 @@ open_sections(tok_tokenizer *t, const blob_header *header)
 	t->vocabulary = trie_at(header, TOK_SECTION_VOCABULARY);
 	t->raw.keys = trie_at(header, TOK_SECTION_ADDED_RAW);
 	t->normalized.keys = trie_at(header, TOK_SECTION_ADDED_NORMALIZED);
+	t->special_tokens.data =
+		section_at(header, TOK_SECTION_SPECIAL_TOKENS, 1, &t->special_tokens.length);
 	return true;
 }
 
@@ -300,6 +302,12 @@ int32_t
 tok_special_id(const tok_tokenizer *tokenizer, tok_special which)
 {
 	return tokenizer->settings->special_ids[which];
+}
+
+tfm_text
+tok_special_tokens_json(const tok_tokenizer *tokenizer)
+{
+	return tokenizer->special_tokens;
 }
 
 bool

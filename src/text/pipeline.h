@@ -233,6 +233,7 @@ typedef enum tok_section
 	TOK_SECTION_PRE_TOKENIZERS,
 	TOK_SECTION_MODEL,
 	TOK_SECTION_DECODERS,
+	TOK_SECTION_SPECIAL_TOKENS, /* JSON text: an object of names and contents */
 	TOK_SECTION_COUNT
 } tok_section;
 
@@ -257,6 +258,7 @@ struct tok_tokenizer
 	tok_matcher raw, normalized;
 	const tok_segment *segments;
 	tok_components normalizers, pre_tokenizers, models, decoders;
+	tfm_text special_tokens; /* JSON text */
 };
 
 /* A string of the section of strings; "" for an offset outside. */

@@ -156,6 +156,13 @@ typedef enum tok_special
 /* The id of a special token that the files declare; -1 if they do not. */
 extern int32_t tok_special_id(const tok_tokenizer *tokenizer, tok_special which);
 
+/*
+ * The named special tokens, as Transformers' special_tokens_map has them: JSON text of an object such
+ * as {"bos_token":"<s>","image_token":"<image>"}, in Transformers' order, {} where there are none.
+ * Lies inside the blob.
+ */
+extern tfm_text tok_special_tokens_json(const tok_tokenizer *tokenizer);
+
 /* Whether the id is that of a token marked special among the added tokens. */
 extern bool tok_is_special(const tok_tokenizer *tokenizer, int32_t id);
 
