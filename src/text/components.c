@@ -9,6 +9,7 @@
 /* clang-format off */
 const tok_normalizer *const tok_normalizers[] = {
 	&tok_normalizer_bert,
+	&tok_normalizer_byte_level,
 	&tok_normalizer_lowercase,
 	&tok_normalizer_nfc,
 	&tok_normalizer_nfd,
@@ -27,18 +28,22 @@ const tok_pre_tokenizer *const tok_pre_tokenizers[] = {
 	&tok_pre_tokenizer_length,
 	&tok_pre_tokenizer_punctuation,
 	&tok_pre_tokenizer_scripts,
+	&tok_pre_tokenizer_byte_level,
 	&tok_pre_tokenizer_whitespace,
 	&tok_pre_tokenizer_whitespace_split,
 	NULL,
 };
 
 const tok_model *const tok_models[] = {
+	&tok_model_bpe,
+	&tok_model_wordlevel,
 	&tok_model_wordpiece,
 	NULL,
 };
 
 const tok_post_processor *const tok_post_processors[] = {
 	&tok_post_processor_bert,
+	&tok_post_processor_byte_level,
 	&tok_post_processor_roberta,
 	&tok_post_processor_template,
 	NULL,
@@ -50,6 +55,7 @@ const tok_decoder *const tok_decoders[] = {
 	&tok_decoder_ctc,
 	&tok_decoder_fuse,
 	&tok_decoder_strip,
+	&tok_decoder_byte_level,
 	&tok_decoder_wordpiece,
 	NULL,
 };

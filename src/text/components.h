@@ -18,6 +18,7 @@ extern const tok_decoder *const tok_decoders[];
 
 /* The rows, each in the file that implements it. */
 extern const tok_normalizer tok_normalizer_bert;
+extern const tok_normalizer tok_normalizer_byte_level;
 extern const tok_normalizer tok_normalizer_lowercase;
 extern const tok_normalizer tok_normalizer_nfc;
 extern const tok_normalizer tok_normalizer_nfd;
@@ -33,12 +34,16 @@ extern const tok_pre_tokenizer tok_pre_tokenizer_digits;
 extern const tok_pre_tokenizer tok_pre_tokenizer_length;
 extern const tok_pre_tokenizer tok_pre_tokenizer_punctuation;
 extern const tok_pre_tokenizer tok_pre_tokenizer_scripts;
+extern const tok_pre_tokenizer tok_pre_tokenizer_byte_level;
 extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace;
 extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
 
+extern const tok_model tok_model_bpe;
+extern const tok_model tok_model_wordlevel;
 extern const tok_model tok_model_wordpiece;
 
 extern const tok_post_processor tok_post_processor_bert;
+extern const tok_post_processor tok_post_processor_byte_level;
 extern const tok_post_processor tok_post_processor_roberta;
 extern const tok_post_processor tok_post_processor_template;
 
@@ -47,6 +52,7 @@ extern const tok_decoder tok_decoder_byte_fallback;
 extern const tok_decoder tok_decoder_ctc;
 extern const tok_decoder tok_decoder_fuse;
 extern const tok_decoder tok_decoder_strip;
+extern const tok_decoder tok_decoder_byte_level;
 extern const tok_decoder tok_decoder_wordpiece;
 
 #endif

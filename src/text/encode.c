@@ -138,19 +138,19 @@ tokenize_part(tok_work *work, const char *text, tok_span part)
 	if (!tok_find_added(work, &t->normalized, work->string.bytes, work->string.length,
 						&work->spans))
 		return false;
-	/* Texts of added tokens point into a copy that stays. */
-	if (work->texts && t->normalized.keys.count > 0)
-	{
-		kept = tok_copy_string(work);
-		if (kept == NULL)
-			return false;
-	}
 	for (size_t i = 0; i < t->pre_tokenizers.count; i++)
 	{
 		const tok_component *component = &t->pre_tokenizers.items[i];
 
 		if (!component->type.pre_tokenizer->run(work, component->payload) ||
 			tfm_stopped(work->context))
+			return false;
+	}
+	/* Texts of added tokens point into a copy that stays. */
+	if (work->texts && t->normalized.keys.count > 0)
+	{
+		kept = tok_copy_string(work);
+		if (kept == NULL)
 			return false;
 	}
 	if (!tokenize_spans(work, kept))

@@ -30,7 +30,7 @@ typedef struct layout
 	size_t choice_count;
 } layout;
 
-/* What is laid out where there is no post-processor. */
+/* What is laid out where no post-processor adds anything. */
 static const tok_segment plain_segments[2] = {
 	{.sequence = 0, .type_id = 0, .overflowing_type_id = 0, .id = -1},
 	{.sequence = 1, .type_id = 1, .overflowing_type_id = 1, .id = -1},
@@ -41,8 +41,9 @@ open_layout(layout *l, bool pair)
 {
 	const tok_tokenizer *t = l->work->tokenizer;
 
-	l->has_processor = (t->settings->layout_flags & TOK_LAYOUT_PRESENT) != 0;
-	if (!l->has_processor)
+	l->has_processor =
+		(t->settings->layout_flags & (TOK_LAYOUT_PRESENT | TOK_LAYOUT_SEQUENCES)) != 0;
+	if ((t->settings->layout_flags & TOK_LAYOUT_PRESENT) == 0)
 	{
 		l->segments = plain_segments;
 		l->segment_count = pair ? 2 : 1;

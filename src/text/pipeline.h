@@ -93,6 +93,8 @@ typedef struct tok_work
 	tok_pieces pieces;	 /* tokens made so far */
 	tok_marks marks;	 /* the normalizers' own */
 	tok_marks unsorted;
+	void *room; /* what tok_work_room gave last */
+	size_t room_size;
 	size_t wanted; /* pieces after which nothing more is needed */
 	bool offsets;
 	bool texts;
@@ -204,6 +206,7 @@ typedef struct tok_segment
 #define TOK_LAYOUT_PRESENT 1u	   /* there is a post-processor */
 #define TOK_LAYOUT_TRIM 2u		   /* offsets leave out spaces at the ends of a token */
 #define TOK_LAYOUT_PREFIX_SPACE 4u /* but not the one space that was put before the text */
+#define TOK_LAYOUT_SEQUENCES 8u	   /* there is a post-processor, though it may add nothing */
 
 /* The settings in the blob. */
 typedef struct tok_settings
@@ -275,6 +278,7 @@ extern bool tok_resolve_components(tfm_context *context, tok_section section, co
 extern bool tok_work_begin(tok_work *work, tfm_context *context);
 extern void tok_work_end(tok_work *work);
 extern void *tok_work_alloc(tok_work *work, size_t size); /* NULL on failure */
+extern void *tok_work_room(tok_work *work, size_t size);  /* the same each time, if it is enough */
 extern bool tok_reserve_string(tok_work *work, tok_string *string, size_t more);
 extern bool tok_reserve_spans(tok_work *work, tok_spans *spans, size_t more);
 extern bool tok_reserve_pieces(tok_work *work, size_t more);

@@ -45,6 +45,20 @@ tok_work_alloc(tok_work *work, size_t size)
 	return p;
 }
 
+void *
+tok_work_room(tok_work *work, size_t size)
+{
+	size_t room = size > 2 * work->room_size ? size : 2 * work->room_size;
+
+	if (size <= work->room_size)
+		return work->room;
+	work->room_size = 0;
+	work->room = tok_work_alloc(work, room);
+	if (work->room != NULL)
+		work->room_size = room;
+	return work->room;
+}
+
 /* Grow an array of items; on success it has room for more than *capacity was. */
 static bool
 grow(tok_work *work, void *items, size_t *capacity, size_t wanted, size_t item_size)
