@@ -17,6 +17,8 @@ const tok_normalizer *const tok_normalizers[] = {
 	&tok_normalizer_nfkd,
 	&tok_normalizer_prepend,
 	&tok_normalizer_strip,
+	&tok_normalizer_nmt,
+	&tok_normalizer_precompiled,
 	&tok_normalizer_strip_accents,
 	NULL,
 };
@@ -29,6 +31,7 @@ const tok_pre_tokenizer *const tok_pre_tokenizers[] = {
 	&tok_pre_tokenizer_punctuation,
 	&tok_pre_tokenizer_scripts,
 	&tok_pre_tokenizer_byte_level,
+	&tok_pre_tokenizer_metaspace,
 	&tok_pre_tokenizer_whitespace,
 	&tok_pre_tokenizer_whitespace_split,
 	NULL,
@@ -37,6 +40,7 @@ const tok_pre_tokenizer *const tok_pre_tokenizers[] = {
 const tok_model *const tok_models[] = {
 	&tok_model_bpe,
 	&tok_model_wordlevel,
+	&tok_model_unigram,
 	&tok_model_wordpiece,
 	NULL,
 };
@@ -56,6 +60,7 @@ const tok_decoder *const tok_decoders[] = {
 	&tok_decoder_fuse,
 	&tok_decoder_strip,
 	&tok_decoder_byte_level,
+	&tok_decoder_metaspace,
 	&tok_decoder_wordpiece,
 	NULL,
 };

@@ -40,6 +40,16 @@ extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
 
 extern const tok_model tok_model_bpe;
 extern const tok_model tok_model_wordlevel;
+extern const tok_normalizer tok_normalizer_nmt;
+extern const tok_normalizer tok_normalizer_precompiled;
+extern const tok_normalizer tok_normalizer_strip_accents;
+
+extern const tok_pre_tokenizer tok_pre_tokenizer_bert;
+extern const tok_pre_tokenizer tok_pre_tokenizer_metaspace;
+extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace;
+extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
+
+extern const tok_model tok_model_unigram;
 extern const tok_model tok_model_wordpiece;
 
 extern const tok_post_processor tok_post_processor_bert;
@@ -53,6 +63,7 @@ extern const tok_decoder tok_decoder_ctc;
 extern const tok_decoder tok_decoder_fuse;
 extern const tok_decoder tok_decoder_strip;
 extern const tok_decoder tok_decoder_byte_level;
+extern const tok_decoder tok_decoder_metaspace;
 extern const tok_decoder tok_decoder_wordpiece;
 
 #endif

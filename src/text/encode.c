@@ -42,7 +42,7 @@ load_string(tok_work *work, const char *text, tok_span span)
 	if (!tok_reserve_string(work, &work->string, length))
 		return false;
 	memcpy(work->string.bytes, text + span.start, length);
-	if (work->offsets)
+	if (work->string.keeps_sources)
 		memcpy(work->string.sources, work->characters + span.start, length * sizeof(int32_t));
 	work->string.length = length;
 	return true;
@@ -130,6 +130,7 @@ tokenize_part(tok_work *work, const char *text, tok_span part)
 	size_t first = work->pieces.count;
 	const char *kept = NULL;
 
+	work->at_start = part.start == 0;
 	if (!load_string(work, text, part))
 		return false;
 	if (!tok_normalize(work, &t->normalizers))
@@ -170,7 +171,7 @@ tokenize_text(tok_work *work, tfm_text text)
 		return tfm_fail(work->context, TFM_INVALID_ARGUMENT, "the text is not valid UTF-8");
 	work->words = 0;
 	work->raw.count = 0;
-	if ((work->offsets && !number_characters(work, text)) ||
+	if ((work->string.keeps_sources && !number_characters(work, text)) ||
 		!tok_find_added(work, &work->tokenizer->raw, text.data, text.length, &work->raw))
 		return false;
 	for (size_t i = 0; i < work->raw.count && work->pieces.count < work->wanted; i++)
@@ -204,11 +205,12 @@ tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
 		   const tfm_text *second, const tok_encode_options *options, tok_encoding *encoding)
 {
 	bool offsets = (options->want & TOK_WANT_OFFSETS) != 0;
+	bool keeps_sources = offsets || tokenizer->needs_sources;
 	bool trims = (tokenizer->settings->layout_flags & TOK_LAYOUT_TRIM) != 0;
 	tok_work work = {
 		.tokenizer = tokenizer,
-		.string = {.keeps_sources = offsets},
-		.next = {.keeps_sources = offsets},
+		.string = {.keeps_sources = keeps_sources},
+		.next = {.keeps_sources = keeps_sources},
 		.wanted = SIZE_MAX,
 		.offsets = offsets,
 		.texts = (options->want & TOK_WANT_TOKENS) != 0 || (offsets && trims),

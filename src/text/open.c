@@ -220,6 +220,25 @@ open_components(tfm_context *context, const blob_header *header, tok_section sec
 	return tok_resolve_components(context, section, bytes, length, components);
 }
 
+/*
+ * Where a pre-tokenizer asks for sources.  The first one does without them if nothing has changed
+ * the text before it.
+ */
+static bool
+find_needs(const tok_tokenizer *t)
+{
+	for (size_t i = 0; i < t->pre_tokenizers.count; i++)
+	{
+		const tok_component *component = &t->pre_tokenizers.items[i];
+		bool (*needs_sources)(tok_payload) = component->type.pre_tokenizer->needs_sources;
+
+		if (needs_sources != NULL && needs_sources(component->payload) &&
+			(i > 0 || t->normalizers.count > 0))
+			return true;
+	}
+	return false;
+}
+
 const tok_tokenizer *
 tok_open(tfm_context *context, const void *blob, size_t length)
 {
@@ -251,6 +270,7 @@ tok_open(tfm_context *context, const void *blob, size_t length)
 	}
 	if (!t->models.items[0].type.model->check(context, t, t->models.items[0].payload))
 		return NULL;
+	t->needs_sources = find_needs(t);
 	tok_open_matcher(&t->raw);
 	tok_open_matcher(&t->normalized);
 	return t;

@@ -98,6 +98,7 @@ typedef struct tok_work
 	size_t wanted; /* pieces after which nothing more is needed */
 	bool offsets;
 	bool texts;
+	bool at_start; /* the part in work begins where its text does */
 	int32_t words; /* words made so far */
 } tok_work;
 
@@ -132,6 +133,7 @@ typedef struct tok_pre_tokenizer
 {
 	tok_row row;
 	bool (*run)(tok_work *work, tok_payload payload);
+	bool (*needs_sources)(tok_payload payload); /* even where no offsets are wanted; NULL: never */
 } tok_pre_tokenizer;
 
 /* Appends the pieces of a word, bytes start..end of work->string, all with that word number. */
@@ -260,6 +262,7 @@ struct tok_tokenizer
 	size_t added_count;
 	tok_matcher raw, normalized;
 	const tok_segment *segments;
+	bool needs_sources; /* of characters, even where no offsets are wanted */
 	tok_components normalizers, pre_tokenizers, models, decoders;
 	tfm_text special_tokens; /* JSON text */
 };
@@ -282,6 +285,7 @@ extern void *tok_work_room(tok_work *work, size_t size);  /* the same each time,
 extern bool tok_reserve_string(tok_work *work, tok_string *string, size_t more);
 extern bool tok_reserve_spans(tok_work *work, tok_spans *spans, size_t more);
 extern bool tok_reserve_pieces(tok_work *work, size_t more);
+extern bool tok_reserve_room(tok_work *work, size_t size); /* what was in it is lost */
 extern bool tok_append_mark(tok_work *work, tok_marks *marks, tok_mark mark);
 extern bool tok_append_span(tok_work *work, tok_spans *spans, size_t start, size_t end,
 							int32_t added);

@@ -1,0 +1,448 @@
+/*
+ * model_unigram.c
+ *	  Unigram: of all ways to cut a word into tokens, the one whose scores have the greatest sum.
+ *
+ * The search is the library's encode_optimized, which is SentencePiece's: from each character on, all
+ * tokens that begin there lengthen the best way to it.  A character that is no token itself may be
+ * unknown, at a score below all others; unknown characters in a row are one token.
+ *
+ * Tokens are walked in the vocabulary's trie; the score of the token that ends at a node stands in an
+ * array beside the nodes.  Scores of ways are kept only as far as a token reaches.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "text/components.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/compile.h"
+
+#define UNKNOWN_PENALTY 10.0
+
+/* Scores of nodes follow: double[node_count], of which those of nodes with a value count. */
+typedef struct unigram_payload
+{
+	int32_t unknown_id; /* -1: none */
+	uint32_t node_count;
+	uint32_t longest;	   /* bytes of a token */
+	uint32_t falls_back;   /* to tokens of bytes, where there are */
+	double unknown_score;  /* of a character that is no token */
+	int32_t byte_ids[256]; /* of the tokens <0x00> to <0xFF>; -1: none */
+} unigram_payload;
+
+/* The last token of the best way to a place in the word. */
+typedef struct step
+{
+	uint32_t node;	 /* where it ends in the trie; TRIE_NONE: an unknown character */
+	uint32_t length; /* in bytes; 0: there is no way to here yet */
+} step;
+
+/* A search under way. */
+typedef struct search
+{
+	tok_work *work;
+	const unigram_payload *model;
+	const double *node_scores;
+	trie vocabulary;
+	const char *text; /* the word */
+	size_t length;
+	step *steps;	/* length + 1 */
+	double *scores; /* of the best ways, for the next places: [place & mask] */
+	size_t mask;
+} search;
+
+/*
+ * A score as the library reads it.  Its JSON parser (serde_json) takes the digits as a whole number
+ * and multiplies or divides it by a power of ten, which is not always the number that is nearest.
+ * The digits are those of the shortest number that reads back, which is what writers write.
+ */
+static double
+read_score(double score)
+{
+	char text[40], power[32];
+	const char *end = NULL;
+	uint64_t digits = 0;
+	long exponent;
+	double result;
+
+	for (int precision = DBL_DIG - 1; precision < DBL_DIG + 2; precision++)
+	{
+		snprintf(text, sizeof(text), "%.*e", precision, fabs(score));
+		if (strtod(text, NULL) == fabs(score))
+			break;
+	}
+	end = strchr(text, 'e');
+	exponent = end == NULL ? 0 : strtol(end + 1, NULL, 10) + 1;
+	while (end != NULL && end > text && end[-1] <= '0')
+		end--;
+	for (const char *p = text; end != NULL && p < end; p++)
+		if (*p >= '0' && *p <= '9')
+		{
+			digits = digits * 10 + (uint64_t) (*p - '0');
+			exponent--;
+		}
+	result = (double) digits;
+	for (; exponent < -308; exponent += 308)
+		result /= 1e308;
+	snprintf(power, sizeof(power), "1e%ld", labs(exponent));
+	if (exponent < 0)
+		result /= strtod(power, NULL);
+	else
+		result *= strtod(power, NULL);
+	return score < 0 ? -result : result;
+}
+
+/* An entry of the vocabulary, [token, score]. */
+static bool
+read_entry(tok_compiler *compiler, json entry, const char **token, double *score)
+{
+	json first = json_first(entry), second = json_next(first);
+
+	if (!json_is_array(entry) || json_size(entry) != 2 || !json_is_string(first) ||
+		!json_is_number(second) || !isfinite(json_as_number(second)))
+		return tfm_fail(compiler->context, TFM_CORRUPTED,
+						"\"%s\": \"vocab\" must be a list of tokens with their scores",
+						compiler->source);
+	*token = json_as_string(first);
+	*score = json_as_number(second);
+	return tok_check_token(compiler, *token);
+}
+
+/* The tokens; of equal ones the last counts.  scores[i] becomes that of token i. */
+static bool
+compile_tokens(tok_compiler *compiler, json vocabulary, bool exact, double *scores,
+			   unigram_payload *model)
+{
+	tfm_context *context = compiler->context;
+	size_t count = json_size(vocabulary), i = 0;
+	trie_key *keys = tfm_alloc_array(context, count, sizeof(trie_key));
+
+	if (keys == NULL)
+		return false;
+	compiler->model_size = compiler->settings.vocabulary_size = (int32_t) count;
+	model->unknown_score = INFINITY;
+	for (json entry = json_first(vocabulary); json_present(entry); entry = json_next(entry), i++)
+	{
+		const char *token = NULL;
+
+		if (!read_entry(compiler, entry, &token, &scores[i]) ||
+			!tok_compile_token(compiler, (int64_t) i, token))
+			return false;
+		if (!exact)
+			scores[i] = read_score(scores[i]);
+		if (scores[i] < model->unknown_score)
+			model->unknown_score = scores[i];
+		keys[i] = (trie_key) {
+			.bytes = token,
+			.length = (uint32_t) strlen(token),
+			.value = (uint32_t) i,
+			.rank = (uint32_t) (count - i),
+		};
+		if (keys[i].length > model->longest)
+			model->longest = keys[i].length;
+		if ((i & 0xFFF) == 0xFFF && tfm_stopped(context))
+			return false;
+	}
+	model->unknown_score -= UNKNOWN_PENALTY;
+	return tok_trie_build(context, keys, count, compiler->sections[TOK_SECTION_VOCABULARY]);
+}
+
+static void
+find_bytes(const trie *vocabulary, unigram_payload *model)
+{
+	for (int byte = 0; byte < 256; byte++)
+	{
+		char token[8];
+
+		snprintf(token, sizeof(token), "<0x%02X>", (unsigned) byte & 0xFF);
+		model->byte_ids[byte] = (int32_t) tok_trie_find(vocabulary, token, strlen(token));
+	}
+}
+
+static bool
+append_node_scores(tok_compiler *compiler, const trie *vocabulary, const double *scores,
+				   buffer *payload)
+{
+	for (uint32_t node = 0; node < vocabulary->count; node++)
+	{
+		uint32_t id = trie_value(vocabulary, node);
+		double score = id < (uint32_t) compiler->model_size ? scores[id] : 0;
+
+		if (!buffer_append(compiler->context, payload, &score, sizeof(score)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+compile_unigram(tok_compiler *compiler, json spec, buffer *payload)
+{
+	tfm_context *context = compiler->context;
+	json vocabulary = json_member(spec, "vocab");
+	size_t count = json_size(vocabulary);
+	unigram_payload model = {
+		.unknown_id = (int32_t) json_int(context, spec, "unk_id", -1, 0, INT32_MAX - 1),
+		.falls_back = json_bool(context, spec, "byte_fallback", false),
+	};
+
+	/* Scores that never were in a file of the library's are what they are. */
+	bool exact = json_bool(context, spec, "exact_scores", false);
+	double *scores = tfm_alloc_array(context, count, sizeof(double));
+	trie tokens;
+
+	if (scores == NULL || tfm_failed(context))
+		return false;
+	if (!json_is_array(vocabulary) || count > INT32_MAX / 2)
+		return tfm_fail(context, TFM_CORRUPTED, "\"%s\": key \"vocab\" must be a list",
+						compiler->source);
+	if (model.unknown_id >= (int64_t) count)
+		return tfm_fail(context, TFM_CORRUPTED, "\"%s\": \"unk_id\" is beyond the vocabulary",
+						compiler->source);
+	if (!compile_tokens(compiler, vocabulary, exact, scores, &model))
+		return false;
+	tokens = tok_compiled_trie(compiler, TOK_SECTION_VOCABULARY);
+	model.node_count = tokens.count;
+	find_bytes(&tokens, &model);
+	return buffer_append(context, payload, &model, sizeof(model)) &&
+		   append_node_scores(compiler, &tokens, scores, payload);
+}
+
+static bool
+check_unigram(tfm_context *context, const tok_tokenizer *tokenizer, tok_payload payload)
+{
+	const unigram_payload *model = payload.bytes;
+	int32_t limit = tokenizer->settings->id_limit;
+
+	if (payload.length < sizeof(*model) || model->unknown_id < -1 || model->unknown_id >= limit ||
+		model->longest > TOK_TOKEN_MAX || model->node_count != tokenizer->vocabulary.count ||
+		(payload.length - sizeof(*model)) / sizeof(double) < model->node_count)
+		return tok_fail_damaged(context);
+	for (int byte = 0; byte < 256; byte++)
+		if (model->byte_ids[byte] < -1 || model->byte_ids[byte] >= limit)
+			return tok_fail_damaged(context);
+	return true;
+}
+
+/* The number of bytes of the character that begins with this byte. */
+static inline size_t
+character_width(unsigned char first)
+{
+	return first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+}
+
+static inline void
+reach(search *s, size_t place, double score, step last)
+{
+	if (s->steps[place].length == 0 || score > s->scores[place & s->mask])
+	{
+		s->scores[place & s->mask] = score;
+		s->steps[place] = last;
+	}
+}
+
+/* Go on from a place with each token that begins there; true if its first character is one. */
+static inline bool
+follow_tokens(search *s, size_t start, size_t width)
+{
+	const trie *t = &s->vocabulary;
+	double before = s->scores[start & s->mask];
+	size_t end = s->length - start > s->model->longest ? start + s->model->longest : s->length;
+	uint32_t node = TRIE_ROOT;
+	bool found = false;
+
+	if (t->count == 0)
+		return false;
+	for (size_t i = start; i < end && s->text[i] != '\0';)
+	{
+		node = trie_step(t, node, (unsigned char) s->text[i++]);
+		if (node == TRIE_NONE)
+			break;
+		if ((t->nodes[node].base & TRIE_TERMINAL) != 0)
+		{
+			reach(s, i, s->node_scores[node] + before,
+				  (step) {.node = node, .length = (uint32_t) (i - start)});
+			found |= i - start == width;
+		}
+	}
+	return found;
+}
+
+static bool
+fail_unknown(tok_work *work)
+{
+	return tfm_fail(work->context, TFM_CORRUPTED,
+					"a character is not in the vocabulary, which has no unknown token");
+}
+
+/* Find the best way to each place. */
+static bool
+find_ways(search *s)
+{
+	size_t polled = 0;
+
+	memset(s->steps, 0, (s->length + 1) * sizeof(step));
+	s->scores[0] = 0;
+	for (size_t place = 0; place < s->length;)
+	{
+		size_t width = character_width((unsigned char) s->text[place]);
+
+		if (width > s->length - place)
+			width = s->length - place;
+		if (!follow_tokens(s, place, width))
+		{
+			double score = s->model->unknown_score + s->scores[place & s->mask];
+
+			reach(s, place + width, score, (step) {.node = TRIE_NONE, .length = (uint32_t) width});
+			if (s->model->unknown_id < 0 && s->steps[place + width].node == TRIE_NONE)
+				return fail_unknown(s->work);
+		}
+		place += width;
+		if ((++polled & 0xFFFF) == 0 && tfm_stopped(s->work->context))
+			return false;
+	}
+	return true;
+}
+
+/* The id of the last token of the best way to a place. */
+static int32_t
+id_at(const search *s, size_t place)
+{
+	uint32_t node = s->steps[place].node;
+	uint32_t id = node == TRIE_NONE ? TRIE_NONE : trie_value(&s->vocabulary, node);
+
+	return id < (uint32_t) s->work->tokenizer->settings->id_limit ? (int32_t) id
+																  : s->model->unknown_id;
+}
+
+static bool
+has_bytes(const search *s, size_t start, size_t end)
+{
+	for (size_t i = start; s->model->falls_back != 0 && i < end; i++)
+		if (s->model->byte_ids[(unsigned char) s->text[i]] < 0)
+			return false;
+	return s->model->falls_back != 0;
+}
+
+/* What is unknown: a token of the vocabulary after all, tokens of its bytes, or the unknown one. */
+static bool
+push_unknown(search *s, size_t offset, size_t start, size_t end, int32_t word)
+{
+	tok_work *work = s->work;
+	uint32_t id = tok_trie_find(&s->vocabulary, s->text + start, end - start);
+	tok_piece *piece;
+
+	if (id < (uint32_t) work->tokenizer->settings->id_limit)
+	{
+		if (!tok_reserve_pieces(work, 1))
+			return false;
+		tok_push_piece(work, (int32_t) id, offset + start, offset + end, word);
+		return true;
+	}
+	if (has_bytes(s, start, end))
+	{
+		if (!tok_reserve_pieces(work, end - start))
+			return false;
+		for (size_t i = end; i > start; i--)
+			tok_push_piece(work, s->model->byte_ids[(unsigned char) s->text[i - 1]], offset + start,
+						   offset + end, word);
+		return true;
+	}
+	if (s->model->unknown_id < 0)
+		return tok_fail_damaged(work->context);
+	if (!tok_reserve_pieces(work, 1))
+		return false;
+	tok_push_piece(work, s->model->unknown_id, offset + start, offset + end, word);
+	piece = &work->pieces.items[work->pieces.count - 1];
+	if (work->texts)
+	{
+		piece->text = tfm_strndup(work->context, s->text + start, end - start);
+		piece->text_length = (uint32_t) (end - start);
+	}
+	return !tfm_failed(work->context);
+}
+
+static void
+reverse_pieces(tok_pieces *pieces, size_t first)
+{
+	for (size_t i = first, j = pieces->count; i + 1 < j; i++)
+	{
+		tok_piece piece = pieces->items[--j];
+
+		pieces->items[j] = pieces->items[i];
+		pieces->items[i] = piece;
+	}
+}
+
+/* The tokens of the best way, from the end of the word back to its start. */
+static bool
+push_way(search *s, size_t offset, int32_t word)
+{
+	tok_work *work = s->work;
+	size_t first = work->pieces.count;
+
+	for (size_t end = s->length; end > 0;)
+	{
+		int32_t id = id_at(s, end);
+		size_t start = end - s->steps[end].length;
+
+		if (id == s->model->unknown_id)
+		{
+			while (start > 0 && id_at(s, start) == s->model->unknown_id)
+				start -= s->steps[start].length;
+			if (!push_unknown(s, offset, start, end, word))
+				return false;
+		}
+		else
+		{
+			if (!tok_reserve_pieces(work, 1))
+				return false;
+			tok_push_piece(work, id, offset + start, offset + end, word);
+		}
+		end = start;
+	}
+	reverse_pieces(&work->pieces, first);
+	return true;
+}
+
+/* Room for the places of a word and the scores of those within reach. */
+static bool
+reserve_search(search *s)
+{
+	size_t steps = (s->length + 1) * sizeof(step);
+	size_t window = 8;
+
+	while (window <= s->model->longest || window <= 4)
+		window *= 2;
+	if (!tok_reserve_room(s->work, window * sizeof(double) + steps))
+		return false;
+	s->mask = window - 1;
+	s->scores = s->work->room;
+	s->steps = (step *) (void *) (s->scores + window);
+	return true;
+}
+
+static bool
+run_unigram(tok_work *work, tok_payload payload, uint32_t start, uint32_t end, int32_t word)
+{
+	const unigram_payload *model = payload.bytes;
+	search s = {
+		.work = work,
+		.model = model,
+		.node_scores = (const double *) (const void *) (model + 1),
+		.vocabulary = work->tokenizer->vocabulary,
+		.text = work->string.bytes + start,
+		.length = end - start,
+	};
+
+	return reserve_search(&s) && find_ways(&s) && push_way(&s, start, word);
+}
+
+const tok_model tok_model_unigram = {
+	.row = {"Unigram", compile_unigram},
+	.check = check_unigram,
+	.run = run_unigram,
+};
