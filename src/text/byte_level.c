@@ -1,6 +1,6 @@
 /*
  * byte_level.c
- *	  ByteLevel: a normalizer, a pre-tokenizer, a post-processor and a decoder.
+ *	  ByteLevel: a normalizer, a pre-tokenizer and a decoder.
  *
  * Bytes become characters that can be seen, as GPT-2 has it.  Where the model knows what bytes its
  * tokens stand for, the pre-tokenizer splits the text and leaves its bytes as they are.
@@ -203,21 +203,6 @@ run_normalizer(tok_work *work, tok_payload payload)
 	return true;
 }
 
-/* ---- Post-processor ---- */
-
-/* Nothing is added; the offsets are trimmed. */
-static bool
-compile_post_processor(tok_compiler *compiler, json spec, buffer *payload)
-{
-	(void) payload;
-	compiler->settings.layout_flags |= TOK_LAYOUT_SEQUENCES;
-	if (tok_require_bool(compiler, spec, "trim_offsets"))
-		compiler->settings.layout_flags |= TOK_LAYOUT_TRIM;
-	if (tok_require_bool(compiler, spec, "add_prefix_space"))
-		compiler->settings.layout_flags |= TOK_LAYOUT_PREFIX_SPACE;
-	return !tfm_failed(compiler->context);
-}
-
 /* ---- Decoder ---- */
 
 /* Append the bytes of a token; one with a character outside the alphabet stands for itself. */
@@ -315,9 +300,6 @@ const tok_normalizer tok_normalizer_byte_level = {
 const tok_pre_tokenizer tok_pre_tokenizer_byte_level = {
 	.row = {"ByteLevel", compile_pre_tokenizer},
 	.run = run_pre_tokenizer,
-};
-const tok_post_processor tok_post_processor_byte_level = {
-	.row = {"ByteLevel", compile_post_processor},
 };
 const tok_decoder tok_decoder_byte_level = {
 	.row = {"ByteLevel", NULL},

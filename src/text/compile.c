@@ -12,6 +12,7 @@
 #include "base/size.h"
 #include "text/blob.h"
 #include "text/components.h"
+#include "text/layouts.h"
 #include "text/unicode.h"
 
 #define FILE_MAX ((size_t) 512 * 1024 * 1024)
@@ -165,7 +166,7 @@ compile_stages(tok_compiler *compiler, json root)
 	const stage decoders = {"decoder", "decoders", TOK_SECTION_DECODERS,
 							(const void *const *) tok_decoders};
 
-	/* A post-processor has no section of its own: it adds to the segments. */
+	/* A post-processor has no section of its own: it changes the layouts. */
 	const stage post_processors = {"post-processor", "processors", TOK_SECTION_COUNT,
 								   (const void *const *) tok_post_processors};
 
@@ -177,7 +178,9 @@ compile_stages(tok_compiler *compiler, json root)
 		   compile_stage(compiler, &decoders, json_member(root, "decoder"), 0) &&
 		   compile_model(compiler, json_member(root, "model")) &&
 		   tok_compile_added(compiler, json_member(root, "added_tokens")) &&
-		   compile_stage(compiler, &post_processors, json_member(root, "post_processor"), 0);
+		   tok_begin_layouts(compiler, json_present(json_member(root, "post_processor"))) &&
+		   compile_stage(compiler, &post_processors, json_member(root, "post_processor"), 0) &&
+		   tok_finish_layouts(compiler);
 }
 
 /* Fill tables over all ids up to the limit, which is known only now. */

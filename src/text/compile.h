@@ -29,6 +29,8 @@ typedef struct tok_config
 	bool lower_case; /* a Lowercase comes first, if there is none */
 } tok_config;
 
+struct tok_layouts;
+
 /* A tokenizer being compiled; everything lives in the context's arena. */
 typedef struct tok_compiler
 {
@@ -38,6 +40,7 @@ typedef struct tok_compiler
 	buffer *sections[TOK_SECTION_COUNT];
 	tok_settings settings;
 	int32_t model_size; /* tokens of the model's vocabulary */
+	struct tok_layouts *layouts;
 } tok_compiler;
 
 /* A member that must be there and true or false; false, with TFM_CORRUPTED, if it is not. */

@@ -42,12 +42,8 @@ extern const tok_model tok_model_bpe;
 extern const tok_model tok_model_wordlevel;
 extern const tok_normalizer tok_normalizer_nmt;
 extern const tok_normalizer tok_normalizer_precompiled;
-extern const tok_normalizer tok_normalizer_strip_accents;
 
-extern const tok_pre_tokenizer tok_pre_tokenizer_bert;
 extern const tok_pre_tokenizer tok_pre_tokenizer_metaspace;
-extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace;
-extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
 
 extern const tok_model tok_model_unigram;
 extern const tok_model tok_model_wordpiece;

@@ -206,7 +206,7 @@ tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
 {
 	bool offsets = (options->want & TOK_WANT_OFFSETS) != 0;
 	bool keeps_sources = offsets || tokenizer->needs_sources;
-	bool trims = (tokenizer->settings->layout_flags & TOK_LAYOUT_TRIM) != 0;
+	bool trims = tokenizer->settings->trims != 0;
 	tok_work work = {
 		.tokenizer = tokenizer,
 		.string = {.keeps_sources = keeps_sources},

@@ -16,6 +16,7 @@
 
 #define OVERFLOWING_MAX 1000000
 #define SPACE_SYMBOL 0x120 /* how ByteLevel writes a space */
+#define RANGE_COUNT 32	   /* sequences that a segment may be in */
 
 typedef struct layout
 {
@@ -23,34 +24,23 @@ typedef struct layout
 	const tok_encode_options *options;
 	const tok_segment *segments;
 	size_t segment_count;
-	bool has_processor;
 	tok_parts parts[2];
 	const tok_piece *pieces[2]; /* of the first and the second text */
 	size_t *choices;			/* for each combination, the part taken for each segment */
 	size_t choice_count;
 } layout;
 
-/* What is laid out where no post-processor adds anything. */
-static const tok_segment plain_segments[2] = {
-	{.sequence = 0, .type_id = 0, .overflowing_type_id = 0, .id = -1},
-	{.sequence = 1, .type_id = 1, .overflowing_type_id = 1, .id = -1},
-};
-
 static void
 open_layout(layout *l, bool pair)
 {
 	const tok_tokenizer *t = l->work->tokenizer;
+	int number =
+		(pair ? TOK_LAYOUT_PAIR : 0) + (l->options->add_special_tokens ? 0 : TOK_LAYOUT_PLAIN);
 
-	l->has_processor =
-		(t->settings->layout_flags & (TOK_LAYOUT_PRESENT | TOK_LAYOUT_SEQUENCES)) != 0;
-	if ((t->settings->layout_flags & TOK_LAYOUT_PRESENT) == 0)
-	{
-		l->segments = plain_segments;
-		l->segment_count = pair ? 2 : 1;
-		return;
-	}
-	l->segments = t->segments + (pair ? t->settings->single_segments : 0);
-	l->segment_count = pair ? t->settings->pair_segments : t->settings->single_segments;
+	l->segments = t->segments;
+	for (int i = 0; i < number; i++)
+		l->segments += t->settings->segments[i];
+	l->segment_count = t->settings->segments[number];
 }
 
 /* How many overflowing parts a segment's text has. */
@@ -105,12 +95,6 @@ list_choices(layout *l)
 	return true;
 }
 
-static bool
-is_left_out(const layout *l, const tok_segment *segment)
-{
-	return segment->sequence < 0 && !l->options->add_special_tokens;
-}
-
 static size_t
 count_tokens(const layout *l, const size_t *choice)
 {
@@ -124,7 +108,7 @@ count_tokens(const layout *l, const size_t *choice)
 			count += l->parts[segment->sequence].items[choice[s]].stop -
 					 l->parts[segment->sequence].items[choice[s]].start;
 		else
-			count += !is_left_out(l, segment);
+			count++;
 	}
 	return count;
 }
@@ -161,9 +145,12 @@ is_trimmed(uint32_t character)
 	return character == SPACE_SYMBOL || tok_is_space(character);
 }
 
-/* Leave spaces at the ends of a token out of its offsets, as ByteLevel's process_offsets does. */
+/*
+ * Leave spaces at the ends of a token out of its offsets, as ByteLevel's process_offsets does; keeps
+ * says to keep one that was put before the text, of which the token is perhaps the first.
+ */
 static void
-trim_offsets(const layout *l, const tok_piece *piece, bool first, int32_t *start, int32_t *end)
+trim_offsets(const tok_piece *piece, bool keeps, bool first, int32_t *start, int32_t *end)
 {
 	int32_t leading = 0, trailing = 0;
 	size_t length = piece->text_length;
@@ -183,8 +170,7 @@ trim_offsets(const layout *l, const tok_piece *piece, bool first, int32_t *start
 		trailing++;
 		length = i;
 	}
-	if (leading == 1 && (first || *start == 0) &&
-		(l->work->tokenizer->settings->layout_flags & TOK_LAYOUT_PREFIX_SPACE) != 0)
+	if (leading == 1 && keeps && (first || *start == 0))
 		leading = 0;
 	if (leading > 0)
 		*start = *start + leading < *end ? *start + leading : *end;
@@ -213,62 +199,86 @@ put_token(tok_encoding *e, size_t at, const tok_piece *piece, int32_t type_id, b
 }
 
 static void
-put_special(const layout *l, const tok_segment *segment, tok_encoding *e, size_t at)
+put_special(const layout *l, const tok_segment *segment, bool overflowing, tok_encoding *e,
+			size_t at)
 {
 	tok_piece piece = {.id = segment->id, .word = -1};
 
 	piece.text = tok_string_at(l->work->tokenizer, segment->text);
 	piece.text_length = (uint32_t) strlen(piece.text);
-	put_token(e, at, &piece, segment->type_id, true);
+	put_token(e, at, &piece, segment->looks[overflowing].type_id, segment->special != 0);
 }
 
 static void
 put_part(const layout *l, const tok_segment *segment, size_t part, tok_encoding *e, size_t at)
 {
 	tok_part range = l->parts[segment->sequence].items[part];
-	int32_t type_id = segment->type_id;
-	bool trims =
-		e->starts != NULL && (l->work->tokenizer->settings->layout_flags & TOK_LAYOUT_TRIM) != 0;
+	int32_t type_id = segment->looks[part > 0].type_id;
 
-	/* Overflowing parts keep the number of their text, but for RobertaProcessing's special tokens. */
-	if (part > 0)
-		type_id = l->options->add_special_tokens ? segment->overflowing_type_id : segment->sequence;
 	for (size_t i = range.start; i < range.stop; i++, at++)
 	{
 		const tok_piece *piece = &l->pieces[segment->sequence][i];
 
-		put_token(e, at, piece, type_id, false);
-		if (trims)
-			trim_offsets(l, piece, i == range.start, &e->starts[at], &e->ends[at]);
+		put_token(e, at, piece, type_id, segment->special != 0);
+		for (uint32_t trims = e->starts == NULL ? 0 : segment->trims; trims != 0; trims >>= 4)
+			trim_offsets(piece, (trims & TOK_TRIM_PREFIX_SPACE) != 0,
+						 (trims & TOK_TRIM_FIRST) != 0 && i == range.start, &e->starts[at],
+						 &e->ends[at]);
+	}
+}
+
+/* Which tokens are of a sequence: its range in the last part that has one. */
+typedef struct sequence_range
+{
+	size_t start, stop;
+	uint32_t part;
+	bool known;
+} sequence_range;
+
+static void
+note_ranges(sequence_range ranges[RANGE_COUNT], const tok_segment *segment, bool overflowing,
+			size_t start, size_t stop)
+{
+	for (uint32_t bits = segment->looks[overflowing].ranges, n = 0; bits != 0; bits >>= 1, n++)
+	{
+		sequence_range *range = &ranges[n];
+
+		if ((bits & 1) == 0)
+			continue;
+		if (range->known && range->part == segment->part)
+			range->stop = stop;
+		else
+			*range = (sequence_range) {start, stop, segment->part, true};
 	}
 }
 
 /*
- * The sequence of each token, as Encoding.sequence_ids tells it: a text that is laid out twice is
- * known by its last place, and a missing one covers everything.
+ * The sequence of each token, as Encoding.sequence_ids tells it: of as many as are known the first
+ * ones, of which a missing one covers everything.
  */
 static void
-put_sequences(tok_encoding *e, const tok_part ranges[2], const bool present[2])
+put_sequences(tok_encoding *e, const sequence_range ranges[RANGE_COUNT])
 {
-	int known = present[0] + present[1];
+	int known = 0;
 
 	if (e->sequences == NULL || e->count == 0)
 		return;
 	memset(e->sequences, -1, e->count);
-	for (int sequence = 0; sequence < (known == 0 ? 1 : known); sequence++)
+	for (int i = 0; i < RANGE_COUNT; i++)
+		known += ranges[i].known;
+	for (int i = 0; i < (known == 0 ? 1 : known); i++)
 	{
-		size_t start = present[sequence] ? ranges[sequence].start : 0;
-		size_t stop = present[sequence] ? ranges[sequence].stop : e->count;
+		size_t start = ranges[i].known ? ranges[i].start : 0;
+		size_t stop = ranges[i].known ? ranges[i].stop : e->count;
 
-		memset(e->sequences + start, sequence, stop - start);
+		memset(e->sequences + start, i, stop - start);
 	}
 }
 
 static bool
 lay_out_choice(const layout *l, const size_t *choice, tok_encoding *e)
 {
-	tok_part ranges[2] = {{0, 0}, {0, 0}};
-	bool present[2] = {false, false};
+	sequence_range ranges[RANGE_COUNT] = {{0}};
 	size_t at = 0;
 
 	if (!allocate(l, count_tokens(l, choice), e))
@@ -276,25 +286,20 @@ lay_out_choice(const layout *l, const size_t *choice, tok_encoding *e)
 	for (size_t s = 0; s < l->segment_count; s++)
 	{
 		const tok_segment *segment = &l->segments[s];
+		bool overflowing = segment->owner >= 0 && choice[segment->owner] > 0;
 		size_t start = at;
 
-		if (is_left_out(l, segment))
-			continue;
 		if (segment->sequence < 0)
+			put_special(l, segment, overflowing, e, at++);
+		else
 		{
-			put_special(l, segment, e, at++);
-			continue;
+			put_part(l, segment, choice[s], e, at);
+			at += l->parts[segment->sequence].items[choice[s]].stop -
+				  l->parts[segment->sequence].items[choice[s]].start;
 		}
-		put_part(l, segment, choice[s], e, at);
-		at += l->parts[segment->sequence].items[choice[s]].stop -
-			  l->parts[segment->sequence].items[choice[s]].start;
-		if (l->has_processor || (choice[s] == 0 && l->segment_count > 1))
-		{
-			ranges[segment->sequence] = (tok_part) {start, at};
-			present[segment->sequence] = true;
-		}
+		note_ranges(ranges, segment, overflowing, start, at);
 	}
-	put_sequences(e, ranges, present);
+	put_sequences(e, ranges);
 	return true;
 }
 

@@ -417,10 +417,10 @@ reserve_search(search *s)
 
 	while (window <= s->model->longest || window <= 4)
 		window *= 2;
-	if (!tok_reserve_room(s->work, window * sizeof(double) + steps))
+	s->scores = tok_work_room(s->work, window * sizeof(double) + steps);
+	if (s->scores == NULL)
 		return false;
 	s->mask = window - 1;
-	s->scores = s->work->room;
 	s->steps = (step *) (void *) (s->scores + window);
 	return true;
 }

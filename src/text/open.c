@@ -174,9 +174,12 @@ open_sections(tok_tokenizer *t, const blob_header *header)
 	if (count < limit)
 		return false;
 	t->segments = section_at(header, TOK_SECTION_SEGMENTS, sizeof(tok_segment), &count);
-	if (t->settings->single_segments > count ||
-		t->settings->pair_segments > count - t->settings->single_segments)
-		return false;
+	for (int i = 0; i < TOK_LAYOUT_COUNT; i++)
+	{
+		if (t->settings->segments[i] > count)
+			return false;
+		count -= t->settings->segments[i];
+	}
 	t->added = section_at(header, TOK_SECTION_ADDED, sizeof(tok_added), &t->added_count);
 	t->vocabulary = trie_at(header, TOK_SECTION_VOCABULARY);
 	t->raw.keys = trie_at(header, TOK_SECTION_ADDED_RAW);
@@ -186,11 +189,30 @@ open_sections(tok_tokenizer *t, const blob_header *header)
 	return true;
 }
 
+static bool
+check_layout(const tok_tokenizer *t, const tok_segment *segments, uint32_t count, bool pair)
+{
+	for (uint32_t i = 0; i < count; i++)
+	{
+		const tok_segment *segment = &segments[i];
+
+		if (segment->sequence == -1 ? !is_id(t, segment->id)
+									: segment->sequence < 0 || segment->sequence > (pair ? 1 : 0))
+			return false;
+		if (segment->owner != -1 && (segment->owner < 0 || (uint32_t) segment->owner >= count ||
+									 segments[segment->owner].sequence < 0))
+			return false;
+		if (segment->sequence >= 0 && segment->owner != (int32_t) i)
+			return false;
+	}
+	return true;
+}
+
 /* The few ids that stand in settings, added tokens and segments. */
 static bool
 check_ids(const tok_tokenizer *t)
 {
-	size_t segments = (size_t) t->settings->single_segments + t->settings->pair_segments;
+	const tok_segment *segments = t->segments;
 
 	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
 		if (t->settings->special_ids[i] != -1 && !is_id(t, t->settings->special_ids[i]))
@@ -198,16 +220,13 @@ check_ids(const tok_tokenizer *t)
 	for (size_t i = 0; i < t->added_count; i++)
 		if (!is_id(t, t->added[i].id))
 			return false;
-	for (size_t i = 0; i < segments; i++)
+	for (int i = 0; i < TOK_LAYOUT_COUNT; i++)
 	{
-		const tok_segment *segment = &t->segments[i];
-		bool pair = i >= t->settings->single_segments;
-
-		if (segment->sequence == -1 ? !is_id(t, segment->id)
-									: segment->sequence < 0 || segment->sequence > (pair ? 1 : 0))
+		if (!check_layout(t, segments, t->settings->segments[i], (i & TOK_LAYOUT_PAIR) != 0))
 			return false;
+		segments += t->settings->segments[i];
 	}
-	return true;
+	return t->settings->added_tokens[0] >= 0 && t->settings->added_tokens[1] >= 0;
 }
 
 static bool
@@ -339,14 +358,7 @@ tok_is_special(const tok_tokenizer *tokenizer, int32_t id)
 int32_t
 tok_added_count(const tok_tokenizer *tokenizer, bool pair)
 {
-	const tok_settings *settings = tokenizer->settings;
-	const tok_segment *segments = tokenizer->segments + (pair ? settings->single_segments : 0);
-	uint32_t count = pair ? settings->pair_segments : settings->single_segments;
-	int32_t added = 0;
-
-	for (uint32_t i = 0; i < count; i++)
-		added += segments[i].sequence == -1;
-	return added;
+	return tokenizer->settings->added_tokens[pair];
 }
 
 int64_t

@@ -144,7 +144,7 @@ typedef struct tok_model
 	bool (*run)(tok_work *work, tok_payload payload, uint32_t start, uint32_t end, int32_t word);
 } tok_model;
 
-/* Adds to the compiler's layout of special tokens around the texts; runs as data (layout.c). */
+/* Works on the compiler's layouts of special tokens around the texts; runs as data (layout.c). */
 typedef struct tok_post_processor
 {
 	tok_row row;
@@ -194,21 +194,38 @@ typedef struct tok_added
 	uint32_t padding;
 } tok_added;
 
-/* A part of what the post-processor makes: a special token, or the tokens of a text. */
+/*
+ * A segment of what the post-processors make: a special token, or the tokens of a text.  Segments
+ * that were made together are a part, which has at most one text; where an overflowing piece of that
+ * text is laid out, the whole part is as it says for overflowing ones.
+ */
+typedef struct tok_look
+{
+	int32_t type_id;
+	uint32_t ranges; /* bit n: it is in the part's range of sequence n */
+} tok_look;
+
 typedef struct tok_segment
 {
 	int32_t sequence; /* 0, 1; -1: a special token */
-	int32_t type_id;
-	int32_t overflowing_type_id; /* the one that tokens of overflowing pieces get */
-	int32_t id;					 /* of the special token */
-	uint32_t text;				 /* of the special token: offset in the section of strings */
+	int32_t id;		  /* of the special token */
+	uint32_t text;	  /* of the special token: offset in the section of strings */
+	uint32_t part;	  /* number of its part, from 0 */
+	int32_t owner;	  /* number in the layout of the segment that is its part's text; -1: none */
+	uint32_t special; /* 1: counts as special in the mask */
+	uint32_t trims; /* TOK_TRIM_..., 4 bits for each time that offsets are trimmed, lowest first */
 	uint32_t padding;
+	tok_look looks[2]; /* as it is, and for overflowing pieces */
 } tok_segment;
 
-#define TOK_LAYOUT_PRESENT 1u	   /* there is a post-processor */
-#define TOK_LAYOUT_TRIM 2u		   /* offsets leave out spaces at the ends of a token */
-#define TOK_LAYOUT_PREFIX_SPACE 4u /* but not the one space that was put before the text */
-#define TOK_LAYOUT_SEQUENCES 8u	   /* there is a post-processor, though it may add nothing */
+#define TOK_TRIM_SPACES 1u		 /* offsets leave out spaces at the ends of a token */
+#define TOK_TRIM_PREFIX_SPACE 2u /* but not the one space that was put before the text */
+#define TOK_TRIM_FIRST 4u		 /* the text is what its part begins with */
+
+/* The layouts: of a text, a pair, each with special tokens, each without. */
+#define TOK_LAYOUT_PAIR 1
+#define TOK_LAYOUT_PLAIN 2
+#define TOK_LAYOUT_COUNT 4
 
 /* The settings in the blob. */
 typedef struct tok_settings
@@ -217,9 +234,10 @@ typedef struct tok_settings
 	int32_t vocabulary_size;
 	int32_t id_limit;
 	int32_t special_ids[TOK_SPECIAL_COUNT];
-	uint32_t layout_flags;
-	uint32_t single_segments; /* then those of the pair */
-	uint32_t pair_segments;
+	uint32_t segments[TOK_LAYOUT_COUNT]; /* of each layout */
+	int32_t added_tokens[2]; /* that the post-processors say they add to a text, a pair */
+	uint32_t trims;			 /* 1: some layout trims offsets */
+	uint32_t padding;
 } tok_settings;
 
 /* The sections of the blob, in this order. */
@@ -285,7 +303,6 @@ extern void *tok_work_room(tok_work *work, size_t size);  /* the same each time,
 extern bool tok_reserve_string(tok_work *work, tok_string *string, size_t more);
 extern bool tok_reserve_spans(tok_work *work, tok_spans *spans, size_t more);
 extern bool tok_reserve_pieces(tok_work *work, size_t more);
-extern bool tok_reserve_room(tok_work *work, size_t size); /* what was in it is lost */
 extern bool tok_append_mark(tok_work *work, tok_marks *marks, tok_mark mark);
 extern bool tok_append_span(tok_work *work, tok_spans *spans, size_t start, size_t end,
 							int32_t added);

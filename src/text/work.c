@@ -121,18 +121,6 @@ tok_reserve_pieces(tok_work *work, size_t more)
 }
 
 bool
-tok_reserve_room(tok_work *work, size_t size)
-{
-	size_t wanted = size < work->room_size * 2 ? work->room_size * 2 : size;
-
-	if (size <= work->room_size)
-		return true;
-	work->room = tok_work_alloc(work, wanted);
-	work->room_size = work->room == NULL ? 0 : wanted;
-	return work->room != NULL;
-}
-
-bool
 tok_append_mark(tok_work *work, tok_marks *marks, tok_mark mark)
 {
 	if (marks->count == marks->capacity &&

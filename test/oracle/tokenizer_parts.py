@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import processors
 
 from tokenizer import BLOCKS, OPTIONS, PAIR_OPTIONS, SPECIAL, TEXTS, block_text, encode, write
 
@@ -101,6 +102,60 @@ def make_decoders(file):
                 continue
 
 
+def write_encoded(file, tokenizer, *texts, **options):
+    try:
+        row = encode(tokenizer, *texts, **options)
+    except BaseException:  # the library panics where it cannot truncate
+        row = {"text": texts[0], "pair": texts[1]} | options | {"error": True}
+    write(file, row)
+
+
+def make_processors(file):
+    tokens = [*SPECIAL, "<s>", "</s>", *"abcde", "\u0120", "\u0120a", "b\u0120", "\u0120\u0120a\u0120"]
+    ids = {token: i for i, token in enumerate(tokens)}
+
+    def template(first, last, single="{0} $A {1}", pair="{0} $A {1} $B:1 {1}:1"):
+        return processors.TemplateProcessing(
+            single=single.format(first, last),
+            pair=pair.format(first, last),
+            special_tokens=[(first, ids[first]), (last, ids[last])],
+        )
+
+    bert = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    roberta = processors.RobertaProcessing(("</s>", 6), ("<s>", 5), True, True)
+    plain = processors.RobertaProcessing(("</s>", 6), ("<s>", 5), False, False)
+    level = processors.ByteLevel(trim_offsets=True)
+    spaces = processors.ByteLevel(add_prefix_space=False, trim_offsets=True)
+    outer = template("<s>", "</s>")
+    cases = {
+        "nothing": [],
+        "byte level": [level],
+        "byte level that does nothing": [processors.ByteLevel(trim_offsets=False)],
+        "llama 3": [level, template("[CLS]", "[SEP]", "{0} $A", "{0} $A {0}:1 $B:1")],
+        "template and byte level": [template("[CLS]", "[SEP]"), spaces],
+        "trimmed twice": [roberta, level, spaces],
+        "bert in a template": [bert, outer],
+        "template in bert": [outer, bert],
+        "bert in roberta": [bert, plain],
+        "roberta in bert": [plain, bert, level],
+        "texts twice": [template("[CLS]", "[SEP]", "$A:2 {0}:3 $A", "$B {1} $A:4 $B:5")],
+        "only texts": [template("<s>", "</s>", "$A", "$B $A:3"), outer],
+    }
+    pairs = [{}, {"add": False}, {"max_length": 10}, {"max_length": 9, "stride": 1},
+             {"max_length": 4, "add": False}, {"max_length": 10, "strategy": "only_second"}]
+    for name, list_of in cases.items():
+        tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        tokenizer.post_processor = list_of[0] if len(list_of) == 1 else processors.Sequence(list_of)
+        write(file, {"name": f"post-processor: {name}"})
+        write(file, json.loads(tokenizer.to_str()))
+        for options in ({}, {"add": False}, {"max_length": 6}, {"max_length": 7, "stride": 1}):
+            write(file, encode(tokenizer, "\u0120a b\u0120 \u0120 a \u0120\u0120a\u0120", **options))
+        for options in pairs:
+            write_encoded(file, tokenizer, "a \u0120a b", "\u0120a b\u0120 d \u0120 e", **options)
+        write(file, encode(tokenizer, "", ""))
+
+
 def write_digests(file, name, pre_tokenizer):
     digests = {}
     for first in BLOCKS:
@@ -123,6 +178,7 @@ def make(golden, wanted):
                 write(file, encode(tokenizer, ENDS[i % 6] + TEXTS[0][:30], **options))
             write(file, encode(tokenizer, ENDS[2], ENDS[9], **PAIR_OPTIONS[i % 2]))
         make_decoders(file)
+        make_processors(file)
         write_digests(file, "every punctuation", pre_tokenizers.Punctuation())
         write_digests(file, "every digit", pre_tokenizers.Digits(True))
         write_digests(file, "every script", pre_tokenizers.UnicodeScripts())

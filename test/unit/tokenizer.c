@@ -68,6 +68,13 @@ open_small(scratch *s)
  * What is wrong with a tokenizer.json
  */
 
+#define TEMPLATE                                                                                   \
+	"{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\",\"type_id\":0}}" \
+	","                                                                                            \
+	"{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"x\",\"type_id\":0}}]" \
+	","                                                                                            \
+	"\"pair\":[],\"special_tokens\":{\"x\":{\"id\":\"x\",\"ids\":[1],\"tokens\":[\"x\"]}}}"
+
 static const struct
 {
 	const char *text;
@@ -101,8 +108,8 @@ static const struct
 	 "\"normalizers\" of a normalizer"},
 	{TOKENIZER("", NORMALIZER, "{\"type\":\"ByteLevel\"}", PROCESSOR, DECODER, MODEL),
 	 TFM_UNSUPPORTED, "pre-tokenizer \"ByteLevel\""},
-	{TOKENIZER("", NORMALIZER, BERT, "{\"type\":\"ByteLevel\"}", DECODER, MODEL), TFM_UNSUPPORTED,
-	 "post-processor \"ByteLevel\""},
+	{TOKENIZER("", NORMALIZER, BERT, "{\"type\":\"Unknown\"}", DECODER, MODEL), TFM_UNSUPPORTED,
+	 "post-processor \"Unknown\""},
 	{TOKENIZER("", NORMALIZER, BERT, "{\"type\":\"BertProcessing\",\"sep\":[\"a\"]}", DECODER,
 			   MODEL),
 	 TFM_CORRUPTED, "\"cls\" of the post-processor"},
@@ -121,11 +128,22 @@ static const struct
 			   DECODER, MODEL),
 	 TFM_CORRUPTED, "unknown sequence \"B\""},
 	{TOKENIZER("", NORMALIZER, BERT,
-			   "{\"type\":\"Sequence\",\"processors\":[" PROCESSOR "," PROCESSOR "]}", DECODER,
+			   "{\"type\":\"Sequence\",\"processors\":[" TEMPLATE "," TEMPLATE "]}", DECODER,
 			   MODEL),
-	 TFM_UNSUPPORTED, "several post-processors"},
-	{TOKENIZER("", NORMALIZER, BERT, PROCESSOR, "{\"type\":\"CTC\"}", MODEL), TFM_UNSUPPORTED,
-	 "decoder \"CTC\""},
+	 TFM_UNSUPPORTED, "a template after another one"},
+	{TOKENIZER("", NORMALIZER, BERT, PROCESSOR, "{\"type\":\"Unknown\"}", MODEL), TFM_UNSUPPORTED,
+	 "decoder \"Unknown\""},
+	{TOKENIZER("", "{\"type\":\"Strip\",\"strip_left\":true}", BERT, PROCESSOR, DECODER, MODEL),
+	 TFM_CORRUPTED, "\"strip_right\" is missing"},
+	{TOKENIZER("", NORMALIZER, "{\"type\":\"Punctuation\",\"behavior\":\"x\"}", PROCESSOR, DECODER,
+			   MODEL),
+	 TFM_CORRUPTED, "no way to split"},
+	{TOKENIZER("", NORMALIZER, "{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"ab\"}", PROCESSOR,
+			   DECODER, MODEL),
+	 TFM_CORRUPTED, "\"delimiter\" must be one character"},
+	{TOKENIZER("", NORMALIZER, "{\"type\":\"FixedLength\",\"length\":0}", PROCESSOR, DECODER,
+			   MODEL),
+	 TFM_CORRUPTED, "\"length\""},
 	{TOKENIZER("{\"content\":\"x\"}", NORMALIZER, BERT, PROCESSOR, DECODER, MODEL), TFM_CORRUPTED,
 	 "\"single_word\" is missing"},
 	{TOKENIZER("7", NORMALIZER, BERT, PROCESSOR, DECODER, MODEL), TFM_CORRUPTED,
