@@ -254,16 +254,18 @@ note_ranges(sequence_range ranges[RANGE_COUNT], const tok_segment *segment, bool
 
 /*
  * The sequence of each token, as Encoding.sequence_ids tells it: of as many as are known the first
- * ones, of which a missing one covers everything.
+ * ones, of which a missing one covers everything, padding too.
  */
 static void
 put_sequences(tok_encoding *e, const sequence_range ranges[RANGE_COUNT])
 {
 	int known = 0;
 
-	if (e->sequences == NULL || e->count == 0)
+	e->padding_sequence = -1;
+	if (e->sequences == NULL)
 		return;
-	memset(e->sequences, -1, e->count);
+	if (e->count > 0)
+		memset(e->sequences, -1, e->count);
 	for (int i = 0; i < RANGE_COUNT; i++)
 		known += ranges[i].known;
 	for (int i = 0; i < (known == 0 ? 1 : known); i++)
@@ -271,7 +273,10 @@ put_sequences(tok_encoding *e, const sequence_range ranges[RANGE_COUNT])
 		size_t start = ranges[i].known ? ranges[i].start : 0;
 		size_t stop = ranges[i].known ? ranges[i].stop : e->count;
 
-		memset(e->sequences + start, i, stop - start);
+		if (stop > start)
+			memset(e->sequences + start, i, stop - start);
+		if (!ranges[i].known)
+			e->padding_sequence = (int8_t) i;
 	}
 }
 

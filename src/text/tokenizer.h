@@ -75,9 +75,11 @@ typedef struct tok_encoding
 	int32_t *ends;	 /* one past the last; an added special token has 0, 0 */
 	int32_t
 		*words; /* number of the word in its text, from 0; -1 for what the post-processor adds */
-	uint8_t *special_mask; /* 1 for what the post-processor adds */
-	int8_t *sequences;	   /* 0 first text, 1 second, -1 neither */
-	tfm_text *tokens;	   /* as the library's Encoding.tokens; may point into the texts given */
+	uint8_t *special_mask;	 /* 1 for what the post-processor adds */
+	int8_t *sequences;		 /* 0 first text, 1 second, -1 neither */
+	int8_t padding_sequence; /* what tok_pad puts there */
+	uint8_t *attention_mask; /* NULL, or after tok_pad 0 for padding */
+	tfm_text *tokens;		 /* as the library's Encoding.tokens; may point into the texts given */
 	struct tok_encoding *overflowing; /* pieces that truncation cut off, in the library's order */
 	size_t overflowing_count;
 } tok_encoding;
@@ -123,6 +125,31 @@ extern const tok_tokenizer *tok_open(tfm_context *context, const void *blob, siz
 extern bool tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
 					   const tfm_text *second, const tok_encode_options *options,
 					   tok_encoding *encoding);
+
+typedef enum tok_padding_side
+{
+	TOK_PADDING_RIGHT,
+	TOK_PADDING_LEFT
+} tok_padding_side;
+
+/* How to pad: by Transformers' padding = 'longest' (length 0) or 'max_length'. */
+typedef struct tok_padding
+{
+	int32_t length;	  /* tokens to pad to; 0: as many as the longest of the encodings has */
+	int32_t multiple; /* then rounded up to a multiple of this; 0: not */
+	tok_padding_side side;
+	int32_t id; /* of the padding's tokens */
+	int32_t type_id;
+	tfm_text token; /* its text, which must outlive the encodings */
+} tok_padding;
+
+/*
+ * Pad encodings, with their overflowing pieces; those that are longer stay as they are.  All get an
+ * attention_mask.  New arrays are in the context's arena.  INVALID_ARGUMENT for a negative length or
+ * multiple, LIMIT_EXCEEDED for a length of more than 2^31.
+ */
+extern bool tok_pad(tfm_context *context, tok_encoding *encodings, size_t count,
+					const tok_padding *padding);
 
 /*
  * The text of ids as the library's decode(ids, skip_special_tokens) gives it (no clean-up but the

@@ -156,6 +156,36 @@ def make_processors(file):
         write(file, encode(tokenizer, "", ""))
 
 
+def add_attention(row, encoding):
+    row["attention"] = encoding.attention_mask
+    for piece, overflowing in zip(row.get("overflowing", ()), encoding.overflowing):
+        add_attention(piece, overflowing)
+
+
+def make_padding(file):
+    settings = [
+        {"length": 10}, {"length": 3}, {"length": 12, "direction": "left", "pad_id": 3},
+        {"length": 9, "pad_to_multiple_of": 8, "pad_type_id": 2, "pad_token": "<x>"},
+        {"pad_to_multiple_of": 7, "direction": "left"},
+    ]
+    bert = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    for processor in (None, processors.ByteLevel(trim_offsets=True), bert):
+        tokenizer = base()
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        if processor:
+            tokenizer.post_processor = processor
+        write(file, {"name": f"padding: {processor and type(processor).__name__}"})
+        write(file, json.loads(tokenizer.to_str()))
+        texts = (("a the x", None), ("", None), ("a e", "the human s"), ("", ""))
+        for i, (text, pair) in enumerate(texts):
+            for padding in settings:
+                for options in ({"max_length": 99}, {"max_length": 4})[i % 2 :]:
+                    tokenizer.enable_padding(**padding)
+                    row = encode(tokenizer, text, pair, **options) | {"padding": padding}
+                    add_attention(row, tokenizer.encode(text, pair))
+                    write(file, row)
+
+
 def write_digests(file, name, pre_tokenizer):
     digests = {}
     for first in BLOCKS:
@@ -172,13 +202,14 @@ def make(golden, wanted):
         for i, (name, tokenizer) in enumerate(tokenizers()):
             write(file, {"name": name})
             write(file, json.loads(tokenizer.to_str()))
-            for text in ENDS + TEXTS[i % 7 :: 7]:
+            for text in ENDS + TEXTS[i % 13 :: 13]:
                 write(file, encode(tokenizer, text))
             for options in OPTIONS[:3]:
                 write(file, encode(tokenizer, ENDS[i % 6] + TEXTS[0][:30], **options))
             write(file, encode(tokenizer, ENDS[2], ENDS[9], **PAIR_OPTIONS[i % 2]))
         make_decoders(file)
         make_processors(file)
+        make_padding(file)
         write_digests(file, "every punctuation", pre_tokenizers.Punctuation())
         write_digests(file, "every digit", pre_tokenizers.Digits(True))
         write_digests(file, "every script", pre_tokenizers.UnicodeScripts())

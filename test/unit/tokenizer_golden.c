@@ -129,6 +129,7 @@ check_encoding(tfm_context *context, const tok_tokenizer *tokenizer, json row,
 {
 	int32_t *special = tfm_alloc_array(context, e->count, sizeof(int32_t));
 	int32_t *sequences = tfm_alloc_array(context, e->count, sizeof(int32_t));
+	int32_t *attention = tfm_alloc_array(context, e->count, sizeof(int32_t));
 	json overflowing = json_member(row, "overflowing");
 	size_t i = 0;
 
@@ -142,6 +143,9 @@ check_encoding(tfm_context *context, const tok_tokenizer *tokenizer, json row,
 	check_numbers(row, "ends", e->ends, e->count, where);
 	check_numbers(row, "words", e->words, e->count, where);
 	check_numbers(row, "type_ids", e->type_ids, e->count, where);
+	for (i = 0; e->attention_mask != NULL && i < e->count; i++)
+		attention[i] = e->attention_mask[i];
+	check_numbers(row, "attention", attention, e->count, where);
 	check_numbers(row, "special", special, e->count, where);
 	check_numbers(row, "sequences", sequences, e->count, where);
 	check_tokens(tokenizer, row, e, where);
@@ -186,6 +190,25 @@ read_options(tfm_context *context, json row, tok_encode_options *options)
 	return options->max_length > 0 || !options->add_special_tokens;
 }
 
+/* Pad as the row says, if it does. */
+static void
+pad(tfm_context *context, json row, tok_encoding *e)
+{
+	json settings = json_member(row, "padding");
+	bool left = strcmp(json_string(context, settings, "direction", "right"), "left") == 0;
+	tok_padding padding = {
+		.length = (int32_t) json_int(context, settings, "length", 0, 0, 1000),
+		.multiple = (int32_t) json_int(context, settings, "pad_to_multiple_of", 0, 0, 1000),
+		.side = left ? TOK_PADDING_LEFT : TOK_PADDING_RIGHT,
+		.id = (int32_t) json_int(context, settings, "pad_id", 0, 0, 1000),
+		.type_id = (int32_t) json_int(context, settings, "pad_type_id", 0, 0, 1000),
+		.token = text_of(json_string(context, settings, "pad_token", "[PAD]")),
+	};
+
+	if (json_present(settings))
+		assert_true(tok_pad(context, e, 1, &padding));
+}
+
 static void
 check_row(tfm_context *context, const tok_tokenizer *tokenizer, json row, const char *where)
 {
@@ -207,10 +230,12 @@ check_row(tfm_context *context, const tok_tokenizer *tokenizer, json row, const 
 	}
 	if (!good)
 		fail_msg("%s: %s", where, context->error.message);
+	pad(context, row, &e);
 	check_encoding(context, tokenizer, row, &e, where);
 	check_decoded(context, tokenizer, row, has_options, &e, where);
 	options.want = 0;
 	assert_true(tok_encode(context, tokenizer, text, second, &options, &fast));
+	pad(context, row, &fast);
 	check_numbers(row, "ids", fast.ids, fast.count, where);
 }
 
