@@ -106,7 +106,7 @@ ENGINE_CFLAGS = -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -fno-math-errno $(WA
 	$(SANITIZE) $(CFLAGS_EXTRA)
 ENGINE_COMPILE = $(CC) $(ENGINE_CFLAGS) -Isrc -MMD -MP
 
-ENGINE_SRCS = $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor tensor/cpu nn models text \
+ENGINE_SRCS = $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor tensor/cpu nn models text text/jinja \
 	checkpoint runtime task)))
 
 # Kernels: one object of src/tensor/cpu/kernels.c for each instruction set; which
@@ -249,7 +249,7 @@ replay:
 # ---------------------------------------------------------------------------
 
 SOURCES = $(sort $(wildcard $(patsubst %,%/*.[ch],src/pg $(patsubst %,src/%,base tensor tensor/cpu \
-	nn models text checkpoint runtime task) test/unit test/unit/support test/fuzz \
+	nn models text text/jinja checkpoint runtime task) test/unit test/unit/support test/fuzz \
 	test/bench)))
 
 test:
