@@ -28,16 +28,16 @@
 static const char *const whole_names[] = {
 	"config.json",
 	"generation_config.json",
-	"tokenizer.json",
-	"tokenizer_config.json",
 	"special_tokens_map.json",
 	"added_tokens.json",
-	"vocab.txt",
-	"vocab.json",
 	"merges.txt",
+	"tekken.json",
+	"normalizer.json",
+	"dict.txt",
 	"modules.json",
 	"config_sentence_transformers.json",
 	"preprocessor_config.json",
+	"processor_config.json",
 };
 
 static const struct
@@ -45,9 +45,20 @@ static const struct
 	const char *prefix;
 	const char *suffix;
 } name_patterns[] = {
-	{"", ".safetensors"},  {"", ".safetensors.index.json"}, {"", ".model"},
-	{"chat_template", ""}, {"sentence_", "_config.json"},
+	{"", ".safetensors"}, {"", ".safetensors.index.json"},
+	{"tokenizer", ""},	  {"chat_template", ""},
+	{"vocab", ""},		  {"entity_vocab", ""},
+	{"", ".model"},		  {"", ".tiktoken"},
+	{"", ".spm"},		  {"", ".codes"},
+	{"", ".tokenizer"},	  {"sentence_", "_config.json"},
 };
+
+/* The folder of named chat templates, in which these count. */
+#define TEMPLATES "additional_chat_templates"
+#define TEMPLATE_SUFFIX ".jinja"
+
+/* The whole checkpoint in one file. */
+#define GGUF_SUFFIX ".gguf"
 
 static bool
 matches_pattern(const char *name, const char *prefix, const char *suffix)
@@ -58,8 +69,8 @@ matches_pattern(const char *name, const char *prefix, const char *suffix)
 		   strcmp(name + length - after, suffix) == 0;
 }
 
-static bool
-is_checkpoint_file(const char *name)
+bool
+ckpt_is_file_name(const char *name)
 {
 	for (size_t i = 0; i < sizeof(whole_names) / sizeof(whole_names[0]); i++)
 		if (strcmp(name, whole_names[i]) == 0)
@@ -68,6 +79,15 @@ is_checkpoint_file(const char *name)
 		if (matches_pattern(name, name_patterns[i].prefix, name_patterns[i].suffix))
 			return true;
 	return false;
+}
+
+/* The same in a folder below, or NULL. */
+static bool
+is_checkpoint_file(const char *name, const char *subdirectory)
+{
+	if (subdirectory != NULL && strcmp(subdirectory, TEMPLATES) == 0)
+		return matches_pattern(name, "", TEMPLATE_SUFFIX);
+	return ckpt_is_file_name(name);
 }
 
 /* ---- The list ---- */
@@ -119,7 +139,7 @@ add_entries(file_list *list, DIR *entries, const char *subdirectory)
 		if (++list->entries > MAX_ENTRIES)
 			return tfm_fail(list->context, TFM_LIMIT_EXCEEDED,
 							"directory \"%s\" has too many entries for a checkpoint", list->root);
-		if (!is_checkpoint_file(entry->d_name))
+		if (!is_checkpoint_file(entry->d_name, subdirectory))
 			continue;
 		name = subdirectory == NULL ? tfm_strdup(list->context, entry->d_name)
 									: file_join(list->context, subdirectory, entry->d_name);
@@ -141,7 +161,7 @@ add_root(file_list *list)
 	return !tfm_failed(list->context);
 }
 
-/* A module without weights or configuration, such as Normalize, may have no directory. */
+/* What is optional, such as a module without weights or configuration, may have no directory. */
 static bool
 add_subdirectory(file_list *list, const char *name)
 {
@@ -191,13 +211,41 @@ compare_files(const void *a, const void *b)
 	return strcmp(((const ckpt_file *) a)->name, ((const ckpt_file *) b)->name);
 }
 
+/* A checkpoint that is one file is known by its own name. */
+static bool
+list_single_file(tfm_context *context, const char *path, ckpt_files *files)
+{
+	const char *slash = strrchr(path, '/');
+
+	files->items = tfm_alloc_zero(context, sizeof(ckpt_file));
+	if (files->items == NULL)
+		return false;
+	files->items->name = slash == NULL ? path : slash + 1;
+	files->items->path = path;
+	files->count = 1;
+	return stat(path, &files->items->status) == 0 || file_fail(context, errno, "stat", path);
+}
+
+bool
+ckpt_is_gguf(const char *path)
+{
+	struct stat status;
+
+	return matches_pattern(path, "", GGUF_SUFFIX) && stat(path, &status) == 0 &&
+		   S_ISREG(status.st_mode);
+}
+
 bool
 ckpt_list_files(tfm_context *context, const char *directory, ckpt_files *files)
 {
-	file_list list = {.context = context, .root = directory, .files = buffer_create(context)};
+	file_list list = {.context = context, .root = directory};
 	size_t count, kept = 0;
 
-	if (list.files == NULL || !add_root(&list) || !add_modules(&list))
+	if (ckpt_is_gguf(directory))
+		return list_single_file(context, directory, files);
+	list.files = buffer_create(context);
+	if (list.files == NULL || !add_root(&list) || !add_subdirectory(&list, TEMPLATES) ||
+		!add_modules(&list))
 		return false;
 	files->items = (ckpt_file *) list.files->data;
 	files->count = 0;
@@ -214,23 +262,13 @@ ckpt_list_files(tfm_context *context, const char *directory, ckpt_files *files)
 }
 
 bool
-ckpt_check_directory(tfm_context *context, const char *directory)
+ckpt_check_path(tfm_context *context, const char *path)
 {
-	char *path = file_join(context, directory, "config.json");
 	struct stat status;
 
-	if (path == NULL)
-		return false;
-	if (stat(directory, &status) != 0)
-		return fail_directory(context, errno, directory);
-	if (!S_ISDIR(status.st_mode))
-		return fail_directory(context, ENOTDIR, directory);
-	if (stat(path, &status) == 0)
-		return true;
-	if (errno != ENOENT)
-		return file_fail(context, errno, "stat", path);
-	return tfm_fail(context, TFM_FILE_NOT_FOUND,
-					"\"%s\" is not a checkpoint: it has no config.json", directory);
+	if (stat(path, &status) != 0)
+		return fail_directory(context, errno, path);
+	return S_ISDIR(status.st_mode) || ckpt_is_gguf(path) || fail_directory(context, ENOTDIR, path);
 }
 
 /* ---- The identities ---- */

@@ -26,16 +26,19 @@ typedef struct ckpt_files
 	size_t count;
 } ckpt_files;
 
-/*
- * Record TFM_FILE_NOT_FOUND unless the directory exists and holds config.json.  The functions below
- * do not ask for one: a directory with tokenizer files alone is good for them.
- */
-extern bool ckpt_check_directory(tfm_context *context, const char *directory);
+/* Whether a file of that name belongs to the checkpoint in whose directory it is. */
+extern bool ckpt_is_file_name(const char *name);
+
+/* Whether path is a regular file whose name ends in ".gguf": a checkpoint of one file. */
+extern bool ckpt_is_gguf(const char *path);
+
+/* Record TFM_FILE_NOT_FOUND unless path is a directory or a GGUF file. */
+extern bool ckpt_check_path(tfm_context *context, const char *path);
 
 /*
  * List the files of a directory that a loaded model depends on: configurations, weights, tokenizer
- * files, and the same in the subdirectories named by modules.json.  Allocated in the context's
- * arena.  Errors: FILE_NOT_FOUND, PERMISSION_DENIED; CORRUPTED for a broken modules.json;
+ * files and chat templates, and the same in the subdirectories named by modules.json.  Where the
+ * path is a GGUF file, that is the list.  Allocated in the context's arena.  Errors: FILE_NOT_FOUND, PERMISSION_DENIED; CORRUPTED for a broken modules.json;
  * LIMIT_EXCEEDED for a directory with very many entries.
  */
 extern bool ckpt_list_files(tfm_context *context, const char *directory, ckpt_files *files);

@@ -164,6 +164,15 @@ is_absent(const char *path)
 	return stat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
+bool
+ckpt_has_weights(tfm_context *context, const char *directory)
+{
+	char *single = file_join(context, directory, "model.safetensors");
+	char *index_path = file_join(context, directory, "model.safetensors.index.json");
+
+	return single == NULL || index_path == NULL || !is_absent(single) || !is_absent(index_path);
+}
+
 ckpt_weights *
 ckpt_open_weights(tfm_context *context, const char *directory)
 {

@@ -23,6 +23,9 @@ typedef struct ckpt_weights ckpt_weights;
  */
 extern ckpt_weights *ckpt_open_weights(tfm_context *context, const char *directory);
 
+/* Whether there are any to open (or no memory to look for them). */
+extern bool ckpt_has_weights(tfm_context *context, const char *directory);
+
 /* Open a single safetensors file. */
 extern ckpt_weights *ckpt_open_file(tfm_context *context, const char *path);
 

@@ -14,6 +14,7 @@
 #include "storage/fd.h"
 
 #include "base/file.h"
+#include "checkpoint/fingerprint.h"
 #include "pg/backend.h"
 #include "pg/locate.h"
 
@@ -38,10 +39,23 @@ locate_is_id(const char *name)
 	}
 }
 
+/* Whether path is a GGUF file, or a directory with a file of a checkpoint in it. */
 static bool
-has_config(const char *directory)
+is_checkpoint(const char *path)
 {
-	return file_exists(psprintf("%s/config.json", directory));
+	DIR *directory;
+	struct dirent *entry;
+	bool found = false;
+
+	if (ckpt_is_gguf(path))
+		return true;
+	directory = AllocateDir(path);
+	if (directory == NULL)
+		return false;
+	while (!found && (entry = ReadDirExtended(directory, path, DEBUG1)) != NULL)
+		found = ckpt_is_file_name(entry->d_name);
+	FreeDir(directory);
+	return found;
 }
 
 /* The commit in refs/main of a cached model; NULL if there is none. */
@@ -123,10 +137,10 @@ find_id(const char *root, const char *id)
 	char *directory = psprintf("%s/%s", root, id);
 	char *snapshot;
 
-	if (has_config(directory))
+	if (is_checkpoint(directory))
 		return directory;
 	snapshot = find_snapshot(psprintf("%s/%s", root, cache_name(id)));
-	return snapshot != NULL && has_config(snapshot) ? snapshot : NULL;
+	return snapshot != NULL && is_checkpoint(snapshot) ? snapshot : NULL;
 }
 
 static char *
@@ -155,6 +169,6 @@ locate_checkpoint(const char *path)
 
 	if (!locate_is_absolute(path))
 		return locate_is_id(path) ? search_model_path(path) : NULL;
-	snapshot = has_config(path) ? NULL : find_snapshot(path);
+	snapshot = is_checkpoint(path) ? NULL : find_snapshot(path);
 	return snapshot != NULL ? snapshot : pstrdup(path);
 }

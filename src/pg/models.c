@@ -99,6 +99,19 @@ throw_not_located(const char *path)
 			errhint("Give the absolute path of its directory, or set tfm.model_path."));
 }
 
+/* Say of a model that has no weights why, so that nobody finds out at the first embedding. */
+static void
+report_no_weights(const run_model *model, const char *name)
+{
+	const tfm_error *why = run_model_no_weights(model);
+
+	if (why == NULL)
+		return;
+	ereport(NOTICE, errmsg("only the tokenizer of model \"%s\" can be used", name),
+			why->kind == TFM_FILE_NOT_FOUND ? errdetail("%s", border_message(why->detail))
+											: errdetail("%s.", border_message(why->message)));
+}
+
 /*
  * Compile and open the checkpoint of a model, so that what is wrong with it shows now; its
  * fingerprint, palloc'ed.
@@ -109,13 +122,16 @@ pin_checkpoint(const server_model *model)
 	char *content = palloc(sizeof(image_content));
 	const char *directory = locate_checkpoint(model->path);
 	run_precision precision = server_precision(model);
+	const run_model *prepared = NULL;
 	tfm_context *context;
 
 	if (directory == NULL)
 		throw_not_located(model->path);
 	context = border_begin(model->name);
 	if (images_fingerprint(context, directory, true, content))
-		registry_prepare(context, directory, content, precision);
+		prepared = registry_prepare(context, directory, content, precision);
+	border_check(context);
+	report_no_weights(prepared, model->name);
 	border_end(context);
 	return content;
 }
@@ -314,8 +330,10 @@ set_info(Datum *values, bool *nulls, const run_model_info *info)
 	values[9] = Int64GetDatum(info->image_bytes);
 	values[10] = Int64GetDatum(info->memory_bytes);
 	values[11] = Float8GetDatum(info->compile_seconds);
-	nulls[4] = nulls[6] = nulls[9] = nulls[10] = nulls[11] = false;
+	nulls[9] = nulls[11] = false;
+	nulls[4] = nulls[10] = info->family == NULL;
 	nulls[5] = info->dimensions == 0;
+	nulls[6] = info->max_tokens == 0;
 }
 
 /*

@@ -410,7 +410,7 @@ registry_use(FunctionCallInfo fcinfo, const text *model, const char *setting)
 
 /* ---- For those who manage models ---- */
 
-const run_model_info *
+const run_model *
 registry_prepare(tfm_context *context, const char *directory, const char *content,
 				 run_precision precision)
 {
@@ -418,7 +418,7 @@ registry_prepare(tfm_context *context, const char *directory, const char *conten
 
 	refresh_bindings();
 	m = open_content(context, directory, content, precision);
-	return m != NULL ? run_model_describe(m->model) : NULL;
+	return m != NULL ? m->model : NULL;
 }
 
 const run_model_info *

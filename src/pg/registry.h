@@ -3,8 +3,7 @@
  *	  From the name of a model to the model, opened in this backend.
  *
  * A name is, in this order: a foreign server of the wrapper "tfm" (a registered model), an absolute
- * path of a checkpoint's directory (for those who may read server files), or an id such as
- * "org/name" under one of the directories of tfm.model_path.  The precision is that of the server's
+ * path of a checkpoint (for those who may read server files), or an id such as "org/name" under one of the directories of tfm.model_path.  The precision is that of the server's
  * options; of the others it is "auto".
  *
  * SPDX-License-Identifier: PostgreSQL
@@ -51,10 +50,10 @@ extern const registry_handle *registry_get(registry_handle **handle, MemoryConte
 
 /*
  * For those who manage models: open the model of content, making its image from the checkpoint in
- * directory if it is not there.  NULL with the error in context.
+ * directory if it is not there.  NULL with the error in context.  Not held: to be looked at at once.
  */
-extern const run_model_info *registry_prepare(tfm_context *context, const char *directory,
-											  const char *content, run_precision precision);
+extern const run_model *registry_prepare(tfm_context *context, const char *directory,
+										 const char *content, run_precision precision);
 
 /*
  * What is known of a registered model, without compiling it or asking for privileges; NULL where it

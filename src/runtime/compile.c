@@ -15,6 +15,9 @@
  * base model's "encoder..."), and in the spelling of TensorFlow's first
  * checkpoints ("gamma", "beta").
  *
+ * Where nothing can be computed (no weights, or a model that no family here runs) the tokenizer and
+ * the chat templates are all that the image gets, beside the reason.
+ *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "runtime/model.h"
@@ -26,7 +29,7 @@
 #include "base/file.h"
 #include "checkpoint/fingerprint.h"
 #include "checkpoint/safetensors.h"
-#include "runtime/loaded.h"
+#include "runtime/texts.h"
 #include "runtime/weights.h"
 
 #define MAX_CONFIG_BYTES ((size_t) 16 * 1024 * 1024)
@@ -51,9 +54,10 @@ typedef struct compiler
 {
 	tfm_context *context;
 	const char *directory;
-	tfm_dtype dtype; /* as in run_compile_options */
-	run_model model; /* without image */
-	part *parts;	 /* the model's own is the last */
+	tfm_dtype dtype;	  /* as in run_compile_options */
+	run_model model;	  /* without image */
+	tfm_error no_weights; /* what model.no_weights points to */
+	part *parts;		  /* the model's own is the last */
 	wanted *first, **end;
 	size_t peak; /* bytes that the passes take for one longest input */
 	struct timespec start;
@@ -334,6 +338,22 @@ write_files(compiler *c, image_writer *writer)
 	return true;
 }
 
+/* Why there is neither a model nor a tokenizer. */
+static bool
+fail_useless(compiler *c, const tfm_error *no_tokenizer)
+{
+	if (c->no_weights.kind != TFM_FILE_NOT_FOUND)
+		c->context->error = c->no_weights;
+	else if (no_tokenizer->kind != TFM_FILE_NOT_FOUND)
+		c->context->error = *no_tokenizer;
+	else
+		tfm_fail(c->context, TFM_FILE_NOT_FOUND,
+				 "\"%s\" is not a checkpoint: it has neither config.json with weights nor a "
+				 "tokenizer",
+				 c->directory);
+	return false;
+}
+
 /*
  * The tokenizer.  Of a kind that is not supported yet it leaves the model without one, not without
  * its forward pass.
@@ -342,33 +362,21 @@ static bool
 write_tokenizer(compiler *c, image_writer *writer)
 {
 	tfm_context *context = c->context;
-	buffer *blob = buffer_create(context);
 	const tok_tokenizer *tokenizer;
+	tfm_error why;
 
-	if (blob == NULL)
+	if (!run_write_tokenizer(context, writer, c->directory, c->model.sentence.lower_case,
+							 &tokenizer, &why))
 		return false;
-	if (!tok_compile(context, c->directory, c->model.sentence.lower_case, blob))
-	{
-		char message[sizeof(context->error.message)];
-
-		if (context->error.kind != TFM_FILE_NOT_FOUND && context->error.kind != TFM_UNSUPPORTED)
-			return false;
-		strcpy(message, context->error.message);
-		tfm_clear_error(context);
-		return image_add_section(writer, IMAGE_TOKENIZER_ERROR, message, strlen(message));
-	}
-	tokenizer = tok_open(context, blob->data, blob->length);
-	if (tokenizer == NULL)
-		return false;
-	if (tok_id_limit(tokenizer) > run_config(&c->model)->vocab_size)
-	{
-		tfm_fail(context, TFM_CORRUPTED,
-				 "the tokenizer has ids up to %d, but \"vocab_size\" in \"config.json\" is %lld",
-				 tok_id_limit(tokenizer) - 1, (long long) run_config(&c->model)->vocab_size);
-		return tfm_detail(context, "The checkpoint is in \"%s\".", c->directory);
-	}
+	if (c->model.no_weights != NULL)
+		return tokenizer != NULL || fail_useless(c, &why);
 	c->model.tokenizer = tokenizer;
-	return image_add_section(writer, IMAGE_TOKENIZER, blob->data, blob->length);
+	if (tokenizer == NULL || tok_id_limit(tokenizer) <= run_config(&c->model)->vocab_size)
+		return true;
+	tfm_fail(context, TFM_CORRUPTED,
+			 "the tokenizer has ids up to %d, but \"vocab_size\" in \"config.json\" is %lld",
+			 tok_id_limit(tokenizer) - 1, (long long) run_config(&c->model)->vocab_size);
+	return tfm_detail(context, "The checkpoint is in \"%s\".", c->directory);
 }
 
 /* Longest input: what sentence-transformers' files or the tokenizer say, within the positions. */
@@ -425,23 +433,63 @@ seconds_since(const struct timespec *start)
 	return (double) (now.tv_sec - start->tv_sec) + (double) (now.tv_nsec - start->tv_nsec) * 1e-9;
 }
 
+/* What run_model_open reads of weights, and of the passes over them. */
+static bool
+append_weights_info(compiler *c, buffer *info)
+{
+	/* Once more, for the length that is known now. */
+	return run_dry(c, longest_input(c)) &&
+		   buffer_printf(c->context, info,
+						 ", \"family\": \"%s\", \"dtype\": \"%s\", \"parameters\": %lld, "
+						 "\"max_tokens\": %lld, \"memory_bytes\": %zu",
+						 c->model.class.family->name, dtype_name(main_dtype(c)),
+						 (long long) count_parameters(c), (long long) longest_input(c), c->peak);
+}
+
+static bool
+append_member(tfm_context *context, buffer *info, const char *key, const char *value)
+{
+	return value == NULL || (buffer_printf(context, info, ", \"%s\": ", key) &&
+							 json_append_string(context, info, value, strlen(value)));
+}
+
+/* What is known without weights: what config.json, if there is one, says of itself, and why. */
+static bool
+append_reason(compiler *c, buffer *info)
+{
+	tfm_context *context = c->context;
+	size_t length;
+	const char *text = read_checkpoint_file(context, c->directory, "config.json", &length);
+	json config = {.node = NULL};
+	const char *first;
+
+	if (text != NULL)
+		config = json_parse(context, text, length, "config.json");
+	first = json_as_string(json_first(json_member(config, "architectures")));
+	return !tfm_failed(context) &&
+		   append_member(context, info, "model_type",
+						 json_as_string(json_member(config, "model_type"))) &&
+		   append_member(context, info, "architecture", first) &&
+		   buffer_printf(context, info, ", \"no_weights\": {\"kind\": %d", c->no_weights.kind) &&
+		   append_member(context, info, "message", c->no_weights.message) &&
+		   append_member(context, info, "detail", c->no_weights.detail) &&
+		   append_member(context, info, "hint", c->no_weights.hint) &&
+		   buffer_append_string(context, info, "}");
+}
+
 static bool
 write_info(compiler *c, image_writer *writer)
 {
 	buffer *info = buffer_create(c->context);
 
-	/* Once more, for the length that is known now. */
-	if (info == NULL || !run_dry(c, longest_input(c)) ||
-		!buffer_printf(c->context, info,
-					   "{\"content\": \"%s\", \"family\": \"%s\", \"asked_dtype\": \"%s\", "
-					   "\"dtype\": \"%s\", "
-					   "\"parameters\": %lld, \"max_tokens\": %lld, \"memory_bytes\": %zu, "
-					   "\"compile_seconds\": %.6f}",
-					   c->content, c->model.class.family->name, run_dtype_name(c->dtype),
-					   dtype_name(main_dtype(c)), (long long) count_parameters(c),
-					   (long long) longest_input(c), c->peak, seconds_since(&c->start)))
+	if (info == NULL ||
+		!buffer_printf(c->context, info, "{\"content\": \"%s\", \"asked_dtype\": \"%s\"",
+					   c->content, run_dtype_name(c->dtype)))
 		return false;
-	return image_add_section(writer, IMAGE_INFO, info->data, info->length);
+	return (c->model.no_weights == NULL ? append_weights_info(c, info) : append_reason(c, info)) &&
+		   buffer_printf(c->context, info, ", \"compile_seconds\": %.6f}",
+						 seconds_since(&c->start)) &&
+		   image_add_section(writer, IMAGE_INFO, info->data, info->length);
 }
 
 static bool
@@ -455,7 +503,7 @@ fail_changed(compiler *c)
 static bool
 identify(compiler *c, const run_compile_options *options)
 {
-	if (!ckpt_check_directory(c->context, c->directory) ||
+	if (!ckpt_check_path(c->context, c->directory) ||
 		!ckpt_signature(c->context, c->directory, c->signature))
 		return false;
 	if (options->signature != NULL && strcmp(options->signature, c->signature) == 0)
@@ -486,9 +534,10 @@ write_image(compiler *c, const char *image_path)
 {
 	image_writer *writer = image_create(c->context, image_path);
 	const char *head_error = c->model.head_error;
+	bool weights = c->model.no_weights == NULL;
 
-	if (writer == NULL || !write_weights(c, writer) || !write_files(c, writer) ||
-		!write_tokenizer(c, writer))
+	if (writer == NULL || (weights && (!write_weights(c, writer) || !write_files(c, writer))) ||
+		!write_tokenizer(c, writer) || !run_write_templates(c->context, writer, c->directory))
 		return false;
 	if (head_error != NULL &&
 		!image_add_section(writer, IMAGE_HEAD_ERROR, head_error, strlen(head_error)))
@@ -496,8 +545,11 @@ write_image(compiler *c, const char *image_path)
 	return write_info(c, writer) && check_unchanged(c) && image_finish(writer);
 }
 
+/* ---- The whole ---- */
+
+/* Read the configuration and run the passes dry. */
 static bool
-compile(compiler *c, const char *image_path)
+compile_passes(compiler *c)
 {
 	run_files files = {
 		.read = read_checkpoint_file,
@@ -505,10 +557,55 @@ compile(compiler *c, const char *image_path)
 		.prefix = tfm_sprintf(c->context, "%s/", c->directory),
 	};
 
-	if (files.prefix == NULL || !run_read_config(c->context, &files, &c->model) || !open_parts(c) ||
-		!run_dry(c, 1))
+	if (files.prefix == NULL)
+		return false;
+	if (ckpt_is_gguf(c->directory))
+		return tfm_fail(c->context, TFM_UNSUPPORTED, "weights of GGUF files are not supported");
+	if (!run_read_config(c->context, &files, &c->model) || !open_parts(c) || !run_dry(c, 1))
 		return false;
 	report_unread(c);
+	return true;
+}
+
+/*
+ * Whether what has failed leaves the tokenizer: there is no config.json, or no weights at all, or
+ * nothing here runs them.  What is broken is not left out in silence.
+ */
+static bool
+lacks_weights(const compiler *c)
+{
+	tfm_error_kind kind = c->context->error.kind;
+
+	if (c->model.class.family == NULL)
+		return kind == TFM_FILE_NOT_FOUND || kind == TFM_UNSUPPORTED;
+	return kind == TFM_FILE_NOT_FOUND && c->parts == NULL &&
+		   !ckpt_has_weights(c->context, c->directory);
+}
+
+/* The error that has been recorded becomes what the image says to who wants weights. */
+static void
+note_no_weights(compiler *c)
+{
+	tfm_error *why = &c->no_weights;
+
+	*why = c->context->error;
+	c->model.no_weights = why;
+	tfm_clear_error(c->context);
+	if (why->kind != TFM_FILE_NOT_FOUND)
+		return;
+	snprintf(why->detail, sizeof(why->detail), "%.1000s.", why->message);
+	snprintf(why->message, sizeof(why->message), "the model has no weights, only a tokenizer");
+}
+
+static bool
+compile(compiler *c, const char *image_path)
+{
+	if (!compile_passes(c))
+	{
+		if (!lacks_weights(c))
+			return false;
+		note_no_weights(c);
+	}
 	return write_image(c, image_path);
 }
 

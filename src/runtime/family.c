@@ -130,7 +130,10 @@ find_head(tfm_context *context, json config, run_class *class)
 bool
 run_find_class(tfm_context *context, json config, run_class *class)
 {
-	return find_variant(context, config, class) && find_head(context, config, class);
+	if (find_variant(context, config, class) && find_head(context, config, class))
+		return true;
+	*class = (run_class) {.family = NULL};
+	return false;
 }
 
 const char *

@@ -18,7 +18,7 @@ typedef struct run_class
 
 /*
  * Find what runs a checkpoint by model_type and architectures of its config.json.  UNSUPPORTED for
- * what is not here, with the nearest names as a hint.
+ * what is not here, with the nearest names as a hint; *class is empty then.
  */
 extern bool run_find_class(tfm_context *context, json config, run_class *class);
 

@@ -241,7 +241,8 @@ task_embed(tfm_context *context, const run_model *model, const tfm_text *texts, 
 	plan p = {0};
 	item *items;
 
-	if (run_tokenizer(context, model) == NULL || !plan_pooling(context, model, options, &p) ||
+	if (!run_check_weights(context, model) || run_tokenizer(context, model) == NULL ||
+		!plan_pooling(context, model, options, &p) ||
 		!plan_dimensions(context, model, options, &p) || !plan_prompt(context, model, options, &p))
 		return false;
 	*dimensions = (int) p.dimensions;

@@ -57,14 +57,15 @@ sub cut
 my @cases = (
 	[ 'no directory', '58P01', sub { remove_tree($directory) } ],
 	[ 'a file instead', '58P01|58030|XX001', sub { remove_tree($directory); write_raw($directory, 'x') } ],
-	[ 'no config.json', '58P01', sub { unlink "$directory/config.json" } ],
-	[ 'no weights', '58P01', sub { unlink "$directory/model.safetensors" } ],
+	[ 'neither config.json nor tokenizer', '58P01', sub { unlink map { "$directory/$_" } qw(config.json tokenizer.json) } ],
+	[ 'neither weights nor tokenizer', '58P01', sub { unlink map { "$directory/$_" } qw(model.safetensors tokenizer.json) } ],
+	[ 'a missing part of the weights', '58P01', sub { unlink "$directory/model.safetensors"; write_raw("$directory/model.safetensors.index.json", '{"weight_map": {"a": "b.safetensors"}}') } ],
 	[ 'empty config.json', 'XX001', file('config.json', '') ],
 	[ 'config.json that is no JSON', 'XX001', file('config.json', '{"model_type": "bert",') ],
 	[ 'config.json that is no object', 'XX001', file('config.json', '[1, 2]') ],
 	[ 'config.json nested deep', 'XX001', file('config.json', '[' x 100000) ],
 	[ 'no model_type', 'XX001|0A000', file('config.json', '{}') ],
-	[ 'unknown architecture', '0A000', config(model_type => 'berd', architectures => ['BerdModel']) ],
+	[ 'unknown architecture without a tokenizer', '0A000', sub { config(model_type => 'berd', architectures => ['BerdModel'])->(); unlink "$directory/tokenizer.json" } ],
 	[ 'hidden size of 0', 'XX001', config(hidden_size => 0) ],
 	[ 'huge hidden size', 'XX001|54000', config(hidden_size => 2**40) ],
 	[ 'another hidden size', 'XX001', config(hidden_size => 32) ],
@@ -141,6 +142,25 @@ for my $case (@tokenizers)
 	is($node->safe_psql('postgres', qq{SELECT jsonb_typeof(tfm_forward($path, '{"input_ids": [[2, 3]]}'))}),
 		'object', "$name: a forward pass");
 	is((sql_error($node, "SELECT tfm_tokenize($path, 'x')"))[0], $expected, 'tokenizing is an error');
+}
+
+# A tokenizer without weights that can be used can do what needs none.
+my @weightless = (
+	[ 'no config.json', '58P01', sub { unlink "$directory/config.json" } ],
+	[ 'no weights', '58P01', sub { unlink "$directory/model.safetensors" } ],
+	[ 'an unknown architecture', '0A000', config(model_type => 'berd', architectures => ['BerdModel']) ],
+	[ 'an unknown head', '0A000', config(architectures => ['BertForThat']) ],
+);
+for my $case (@weightless)
+{
+	my ($name, $expected, $break) = @$case;
+
+	remove_tree($directory) if -d $directory;
+	copy_checkpoint('sentence/mean', $directory);
+	$break->();
+	is($node->safe_psql('postgres', "SELECT tfm_tokenize($path, 'hello')"), '{2,28,3}', "$name: tokens");
+	is((sql_error($node, "SELECT tfm_embed($path, 'x')"))[0], $expected, 'an embedding is an error');
+	is((sql_error($node, qq{SELECT tfm_forward($path, '{"input_ids": [[2, 3]]}')}))[0], $expected, 'and a forward pass');
 }
 my @leftovers = glob($node->data_dir . '/tfm/*.tmp');
 is(scalar @leftovers, 0, 'nor the half of one');

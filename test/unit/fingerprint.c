@@ -48,9 +48,20 @@ static void
 files_are_listed_in_order(void **state)
 {
 	static const char *const expected[] = {
-		"1_Pooling/config.json", "chat_template.jinja", "config.json",
-		"model.safetensors",	 "modules.json",		"sentence_bert_config.json",
-		"spiece.model",			 "tokenizer.json",		"x.safetensors.index.json"};
+		"1_Pooling/config.json",
+		"additional_chat_templates/tool_use.jinja",
+		"chat_template.jinja",
+		"config.json",
+		"model.safetensors",
+		"modules.json",
+		"qwen.tiktoken",
+		"sentence_bert_config.json",
+		"source.spm",
+		"spiece.model",
+		"tokenizer.json",
+		"vocab-src.json",
+		"x.safetensors.index.json",
+	};
 	scratch *s = *state;
 	ckpt_files files;
 
@@ -59,6 +70,13 @@ files_are_listed_in_order(void **state)
 	scratch_write_text(s, "chat_template.jinja", "");
 	scratch_write_text(s, "sentence_bert_config.json", "");
 	scratch_write_text(s, "spiece.model", "");
+	scratch_write_text(s, "source.spm", "");
+	scratch_write_text(s, "qwen.tiktoken", "");
+	scratch_write_text(s, "vocab-src.json", "");
+	mkdir(scratch_path(s, "additional_chat_templates"), 0700);
+	scratch_write_text(s, "additional_chat_templates/tool_use.jinja", "");
+	scratch_write_text(s, "additional_chat_templates/config.json", "");
+	scratch_write_text(s, "weights.gguf", "");
 	scratch_write_text(s, "README.md", "");
 	scratch_write_text(s, "pytorch_model.bin", "");
 	scratch_write_text(s, "old_config.json", "");
@@ -164,28 +182,46 @@ directories_are_checked(void **state)
 	char *path = scratch_write_text(s, "vocab.txt", "x");
 	ckpt_files files;
 
-	assert_false(ckpt_check_directory(&s->context, s->directory));
-	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "is not a checkpoint: it has no config.json");
+	assert_true(ckpt_check_path(&s->context, s->directory));
 	assert_true(ckpt_list_files(&s->context, s->directory, &files));
 	assert_int_equal(files.count, 1);
-	assert_false(ckpt_check_directory(&s->context, "/nonexistent/x"));
+	assert_false(ckpt_check_path(&s->context, "/nonexistent/x"));
 	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "\"/nonexistent/x\" does not exist");
-	assert_false(ckpt_check_directory(&s->context, path));
+	assert_false(ckpt_check_path(&s->context, path));
 	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "not a directory");
 	assert_false(ckpt_list_files(&s->context, "/nonexistent/x", &files));
 	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "\"/nonexistent/x\" does not exist");
 	assert_false(ckpt_list_files(&s->context, path, &files));
 	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "not a directory");
-	scratch_write_text(s, "config.json", "{}");
-	assert_true(ckpt_check_directory(&s->context, s->directory));
 	if (geteuid() == 0)
 		return;
 	chmod(s->directory, 0);
 	assert_false(ckpt_list_files(&s->context, s->directory, &files));
 	assert_failed(&s->context, TFM_PERMISSION_DENIED, s->directory);
-	assert_false(ckpt_check_directory(&s->context, s->directory));
-	assert_failed(&s->context, TFM_PERMISSION_DENIED, s->directory);
 	chmod(s->directory, 0700);
+}
+
+static void
+one_file_is_a_checkpoint(void **state)
+{
+	scratch *s = *state;
+	char *path = scratch_write_text(s, "a.gguf", "x");
+	char first[CKPT_HEX_LENGTH + 1], second[CKPT_HEX_LENGTH + 1];
+	ckpt_files files;
+
+	assert_true(ckpt_check_path(&s->context, path));
+	assert_true(ckpt_list_files(&s->context, path, &files));
+	assert_int_equal(files.count, 1);
+	assert_string_equal(files.items[0].name, "a.gguf");
+	assert_true(ckpt_fingerprint(&s->context, path, first));
+	scratch_write_text(s, "a.gguf", "y");
+	assert_true(ckpt_fingerprint(&s->context, path, second));
+	assert_string_not_equal(first, second);
+	mkdir(scratch_path(s, "b.gguf"), 0700);
+	assert_false(ckpt_is_gguf(scratch_path(s, "b.gguf")));
+	assert_false(ckpt_is_gguf(scratch_path(s, "c.gguf")));
+	assert_false(ckpt_check_path(&s->context, scratch_path(s, "c.gguf")));
+	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "does not exist");
 }
 
 static const struct
@@ -272,7 +308,7 @@ take_fingerprint(tfm_context *context, void *directory)
 {
 	char hex[CKPT_HEX_LENGTH + 1];
 
-	return ckpt_check_directory(context, directory) && ckpt_fingerprint(context, directory, hex) &&
+	return ckpt_check_path(context, directory) && ckpt_fingerprint(context, directory, hex) &&
 		   ckpt_signature(context, directory, hex);
 }
 
@@ -289,17 +325,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(files_are_listed_in_order),
-		scratch_test(fingerprint_is_of_names_and_bytes),
-		scratch_test(fingerprint_is_stable),
-		scratch_test(signature_sees_every_change),
-		scratch_test(links_are_followed),
-		scratch_test(directories_are_checked),
-		scratch_test(modules_are_checked),
-		scratch_test(shared_modules_count_once),
-		scratch_test(crowded_directories_are_refused),
-		scratch_test(fingerprint_can_be_cancelled),
-		scratch_test(memory_may_run_out),
+		scratch_test(files_are_listed_in_order),	scratch_test(fingerprint_is_of_names_and_bytes),
+		scratch_test(fingerprint_is_stable),		scratch_test(signature_sees_every_change),
+		scratch_test(links_are_followed),			scratch_test(directories_are_checked),
+		scratch_test(one_file_is_a_checkpoint),		scratch_test(modules_are_checked),
+		scratch_test(shared_modules_count_once),	scratch_test(crowded_directories_are_refused),
+		scratch_test(fingerprint_can_be_cancelled), scratch_test(memory_may_run_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

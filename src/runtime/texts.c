@@ -1,0 +1,83 @@
+/*
+ * texts.c
+ *	  What a checkpoint has for texts, in an image: its tokenizer and its chat templates.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "runtime/texts.h"
+
+#include <string.h>
+
+#include "checkpoint/fingerprint.h"
+
+/* Of a checkpoint of one file, or of a directory's files. */
+static bool
+compile_tokenizer(tfm_context *context, const char *path, bool lower_case, buffer *blob)
+{
+	if (ckpt_is_gguf(path))
+		return tfm_fail(context, TFM_UNSUPPORTED, "tokenizers of GGUF files are not supported");
+	return tok_compile(context, path, lower_case, blob);
+}
+
+bool
+run_write_tokenizer(tfm_context *context, image_writer *writer, const char *path, bool lower_case,
+					const tok_tokenizer **tokenizer, tfm_error *why)
+{
+	buffer *blob = buffer_create(context);
+
+	*tokenizer = NULL;
+	if (blob == NULL)
+		return false;
+	if (!compile_tokenizer(context, path, lower_case, blob))
+	{
+		if (context->error.kind != TFM_FILE_NOT_FOUND && context->error.kind != TFM_UNSUPPORTED)
+			return false;
+		*why = context->error;
+		tfm_clear_error(context);
+		return image_add_section(writer, IMAGE_TOKENIZER_ERROR, why->message, strlen(why->message));
+	}
+	*tokenizer = tok_open(context, blob->data, blob->length);
+	return *tokenizer != NULL &&
+		   image_add_section(writer, IMAGE_TOKENIZER, blob->data, blob->length);
+}
+
+bool
+run_write_templates(tfm_context *context, image_writer *writer, const char *path)
+{
+	buffer *templates = buffer_create(context);
+
+	if (templates == NULL)
+		return false;
+	if (!ckpt_is_gguf(path) && !run_collect_templates(context, path, templates))
+		return false;
+	return templates->length == 0 ||
+		   image_add_section(writer, IMAGE_TEMPLATES, templates->data, templates->length);
+}
+
+bool
+run_open_texts(tfm_context *context, run_model *model)
+{
+	size_t length;
+	const void *blob = image_section(model->image, IMAGE_TOKENIZER, &length);
+	const char *message;
+
+	if (blob != NULL)
+		model->tokenizer = tok_open(context, blob, length);
+	message = image_section(model->image, IMAGE_TOKENIZER_ERROR, &length);
+	if (message != NULL)
+		model->tokenizer_error = tfm_strndup(context, message, length);
+	model->templates.bytes = image_section(model->image, IMAGE_TEMPLATES, &model->templates.length);
+	if (model->templates.bytes == NULL)
+		model->templates.length = 0;
+	return !tfm_failed(context);
+}
+
+const tok_tokenizer *
+run_tokenizer(tfm_context *context, const run_model *model)
+{
+	if (model->tokenizer == NULL)
+		tfm_fail(context, TFM_UNSUPPORTED, "%s",
+				 model->tokenizer_error != NULL ? model->tokenizer_error
+												: "the model has no tokenizer");
+	return model->tokenizer;
+}
