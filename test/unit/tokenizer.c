@@ -84,7 +84,7 @@ static const struct
 	{"{", TFM_CORRUPTED, "not valid JSON"},
 	{"[]", TFM_CORRUPTED, "must be an object"},
 	{"{}", TFM_CORRUPTED, "\"model\" is missing"},
-	{"{\"model\":{\"type\":\"BPE\"}}", TFM_UNSUPPORTED, "model \"BPE\""},
+	{"{\"model\":{\"type\":\"Bigram\"}}", TFM_UNSUPPORTED, "model \"Bigram\""},
 	{"{\"model\":{\"vocab\":{}}}", TFM_CORRUPTED, "\"type\" is missing"},
 	{"{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"\","
 	 "\"max_input_chars_per_word\":-1,\"vocab\":{}}}",
@@ -98,16 +98,16 @@ static const struct
 	{"{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"\","
 	 "\"max_input_chars_per_word\":1,\"vocab\":{\"a\":2000000000}}}",
 	 TFM_LIMIT_EXCEEDED, "2000000000 is out of range"},
-	{TOKENIZER("", "{\"type\":\"Nmt\"}", BERT, PROCESSOR, DECODER, MODEL), TFM_UNSUPPORTED,
-	 "normalizer \"Nmt\""},
+	{TOKENIZER("", "{\"type\":\"Fold\"}", BERT, PROCESSOR, DECODER, MODEL), TFM_UNSUPPORTED,
+	 "normalizer \"Fold\""},
 	{TOKENIZER("", "{\"type\":\"BertNormalizer\"}", BERT, PROCESSOR, DECODER, MODEL), TFM_CORRUPTED,
 	 "\"clean_text\" is missing"},
 	{TOKENIZER("", "\"NFC\"", BERT, PROCESSOR, DECODER, MODEL), TFM_CORRUPTED,
 	 "the normalizer must be an object"},
 	{TOKENIZER("", "{\"type\":\"Sequence\"}", BERT, PROCESSOR, DECODER, MODEL), TFM_CORRUPTED,
 	 "\"normalizers\" of a normalizer"},
-	{TOKENIZER("", NORMALIZER, "{\"type\":\"ByteLevel\"}", PROCESSOR, DECODER, MODEL),
-	 TFM_UNSUPPORTED, "pre-tokenizer \"ByteLevel\""},
+	{TOKENIZER("", NORMALIZER, "{\"type\":\"Bytes\"}", PROCESSOR, DECODER, MODEL), TFM_UNSUPPORTED,
+	 "pre-tokenizer \"Bytes\""},
 	{TOKENIZER("", NORMALIZER, BERT, "{\"type\":\"Unknown\"}", DECODER, MODEL), TFM_UNSUPPORTED,
 	 "post-processor \"Unknown\""},
 	{TOKENIZER("", NORMALIZER, BERT, "{\"type\":\"BertProcessing\",\"sep\":[\"a\"]}", DECODER,
@@ -179,9 +179,9 @@ wrong_directories_are_refused(void **state)
 	scratch_write_text(s, "added_tokens.json", "{\"x\":1}");
 	assert_false(tok_compile(&s->context, s->directory, false, blob));
 	assert_failed(&s->context, TFM_UNSUPPORTED, "added_tokens.json");
-	scratch_write_text(s, "tokenizer.json", "{\"model\":{\"type\":\"Unigram\"}}");
+	scratch_write_text(s, "tokenizer.json", "{\"model\":{\"type\":\"Trigram\"}}");
 	assert_false(tok_compile(&s->context, s->directory, false, blob));
-	assert_failed(&s->context, TFM_UNSUPPORTED, "/tokenizer.json\": model \"Unigram\"");
+	assert_failed(&s->context, TFM_UNSUPPORTED, "/tokenizer.json\": model \"Trigram\"");
 	scratch_write_text(s, "tokenizer.json", small);
 	scratch_write_text(s, "tokenizer_config.json",
 					   "{\"do_lower_case\":1,"
