@@ -8,8 +8,8 @@
  *
  * - Words that become one token are in a table of their own; which they are is found out when the
  *   model is compiled, by merging the text of every token.
- * - A merge is found in one probe: a slot holds both ids and the rank.  Where symbols are bytes, the
- *   first round looks in a table of all pairs.
+ * - A merge is found in one probe: a slot holds both ids and the rank.  The first round looks in a
+ *   table of all pairs of bytes (of ASCII characters).
  * - Where no merge joins what ends with one byte to what begins with another, a word can be cut there
  *   and its parts merged alone.  So a text that is not split into words is cut before "▁", and a long
  *   word wherever it may be.
@@ -91,7 +91,7 @@ typedef struct bpe_tables
 {
 	const bpe_payload *payload;
 	const uint64_t *merges;
-	const uint32_t *pairs;	 /* ranks for two bytes; only with BPE_BYTES */
+	const uint32_t *pairs;	 /* ranks for two bytes, or for two of ASCII */
 	const uint32_t *new_ids; /* by rank */
 	const bpe_word *words;
 	const char *keys; /* each a length of 32 bits and the text */
@@ -106,7 +106,15 @@ typedef struct bpe_symbol
 	int32_t previous, next;
 } bpe_symbol;
 
-/* ranks of all pairs of bytes */
+/* Where a word of so many symbols is merged. */
+typedef struct bpe_room
+{
+	uint64_t *queue;	 /* two a symbol */
+	bpe_symbol *symbols; /* in the end: the tokens, in order and without gaps */
+	uint32_t *ranks;	 /* of the merge of each symbol and the next */
+} bpe_room;
+
+/* Pairs of bytes. */
 #define BPE_PAIRS ((size_t) 65536)
 
 /* Bytes of the whole payload; words and keys are those of the header. */
@@ -114,8 +122,7 @@ static inline uint64_t
 bpe_payload_size(const bpe_payload *p)
 {
 	return sizeof(bpe_payload) + ((uint64_t) sizeof(uint64_t) << p->merge_bits) +
-		   ((uint64_t) sizeof(bpe_word) << p->word_bits) +
-		   ((p->flags & BPE_BYTES) != 0 ? BPE_PAIRS * sizeof(uint32_t) : 0) +
+		   ((uint64_t) sizeof(bpe_word) << p->word_bits) + BPE_PAIRS * sizeof(uint32_t) +
 		   (uint64_t) p->merge_count * sizeof(uint32_t) + p->key_bytes;
 }
 
@@ -128,7 +135,7 @@ bpe_resolve(const void *bytes, const trie *vocabulary)
 	t.merges = (const uint64_t *) (t.payload + 1);
 	t.words = (const bpe_word *) (t.merges + ((size_t) 1 << t.payload->merge_bits));
 	t.pairs = (const uint32_t *) (t.words + ((size_t) 1 << t.payload->word_bits));
-	t.new_ids = t.pairs + ((t.payload->flags & BPE_BYTES) != 0 ? BPE_PAIRS : 0);
+	t.new_ids = t.pairs + BPE_PAIRS;
 	t.keys = (const char *) (t.new_ids + t.payload->merge_count);
 	return t;
 }
@@ -144,6 +151,15 @@ static inline size_t
 bpe_merge_slot(uint64_t pair, uint32_t bits)
 {
 	return (size_t) ((pair >> BPE_RANK_BITS) * 0x9E3779B97F4A7C15u >> (64 - bits));
+}
+
+/* Have the slots ready that bpe_find_merge (bpe_find_word) will look at. */
+static inline void
+bpe_prefetch_merge(const bpe_tables *t, int32_t left, int32_t right)
+{
+	uint64_t pair = bpe_pack((uint32_t) left, (uint32_t) right, 0);
+
+	__builtin_prefetch(&t->merges[bpe_merge_slot(pair, t->payload->merge_bits)]);
 }
 
 /* The rank of the merge of two symbols, BPE_NO_MERGE if there is none. */
@@ -207,6 +223,14 @@ bpe_word_slot(uint64_t key, size_t length, uint32_t bits)
 	return (size_t) (bpe_mix(key + length) * 0x9E3779B97F4A7C15u >> (64 - bits));
 }
 
+static inline void
+bpe_prefetch_word(const bpe_tables *t, const char *bytes, size_t length, size_t readable)
+{
+	uint64_t key = bpe_word_key(bytes, length, readable);
+
+	__builtin_prefetch(&t->words[bpe_word_slot(key, length, t->payload->word_bits)]);
+}
+
 /* Whether the text of a long word is the one at place. */
 static inline bool
 bpe_same_text(const bpe_tables *t, uint32_t place, const char *bytes, size_t length)
@@ -245,17 +269,19 @@ bpe_find_word(const bpe_tables *t, const char *bytes, size_t length, size_t read
 }
 
 /*
- * bpe_merge.c: the symbols of a word of length bytes, and the symbols that are left of them when all
- * merges are done; how many they are, in order and without gaps.  symbols has room for
- * bpe_symbols_max of them, at most INT32_MAX; room has bpe_room_size bytes.  readable is how many
- * bytes may be read at bytes.  -1 on error: CORRUPTED (an unknown character, without the unknown
- * token in the vocabulary), CANCELLED.
+ * bpe_merge.c: the most symbols that a word of so many bytes has, the bytes that room for them takes,
+ * and that room in memory aligned to 8 bytes.
  */
 extern size_t bpe_symbols_max(const bpe_payload *payload, size_t length);
 extern size_t bpe_room_size(size_t symbols);
-extern int64_t bpe_split(tfm_context *context, const bpe_tables *t, const char *bytes,
-						 size_t length, size_t readable, bpe_symbol *symbols);
+extern bpe_room bpe_room_in(void *memory, size_t symbols);
+
+/*
+ * Merge a word to tokens in room->symbols; how many they are, at most INT32_MAX.  readable is how
+ * many bytes may be read at bytes.  -1 on error: CORRUPTED (an unknown character, without the unknown
+ * token in the vocabulary), CANCELLED.
+ */
 extern int64_t bpe_merge(tfm_context *context, const bpe_tables *t, const char *bytes,
-						 bpe_symbol *symbols, size_t count, void *room);
+						 size_t length, size_t readable, const bpe_room *room);
 
 #endif

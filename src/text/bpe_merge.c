@@ -16,7 +16,21 @@
 #define FEW 64
 #define FEW_BITS 6
 
-/* ---- Symbols ---- */
+/* A word being split, then merged. */
+typedef struct merger
+{
+	tfm_context *context;
+	const bpe_tables *tables;
+	bpe_symbol *symbols;
+	uint32_t *ranks; /* of the merge of each symbol and the next, before anything is merged */
+	int32_t count;
+	int last;		  /* the byte (the ASCII character) that the last symbol is, -1 for any other */
+	uint32_t unknown; /* bytes of unknown characters that have no symbol yet */
+	char text[2 * BPE_AFFIX_MAX + 4];
+	size_t text_length; /* a character with its prefix and suffix */
+} merger;
+
+/* ---- Room ---- */
 
 size_t
 bpe_symbols_max(const bpe_payload *payload, size_t length)
@@ -26,56 +40,81 @@ bpe_symbols_max(const bpe_payload *payload, size_t length)
 	return length * (1 + (size_t) payload->prefix_length) + payload->suffix_length;
 }
 
-/* A word being split. */
-typedef struct splitter
+/* Every merge takes one item from the queue and adds at most two, so it never has two a symbol. */
+size_t
+bpe_room_size(size_t symbols)
 {
-	tfm_context *context;
-	const bpe_tables *tables;
-	bpe_symbol *symbols;
-	int32_t count;
-	uint32_t unknown; /* bytes of unknown characters that have no symbol yet */
-	char text[2 * BPE_AFFIX_MAX + 4];
-	size_t text_length; /* the character with its prefix and suffix */
-} splitter;
+	return symbols * (2 * sizeof(uint64_t) + sizeof(bpe_symbol) + sizeof(uint32_t));
+}
 
-static void
-add_symbol(splitter *s, int32_t id, uint32_t length)
+bpe_room
+bpe_room_in(void *memory, size_t symbols)
 {
-	s->symbols[s->count] = (bpe_symbol) {
-		.id = id,
-		.length = length,
-		.previous = s->count - 1,
-		.next = s->count + 1,
-	};
-	s->count++;
+	bpe_room room = {.queue = memory};
+
+	room.symbols = (bpe_symbol *) (room.queue + 2 * symbols);
+	room.ranks = (uint32_t *) (room.symbols + symbols);
+	return room;
+}
+
+/* ---- Symbols ---- */
+
+/* The rank of the merge of two tokens. */
+static inline uint32_t
+find_rank(const merger *m, int32_t left, int32_t right)
+{
+	uint32_t rank = bpe_find_merge(m->tables, left, right);
+
+	return rank < m->tables->payload->merge_count ? rank : BPE_NO_MERGE;
+}
+
+/* Add a symbol, which is that byte or -1, and find out how it merges with the one before. */
+static inline void
+add_symbol(merger *m, int32_t id, uint32_t length, int byte)
+{
+	int32_t at = m->count++;
+
+	m->symbols[at] = (bpe_symbol) {.id = id, .length = length, .previous = at - 1, .next = at + 1};
+	m->ranks[at] = BPE_NO_MERGE;
+	if (byte >= 0 && id != m->tables->payload->symbols[0][byte])
+		byte = -1;
+	if (at > 0 && byte >= 0 && m->last >= 0)
+	{
+		uint32_t rank = m->tables->pairs[(size_t) m->last << 8 | (size_t) byte];
+
+		m->ranks[at - 1] = rank < m->tables->payload->merge_count ? rank : BPE_NO_MERGE;
+	}
+	else if (at > 0)
+		m->ranks[at - 1] = find_rank(m, m->symbols[at - 1].id, id);
+	m->last = byte;
 }
 
 static void
-append_text(splitter *s, const char *bytes, size_t length)
+append_text(merger *m, const char *bytes, size_t length)
 {
-	memcpy(s->text + s->text_length, bytes, length);
-	s->text_length += length;
+	memcpy(m->text + m->text_length, bytes, length);
+	m->text_length += length;
 }
 
 /* The character as the vocabulary would have it. */
 static void
-set_text(splitter *s, const char *bytes, size_t width, int place)
+set_text(merger *m, const char *bytes, size_t width, int place)
 {
-	const bpe_payload *p = s->tables->payload;
+	const bpe_payload *p = m->tables->payload;
 
-	s->text_length = 0;
+	m->text_length = 0;
 	if ((place & BPE_CONTINUES) != 0)
-		append_text(s, p->prefix, p->prefix_length);
-	append_text(s, bytes, width);
+		append_text(m, p->prefix, p->prefix_length);
+	append_text(m, bytes, width);
 	if ((place & BPE_LAST) != 0)
-		append_text(s, p->suffix, p->suffix_length);
+		append_text(m, p->suffix, p->suffix_length);
 }
 
 /* The id of a character; -1 if it is unknown. */
 static int32_t
-find_character(splitter *s, const char *bytes, size_t width, size_t readable, int place)
+find_character(merger *m, const char *bytes, size_t width, size_t readable, int place)
 {
-	const bpe_tables *t = s->tables;
+	const bpe_tables *t = m->tables;
 	bool plain = (t->payload->prefix_length | t->payload->suffix_length) == 0;
 
 	if (width == 1)
@@ -87,50 +126,50 @@ find_character(splitter *s, const char *bytes, size_t width, size_t readable, in
 		if (id != TRIE_NONE)
 			return (int32_t) (id & ~BPE_WHOLE_WORD);
 	}
-	set_text(s, bytes, width, place);
-	return (int32_t) tok_trie_find(t->vocabulary, s->text, s->text_length);
+	set_text(m, bytes, width, place);
+	return (int32_t) tok_trie_find(t->vocabulary, m->text, m->text_length);
 }
 
 /* Symbols for the bytes of an unknown character; false if there are none. */
 static bool
-add_fallback(splitter *s, const char *bytes, size_t width, int place)
+add_fallback(merger *m, const char *bytes, size_t width, int place)
 {
-	const bpe_payload *p = s->tables->payload;
+	const bpe_payload *p = m->tables->payload;
 
 	if ((p->flags & BPE_BYTE_FALLBACK) == 0)
 		return false;
-	set_text(s, bytes, width, place);
-	for (size_t i = 0; i < s->text_length; i++)
-		if (p->fallback[(unsigned char) s->text[i]] < 0)
+	set_text(m, bytes, width, place);
+	for (size_t i = 0; i < m->text_length; i++)
+		if (p->fallback[(unsigned char) m->text[i]] < 0)
 			return false;
-	for (size_t i = 0; i < s->text_length; i++)
-		add_symbol(s, p->fallback[(unsigned char) s->text[i]], 1);
+	for (size_t i = 0; i < m->text_length; i++)
+		add_symbol(m, p->fallback[(unsigned char) m->text[i]], 1, -1);
 	return true;
 }
 
 static bool
-add_unknown(splitter *s, uint32_t width)
+add_unknown(merger *m, uint32_t width)
 {
-	const bpe_payload *p = s->tables->payload;
+	const bpe_payload *p = m->tables->payload;
 
 	if ((p->flags & BPE_HAS_UNKNOWN) == 0)
 		return true;
 	if (p->unknown_id < 0)
-		return tfm_fail(s->context, TFM_CORRUPTED,
+		return tfm_fail(m->context, TFM_CORRUPTED,
 						"a character is not in the vocabulary, nor is the unknown token");
-	if (s->unknown > 0 && (p->flags & BPE_FUSE_UNKNOWN) == 0)
+	if (m->unknown > 0 && (p->flags & BPE_FUSE_UNKNOWN) == 0)
 	{
-		add_symbol(s, p->unknown_id, s->unknown);
-		s->unknown = 0;
+		add_symbol(m, p->unknown_id, m->unknown, -1);
+		m->unknown = 0;
 	}
-	s->unknown += width;
+	m->unknown += width;
 	return true;
 }
 
-static int64_t
-split_characters(splitter *s, const char *bytes, size_t length, size_t readable)
+static bool
+split_characters(merger *m, const char *bytes, size_t length, size_t readable)
 {
-	const bpe_payload *p = s->tables->payload;
+	const bpe_payload *p = m->tables->payload;
 
 	for (size_t i = 0; i < length;)
 	{
@@ -141,84 +180,59 @@ split_characters(splitter *s, const char *bytes, size_t length, size_t readable)
 		if ((size_t) width > length - i)
 			width = 1;
 		place = (i > 0 ? BPE_CONTINUES : 0) | (i + (size_t) width == length ? BPE_LAST : 0);
-		id = find_character(s, bytes + i, (size_t) width, readable - i, place);
+		id = find_character(m, bytes + i, (size_t) width, readable - i, place);
 		if (id >= 0)
 		{
-			if (s->unknown > 0)
-				add_symbol(s, p->unknown_id, s->unknown);
-			s->unknown = 0;
-			add_symbol(s, id, (uint32_t) width);
+			if (m->unknown > 0)
+				add_symbol(m, p->unknown_id, m->unknown, -1);
+			m->unknown = 0;
+			add_symbol(m, id, (uint32_t) width, width == 1 ? (unsigned char) bytes[i] : -1);
 		}
-		else if (!add_fallback(s, bytes + i, (size_t) width, place) &&
-				 !add_unknown(s, (uint32_t) width))
-			return -1;
+		else if (!add_fallback(m, bytes + i, (size_t) width, place) &&
+				 !add_unknown(m, (uint32_t) width))
+			return false;
 		i += (size_t) width;
 	}
-	if (s->unknown > 0)
-		add_symbol(s, p->unknown_id, s->unknown);
-	return s->count;
+	if (m->unknown > 0)
+		add_symbol(m, p->unknown_id, m->unknown, -1);
+	return true;
 }
 
-int64_t
-bpe_split(tfm_context *context, const bpe_tables *t, const char *bytes, size_t length,
-		  size_t readable, bpe_symbol *symbols)
+static void
+split_bytes(merger *m, const char *bytes, size_t length)
 {
-	splitter s = {.context = context, .tables = t, .symbols = symbols};
+	const bpe_payload *p = m->tables->payload;
 
-	if ((t->payload->flags & BPE_BYTES) == 0)
-		return split_characters(&s, bytes, length, readable);
-	for (size_t i = 0; i + 1 < length; i++)
-		add_symbol(&s, t->payload->symbols[0][(unsigned char) bytes[i]], 1);
-	if (length > 0)
-		add_symbol(&s, t->payload->symbols[BPE_LAST][(unsigned char) bytes[length - 1]], 1);
-	return s.count;
+	for (size_t i = 0; i < length; i++)
+	{
+		unsigned char byte = (unsigned char) bytes[i];
+
+		add_symbol(m, p->symbols[i + 1 == length ? BPE_LAST : 0][byte], 1, byte);
+	}
 }
 
 /* ---- Merges ---- */
-
-/* A word being merged. */
-typedef struct merger
-{
-	const bpe_tables *tables;
-	bpe_symbol *symbols;
-	int32_t count;
-	const unsigned char *bytes; /* where symbols are bytes, else NULL */
-} merger;
 
 /* The rank of the merge of a symbol and the next. */
 static inline uint32_t
 rank_at(const merger *m, int32_t symbol)
 {
 	int32_t next = m->symbols[symbol].next;
-	uint32_t rank;
 
 	if (next >= m->count)
 		return BPE_NO_MERGE;
-	rank = bpe_find_merge(m->tables, m->symbols[symbol].id, m->symbols[next].id);
-	return rank < m->tables->payload->merge_count ? rank : BPE_NO_MERGE;
+	return find_rank(m, m->symbols[symbol].id, m->symbols[next].id);
 }
 
-/* The same before anything is merged. */
-static inline uint32_t
-first_rank_at(const merger *m, int32_t symbol)
-{
-	uint32_t rank;
-
-	if (m->bytes == NULL || (symbol + 2 == m->count && m->tables->payload->suffix_length > 0))
-		return rank_at(m, symbol);
-	if (symbol + 1 >= m->count)
-		return BPE_NO_MERGE;
-	rank = m->tables->pairs[(size_t) m->bytes[symbol] << 8 | m->bytes[symbol + 1]];
-	return rank < m->tables->payload->merge_count ? rank : BPE_NO_MERGE;
-}
-
-/* Join a symbol and the next. */
+/* Join a symbol and the next.  The merge with the one before it will be looked up soon. */
 static inline void
 join_symbols(merger *m, int32_t symbol, uint32_t rank)
 {
 	bpe_symbol *left = &m->symbols[symbol], *right = &m->symbols[left->next];
 
 	left->id = (int32_t) m->tables->new_ids[rank];
+	if (left->previous >= 0)
+		bpe_prefetch_merge(m->tables, m->symbols[left->previous].id, left->id);
 	left->length += right->length;
 	left->next = right->next;
 	right->length = 0;
@@ -226,21 +240,24 @@ join_symbols(merger *m, int32_t symbol, uint32_t rank)
 		m->symbols[right->next].previous = symbol;
 }
 
+/* The rank, and below it the number of the symbol. */
+static inline uint32_t
+pack_rank(uint32_t rank, int32_t symbol)
+{
+	return rank == BPE_NO_MERGE ? rank : rank << FEW_BITS | (uint32_t) symbol;
+}
+
 /* For few symbols, each with the rank of its merge: the least is looked for among all. */
 static void
 merge_few(merger *m)
 {
-	uint32_t ranks[FEW]; /* rank and number of the symbol */
+	uint32_t *ranks = m->ranks;
 
 	for (int32_t i = 0; i < m->count; i++)
-	{
-		uint32_t rank = first_rank_at(m, i);
-
-		ranks[i] = rank == BPE_NO_MERGE ? rank : rank << FEW_BITS | (uint32_t) i;
-	}
+		ranks[i] = pack_rank(ranks[i], i);
 	for (;;)
 	{
-		uint32_t best = BPE_NO_MERGE, rank;
+		uint32_t best = BPE_NO_MERGE;
 		int32_t symbol, previous;
 
 		for (int32_t i = 0; i < m->count; i++)
@@ -250,13 +267,10 @@ merge_few(merger *m)
 		symbol = (int32_t) (best & (FEW - 1));
 		ranks[m->symbols[symbol].next] = BPE_NO_MERGE;
 		join_symbols(m, symbol, best >> FEW_BITS);
-		rank = rank_at(m, symbol);
-		ranks[symbol] = rank == BPE_NO_MERGE ? rank : rank << FEW_BITS | (uint32_t) symbol;
+		ranks[symbol] = pack_rank(rank_at(m, symbol), symbol);
 		previous = m->symbols[symbol].previous;
-		if (previous < 0)
-			continue;
-		rank = rank_at(m, previous);
-		ranks[previous] = rank == BPE_NO_MERGE ? rank : rank << FEW_BITS | (uint32_t) previous;
+		if (previous >= 0)
+			ranks[previous] = pack_rank(rank_at(m, previous), previous);
 	}
 }
 
@@ -313,31 +327,20 @@ pop_merge(queue *q)
 	return first;
 }
 
-/* Every merge takes one item from the queue and adds at most two, so it never has two a symbol. */
-size_t
-bpe_room_size(size_t symbols)
-{
-	return 2 * symbols * sizeof(uint64_t);
-}
-
 static void
 fill_queue(const merger *m, queue *q)
 {
 	for (int32_t i = 0; i + 1 < m->count; i++)
-	{
-		uint32_t rank = first_rank_at(m, i);
-
-		if (rank != BPE_NO_MERGE)
-			q->items[q->count++] = (uint64_t) rank << 32 | (uint32_t) i;
-	}
+		if (m->ranks[i] != BPE_NO_MERGE)
+			q->items[q->count++] = (uint64_t) m->ranks[i] << 32 | (uint32_t) i;
 	for (size_t i = q->count / 2; i-- > 0;)
 		sift_down(q, i);
 }
 
 static bool
-merge_many(tfm_context *context, merger *m, void *room)
+merge_many(merger *m, uint64_t *items)
 {
-	queue q = {.items = room};
+	queue q = {.items = items};
 	uint32_t polled = 0;
 
 	fill_queue(m, &q);
@@ -348,7 +351,7 @@ merge_many(tfm_context *context, merger *m, void *room)
 		uint32_t rank = m->symbols[symbol].length == 0 ? BPE_NO_MERGE : rank_at(m, symbol);
 		uint32_t queued = (uint32_t) (top >> 32);
 
-		if ((++polled & 0xFFFF) == 0 && tfm_stopped(context))
+		if ((++polled & 0xFFFF) == 0 && tfm_stopped(m->context))
 			return false;
 		if (rank == BPE_NO_MERGE || m->tables->new_ids[rank] != m->tables->new_ids[queued])
 			continue;
@@ -365,19 +368,22 @@ merge_many(tfm_context *context, merger *m, void *room)
 }
 
 int64_t
-bpe_merge(tfm_context *context, const bpe_tables *t, const char *bytes, bpe_symbol *symbols,
-		  size_t count, void *room)
+bpe_merge(tfm_context *context, const bpe_tables *t, const char *bytes, size_t length,
+		  size_t readable, const bpe_room *room)
 {
-	merger m = {.tables = t, .symbols = symbols, .count = (int32_t) count};
+	merger m = {.context = context, .tables = t, .symbols = room->symbols, .ranks = room->ranks};
 	int64_t left = 0;
 
+	m.last = -1;
 	if ((t->payload->flags & BPE_BYTES) != 0)
-		m.bytes = (const unsigned char *) bytes;
-	if (count <= FEW && (t->payload->flags & BPE_ORDERED) != 0)
-		merge_few(&m);
-	else if (!merge_many(context, &m, room))
+		split_bytes(&m, bytes, length);
+	else if (!split_characters(&m, bytes, length, readable))
 		return -1;
-	for (int32_t i = 0; i < m.count; i = symbols[i].next)
-		symbols[left++] = symbols[i];
+	if (m.count <= FEW && (t->payload->flags & BPE_ORDERED) != 0)
+		merge_few(&m);
+	else if (!merge_many(&m, room->queue))
+		return -1;
+	for (int32_t i = 0; i < m.count; i = m.symbols[i].next)
+		m.symbols[left++] = m.symbols[i];
 	return left;
 }

@@ -314,15 +314,13 @@ add_merges(bpe_builder *b, json merges)
 	return true;
 }
 
-/* Ranks of the merges of all pairs of bytes. */
+/* Ranks of the merges of all pairs of bytes (of ASCII characters, the only symbols there are then). */
 static bool
 fill_pairs(bpe_builder *b)
 {
 	const bpe_tables t = {.payload = b->payload, .merges = b->merges};
 	const int32_t *symbols = b->payload->symbols[0];
 
-	if ((b->payload->flags & BPE_BYTES) == 0)
-		return true;
 	b->pairs = tfm_alloc_array(b->compiler->context, BPE_PAIRS, sizeof(uint32_t));
 	for (size_t pair = 0; b->pairs != NULL && pair < BPE_PAIRS; pair++)
 	{
@@ -370,8 +368,7 @@ write_payload(bpe_builder *b, buffer *payload)
 	return buffer_append(context, payload, p, sizeof(*p)) &&
 		   buffer_append(context, payload, b->merges, sizeof(uint64_t) << p->merge_bits) &&
 		   buffer_append(context, payload, b->words, sizeof(bpe_word) << p->word_bits) &&
-		   buffer_append(context, payload, b->pairs,
-						 b->pairs == NULL ? 0 : BPE_PAIRS * sizeof(uint32_t)) &&
+		   buffer_append(context, payload, b->pairs, BPE_PAIRS * sizeof(uint32_t)) &&
 		   buffer_append(context, payload, b->new_ids, p->merge_count * sizeof(uint32_t)) &&
 		   buffer_append(context, payload, b->keys->data, b->keys->length);
 }

@@ -27,8 +27,7 @@ typedef struct lister
 	size_t count;
 	char *texts; /* room for the bytes of all tokens */
 	size_t used;
-	bpe_symbol *symbols; /* room for merging the longest */
-	void *room;
+	bpe_room room; /* for the longest */
 } lister;
 
 /* The text of a token, or NULL. */
@@ -47,12 +46,8 @@ token_text(const bpe_builder *b, size_t id)
 static bool
 becomes(lister *l, const char *bytes, size_t length, size_t id)
 {
-	tfm_context *context = l->b->compiler->context;
-	int64_t count = bpe_split(context, &l->tables, bytes, length, length, l->symbols);
-
-	if (count > 0)
-		count = bpe_merge(context, &l->tables, bytes, l->symbols, (size_t) count, l->room);
-	return count == 1 && l->symbols[0].id == (int32_t) id;
+	return bpe_merge(l->b->compiler->context, &l->tables, bytes, length, length, &l->room) == 1 &&
+		   l->room.symbols[0].id == (int32_t) id;
 }
 
 static void
@@ -96,6 +91,7 @@ open_lister(lister *l, size_t limit)
 	bpe_builder *b = l->b;
 	tfm_context *context = b->compiler->context;
 	size_t longest = 1, most;
+	void *memory;
 
 	for (size_t id = 0; id < limit; id++)
 	{
@@ -107,8 +103,9 @@ open_lister(lister *l, size_t limit)
 	most = bpe_symbols_max(b->payload, longest);
 	l->entries = tfm_alloc_array(context, limit, sizeof(entry));
 	l->texts = tfm_alloc(context, b->compiler->sections[TOK_SECTION_STRINGS]->length + 1);
-	l->symbols = tfm_alloc_array(context, most, sizeof(bpe_symbol));
-	l->room = tfm_alloc(context, bpe_room_size(most));
+	memory = tfm_alloc(context, bpe_room_size(most));
+	if (memory != NULL)
+		l->room = bpe_room_in(memory, most);
 	return !tfm_failed(context);
 }
 

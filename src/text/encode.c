@@ -98,6 +98,7 @@ tokenize_spans(tok_work *work, const char *kept)
 	{
 		tok_span span = work->spans.items[i];
 
+		work->span = i;
 		if (span.added < 0)
 		{
 			if (!model->type.model->run(work, model->payload, span.start, span.end, work->words++))

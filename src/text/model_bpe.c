@@ -16,6 +16,10 @@
 
 #define SYMBOLS_AT_HAND 64
 
+/* How far ahead of the word being tokenized tables are read. */
+#define WORDS_AHEAD 4
+#define PARTS_AHEAD 16
+
 /* A word on its way through the model. */
 typedef struct bpe_run
 {
@@ -72,29 +76,23 @@ push_symbols(bpe_run *r, const bpe_symbol *symbols, int64_t count, size_t start,
 static bool
 merge_part(bpe_run *r, size_t start, size_t end)
 {
-	bpe_symbol at_hand[SYMBOLS_AT_HAND];
-	uint64_t queue_at_hand[2 * SYMBOLS_AT_HAND];
-	bpe_symbol *symbols = at_hand;
-	void *room = queue_at_hand;
+	uint64_t at_hand[SYMBOLS_AT_HAND * 5];
+	void *memory = at_hand;
 	tfm_context *context = r->work->context;
 	size_t most = bpe_symbols_max(r->tables.payload, end - start);
+	bpe_room room;
 	int64_t count;
 
 	if (most > INT32_MAX)
 		return tfm_fail(context, TFM_LIMIT_EXCEEDED, "a word of %zu bytes is too long to tokenize",
 						end - start);
 	if (most > SYMBOLS_AT_HAND)
-	{
-		symbols = tok_work_room(r->work, most * sizeof(bpe_symbol) + bpe_room_size(most));
-		if (symbols == NULL)
-			return false;
-		room = symbols + most;
-	}
-	count =
-		bpe_split(context, &r->tables, r->bytes + start, end - start, r->length - start, symbols);
-	if (count > 0)
-		count = bpe_merge(context, &r->tables, r->bytes + start, symbols, (size_t) count, room);
-	return count >= 0 && push_symbols(r, symbols, count, start, end);
+		memory = tok_work_room(r->work, bpe_room_size(most));
+	if (memory == NULL)
+		return false;
+	room = bpe_room_in(memory, most);
+	count = bpe_merge(context, &r->tables, r->bytes + start, end - start, r->length - start, &room);
+	return count >= 0 && push_symbols(r, room.symbols, count, start, end);
 }
 
 /* A part of a word: a token, or what its symbols are merged to. */
@@ -185,17 +183,34 @@ next_space(const bpe_run *r, size_t start, size_t end)
 	return end;
 }
 
+/* Have the table ready where a word is looked up. */
+static void
+prefetch_word(const bpe_run *r, size_t start, size_t end)
+{
+	if (end > start && end - start <= r->tables.payload->longest_word)
+		bpe_prefetch_word(&r->tables, r->bytes + start, end - start, r->length - start);
+}
+
+/* Parts are found some at a time, so that what the table says of them is there when it is asked. */
 static bool
 tokenize_at_spaces(bpe_run *r, size_t start, size_t end)
 {
 	while (start < end)
 	{
-		size_t stop = next_space(r, start, end);
+		size_t stops[PARTS_AHEAD], count = 0;
 
-		if (!tokenize_cut(r, start, stop))
-			return false;
-		start = stop;
-		if ((++r->polled & 0xFFF) == 0 && tfm_stopped(r->work->context))
+		for (size_t at = start; at < end && count < PARTS_AHEAD; at = stops[count++])
+		{
+			stops[count] = next_space(r, at, end);
+			prefetch_word(r, at, stops[count]);
+		}
+		for (size_t i = 0; i < count; i++)
+		{
+			if (!tokenize_cut(r, start, stops[i]))
+				return false;
+			start = stops[i];
+		}
+		if ((++r->polled & 0xFF) == 0 && tfm_stopped(r->work->context))
 			return false;
 	}
 	return true;
@@ -213,6 +228,12 @@ run_bpe(tok_work *work, tok_payload payload, uint32_t start, uint32_t end, int32
 	};
 	uint32_t id = TRIE_NONE, length = end - start;
 
+	if (work->span + WORDS_AHEAD < work->spans.count)
+	{
+		const tok_span *ahead = &work->spans.items[work->span + WORDS_AHEAD];
+
+		prefetch_word(&r, ahead->start, ahead->end);
+	}
 	if (length > 0 && length <= r.tables.payload->longest_word)
 		id = bpe_find_word(&r.tables, r.bytes + start, length, r.length - start);
 	if (id != TRIE_NONE)

@@ -87,6 +87,7 @@ typedef struct tok_work
 	tok_string string; /* the text as normalised so far */
 	tok_string next;   /* where a step writes to, before the two are swapped */
 	tok_spans spans;   /* its parts */
+	size_t span;	   /* the one that the model is given */
 	tok_spans next_spans;
 	tok_spans raw;		 /* parts of the raw text */
 	int32_t *characters; /* the character of each byte of the raw text; NULL unless wanted */
