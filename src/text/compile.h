@@ -27,6 +27,8 @@ typedef struct tok_config
 	json special_tokens_map; /* special_tokens_map.json, where it counts, or absent */
 	tok_class class;
 	bool lower_case; /* a Lowercase comes first, if there is none */
+	/* Scores of Unigram are what they are, not what the library's JSON parser makes of them. */
+	bool exact_scores;
 } tok_config;
 
 struct tok_layouts;

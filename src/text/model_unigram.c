@@ -189,8 +189,7 @@ compile_unigram(tok_compiler *compiler, json spec, buffer *payload)
 		.falls_back = json_bool(context, spec, "byte_fallback", false),
 	};
 
-	/* Scores that never were in a file of the library's are what they are. */
-	bool exact = json_bool(context, spec, "exact_scores", false);
+	bool exact = json_bool(context, spec, "exact_scores", compiler->config->exact_scores);
 	double *scores = tfm_alloc_array(context, count, sizeof(double));
 	trie tokens;
 
@@ -327,42 +326,49 @@ has_bytes(const search *s, size_t start, size_t end)
 	return s->model->falls_back != 0;
 }
 
+/* One token for bytes start..end of the word.  It is shown as it stands in the text. */
+static bool
+push_token(search *s, int32_t id, size_t offset, size_t start, size_t end, int32_t word)
+{
+	tok_work *work = s->work;
+	const char *token;
+	tok_piece *piece;
+
+	if (id < 0)
+		return tok_fail_damaged(work->context);
+	if (!tok_reserve_pieces(work, 1))
+		return false;
+	tok_push_piece(work, id, offset + start, offset + end, word);
+	if (!work->texts)
+		return true;
+	token = tok_id_to_token(work->tokenizer, id);
+	piece = &work->pieces.items[work->pieces.count - 1];
+	piece->text_length = (uint32_t) (end - start);
+	if (token != NULL && strncmp(token, s->text + start, end - start) == 0 &&
+		token[end - start] == '\0')
+		piece->text = token;
+	else
+		piece->text = tfm_strndup(work->context, s->text + start, end - start);
+	return piece->text != NULL;
+}
+
 /* What is unknown: a token of the vocabulary after all, tokens of its bytes, or the unknown one. */
 static bool
 push_unknown(search *s, size_t offset, size_t start, size_t end, int32_t word)
 {
 	tok_work *work = s->work;
 	uint32_t id = tok_trie_find(&s->vocabulary, s->text + start, end - start);
-	tok_piece *piece;
 
 	if (id < (uint32_t) work->tokenizer->settings->id_limit)
-	{
-		if (!tok_reserve_pieces(work, 1))
-			return false;
-		tok_push_piece(work, (int32_t) id, offset + start, offset + end, word);
-		return true;
-	}
-	if (has_bytes(s, start, end))
-	{
-		if (!tok_reserve_pieces(work, end - start))
-			return false;
-		for (size_t i = end; i > start; i--)
-			tok_push_piece(work, s->model->byte_ids[(unsigned char) s->text[i - 1]], offset + start,
-						   offset + end, word);
-		return true;
-	}
-	if (s->model->unknown_id < 0)
-		return tok_fail_damaged(work->context);
-	if (!tok_reserve_pieces(work, 1))
+		return push_token(s, (int32_t) id, offset, start, end, word);
+	if (!has_bytes(s, start, end))
+		return push_token(s, s->model->unknown_id, offset, start, end, word);
+	if (!tok_reserve_pieces(work, end - start))
 		return false;
-	tok_push_piece(work, s->model->unknown_id, offset + start, offset + end, word);
-	piece = &work->pieces.items[work->pieces.count - 1];
-	if (work->texts)
-	{
-		piece->text = tfm_strndup(work->context, s->text + start, end - start);
-		piece->text_length = (uint32_t) (end - start);
-	}
-	return !tfm_failed(work->context);
+	for (size_t i = end; i > start; i--)
+		tok_push_piece(work, s->model->byte_ids[(unsigned char) s->text[i - 1]], offset + start,
+					   offset + end, word);
+	return true;
 }
 
 static void
@@ -396,12 +402,8 @@ push_way(search *s, size_t offset, int32_t word)
 			if (!push_unknown(s, offset, start, end, word))
 				return false;
 		}
-		else
-		{
-			if (!tok_reserve_pieces(work, 1))
-				return false;
-			tok_push_piece(work, id, offset + start, offset + end, word);
-		}
+		else if (!push_token(s, id, offset, start, end, word))
+			return false;
 		end = start;
 	}
 	reverse_pieces(&work->pieces, first);

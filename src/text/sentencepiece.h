@@ -84,31 +84,31 @@ typedef struct tok_sentencepiece_options
 	size_t skip;
 	const tok_extra_unit *first, *last;
 	size_t first_count, last_count;
-	bool distinct;			/* units that are there already are left out, as NLLB does */
-	const char *unk_token;	/* of BPE; NULL: none.  Zeroes: the file's unk_piece */
-	bool has_unk_token;		/* unk_token counts */
-	int32_t unk_id;			/* of Unigram */
-	bool has_unk_id;		/* unk_id counts; else the file's unk_id */
-	int byte_fallback;		/* 1, -1: yes, no; 0: as the file says */
-	const char *normalizer; /* JSON, with %charsmap% for the Precompiled component ("null" if the */
-							/* file has none); NULL: the default */
-	const char *pre_tokenizer;	/* JSON, such as "null"; NULL: the default, which is none */
+	bool distinct;				/* of BPE: units that are there already are left out (NLLB) */
+	const char *unk_token;		/* of BPE; NULL: the file's, "": none */
+	bool has_unk_id;			/* unk_id counts; else the file's */
+	int32_t unk_id;				/* of Unigram; -1: none */
+	int byte_fallback;			/* 1, -1: yes, no; 0: as the file says */
+	bool exact_scores;			/* as for a class that builds the model itself; see tok_config */
+	const char *normalizer;		/* JSON, with %charsmap% for the Precompiled; NULL: the default */
+	const char *pre_tokenizer;	/* JSON; NULL: the default, which is none */
 	const char *decoder;		/* JSON; NULL: the default */
 	const char *post_processor; /* JSON; NULL: none */
-	const char *added_tokens;	/* JSON list; NULL: the file's control and user-defined units */
+	const char *added_tokens;	/* JSON list; NULL: as tok_write_special_units */
 } tok_sentencepiece_options;
 
 /*
- * Append the tokenizer.json.  Merges of BPE are generated from the vocabulary as Transformers'
- * generate_merges does.  In a Sequence of the normalizer option a "null" is left out.
+ * Append the tokenizer.json.  Merges of BPE are generated from the model's units as Transformers'
+ * generate_merges does.  Where the file has no charsmap, %charsmap% is null, or nothing if a comma
+ * follows, which goes with it.
  */
 extern bool tok_write_sentencepiece(tfm_context *context, const tok_sentencepiece *model,
 									const tok_sentencepiece_options *options, buffer *out);
 
 /*
- * For who writes the file himself: "type":"Unigram",... or "type":"BPE",...: the model's object, of
- * which the options above count that concern it; the Precompiled normalizer ("null" without a
- * charsmap); the list of added tokens (not normalized, special if they are control units).
+ * For who writes the file himself: the model's object, of which the options above count that concern
+ * it; the Precompiled normalizer ("null" without a charsmap); the list of added tokens: the unknown
+ * one, control units, which are special, and user-defined ones, none of them normalized.
  */
 extern bool tok_write_units(tfm_context *context, const tok_sentencepiece *model,
 							const tok_sentencepiece_options *options, buffer *out);
