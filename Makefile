@@ -106,8 +106,8 @@ ENGINE_CFLAGS = -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -fno-math-errno $(WA
 	$(SANITIZE) $(CFLAGS_EXTRA)
 ENGINE_COMPILE = $(CC) $(ENGINE_CFLAGS) -Isrc -MMD -MP
 
-ENGINE_SRCS = $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor tensor/cpu nn models text text/jinja \
-	checkpoint runtime task)))
+ENGINE_SRCS = $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor tensor/cpu nn models text \
+	text/jinja text/transformers checkpoint runtime task)))
 
 # Kernels: one object of src/tensor/cpu/kernels.c for each instruction set; which
 # one runs is chosen at run time.  Contraction is off, since what is fused is said

@@ -281,3 +281,16 @@ json_append_string(tfm_context *context, buffer *b, const char *text, size_t len
 	buffer_append(context, b, "\"", 1);
 	return !tfm_failed(context);
 }
+
+bool
+json_graft(tfm_context *context, json object, const char *key, json value)
+{
+	/* A tree is only constant to its readers; both are ours. */
+	cJSON *parent = (cJSON *) (uintptr_t) object.node, *child = (cJSON *) (uintptr_t) value.node;
+
+	if (tfm_failed(context))
+		return false;
+	if (!cJSON_AddItemReferenceToObject(parent, key, child))
+		return tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+	return true;
+}

@@ -81,6 +81,12 @@ extern const char *json_require_string(tfm_context *context, json object, const 
 /* The value as a whole number within minimum..maximum; false, without an error, if it is not. */
 extern bool json_to_int(json value, int64_t minimum, int64_t maximum, int64_t *result);
 
+/*
+ * Make value a member of object as well, under key.  Nothing is copied: the tree of value must live
+ * as long as that of object.
+ */
+extern bool json_graft(tfm_context *context, json object, const char *key, json value);
+
 /* Append text as a JSON string with quotes; text must be valid UTF-8. */
 struct buffer;
 extern bool json_append_string(tfm_context *context, struct buffer *b, const char *text,

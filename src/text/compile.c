@@ -13,6 +13,7 @@
 #include "text/blob.h"
 #include "text/components.h"
 #include "text/layouts.h"
+#include "text/transformers/class.h"
 #include "text/unicode.h"
 
 #define FILE_MAX ((size_t) 512 * 1024 * 1024)
@@ -244,10 +245,6 @@ compile_tree(tfm_context *context, json root, const tok_config *config, buffer *
 {
 	tok_compiler compiler = {.context = context, .source = root.source, .config = config};
 
-	if (tfm_failed(context) || !tok_unicode_load(context))
-		return false;
-	if (!json_is_object(root))
-		return tfm_fail(context, TFM_CORRUPTED, "\"%s\" must be an object", root.source);
 	for (int i = 0; i < TOK_SECTION_COUNT; i++)
 	{
 		compiler.sections[i] = buffer_create(context);
@@ -256,10 +253,23 @@ compile_tree(tfm_context *context, json root, const tok_config *config, buffer *
 	}
 	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
 		compiler.settings.special_ids[i] = -1;
-	if (!compile_stages(&compiler, root))
+	return compile_stages(&compiler, root) && tok_compile_config(&compiler) &&
+		   finish_ids(&compiler) && assemble(&compiler, blob);
+}
+
+/* The files, by way of the one tokenizer.json that stands for them. */
+static bool
+compile_files(tfm_context *context, const tok_files *files, bool lower_case, buffer *blob)
+{
+	tok_config config = {.lower_case = lower_case};
+	json root;
+
+	if (tfm_failed(context) || !tok_unicode_load(context))
 		return false;
-	tok_compile_config(&compiler);
-	return !tfm_failed(context) && finish_ids(&compiler) && assemble(&compiler, blob);
+	if (json_present(files->tokenizer) && !json_is_object(files->tokenizer))
+		return tfm_fail(context, TFM_CORRUPTED, "\"%s\" must be an object",
+						files->tokenizer.source);
+	return tok_build(context, files, &config, &root) && compile_tree(context, root, &config, blob);
 }
 
 /* A value of its own for an optional JSON text. */
@@ -271,97 +281,59 @@ parse_optional(tfm_context *context, tfm_text text, const char *name)
 	return json_parse(context, text.data, text.length, name);
 }
 
-/* vocab.txt, by way of the tokenizer.json that stands for it. */
-static bool
-compile_vocabulary(tfm_context *context, tfm_text vocabulary, const char *source,
-				   tok_config *config, buffer *blob)
-{
-	buffer *text = tfm_failed(context) ? NULL : buffer_create(context);
-
-	if (config->class == TOK_CLASS_OTHER)
-		config->class = TOK_CLASS_BERT;
-	if (text == NULL || !tok_write_vocabulary(context, vocabulary, source, config, text))
-		return false;
-	return compile_tree(context, json_parse(context, text->data, text->length, source), config,
-						blob);
-}
-
 bool
 tok_compile_json(tfm_context *context, tfm_text tokenizer, const char *tokenizer_name,
 				 tfm_text config, const char *config_name, buffer *blob)
 {
-	tok_config files = {.config = parse_optional(context, config, config_name)};
+	const tok_files files = {
+		.tokenizer = json_parse(context, tokenizer.data, tokenizer.length, tokenizer_name),
+		.config = parse_optional(context, config, config_name),
+	};
 
-	tok_find_class(context, &files, NULL);
-	return compile_tree(context,
-						json_parse(context, tokenizer.data, tokenizer.length, tokenizer_name),
-						&files, blob);
+	return compile_files(context, &files, false, blob);
 }
 
 bool
 tok_compile_vocabulary(tfm_context *context, tfm_text vocabulary, const char *vocabulary_name,
 					   tfm_text config, const char *config_name, buffer *blob)
 {
-	tok_config files = {.config = parse_optional(context, config, config_name)};
+	const tok_files files = {
+		.config = parse_optional(context, config, config_name),
+		.vocabulary = vocabulary,
+		.vocabulary_name = vocabulary_name,
+	};
 
-	tok_find_class(context, &files, NULL);
-	return compile_vocabulary(context, vocabulary, vocabulary_name, &files, blob);
+	return compile_files(context, &files, false, blob);
 }
 
 /* A JSON file of the directory; absent if there is none. */
 static json
-read_optional(tfm_context *context, const char *directory, const char *name)
+read_optional(tfm_context *context, const char *directory, const char *name, size_t limit)
 {
 	char *path = file_join(context, directory, name);
 	tfm_text text = {.data = NULL};
 
 	if (path != NULL)
-		text.data = file_read_optional(context, path, CONFIG_MAX, &text.length);
+		text.data = file_read_optional(context, path, limit, &text.length);
 	return parse_optional(context, text, path);
-}
-
-static tok_config
-read_config(tfm_context *context, const char *directory, bool lower_case)
-{
-	tok_config files = {
-		.config = read_optional(context, directory, "tokenizer_config.json"),
-		.lower_case = lower_case,
-	};
-
-	/* Transformers reads the old file only where the new one does not list the tokens. */
-	if (!json_present(json_member(files.config, "added_tokens_decoder")))
-		files.special_tokens_map = read_optional(context, directory, "special_tokens_map.json");
-	tok_find_class(
-		context, &files,
-		json_string(context, read_optional(context, directory, "config.json"), "model_type", NULL));
-	return files;
 }
 
 bool
 tok_compile(tfm_context *context, const char *directory, bool lower_case, buffer *blob)
 {
-	char *tokenizer = file_join(context, directory, "tokenizer.json");
-	char *vocabulary = file_join(context, directory, "vocab.txt");
-	char *added = file_join(context, directory, "added_tokens.json");
-	tok_config config;
-	tfm_text text;
+	tok_files files = {
+		.directory = directory,
+		.tokenizer = read_optional(context, directory, "tokenizer.json", FILE_MAX),
+		.config = read_optional(context, directory, "tokenizer_config.json", CONFIG_MAX),
+		.model_config = read_optional(context, directory, "config.json", CONFIG_MAX),
+	};
 
-	if (tfm_failed(context))
-		return false;
-	text.data = file_read_optional(context, tokenizer, FILE_MAX, &text.length);
-	if (text.data != NULL)
+	/* Transformers reads the old files only where the new one does not list the tokens. */
+	if (!json_present(json_member(files.config, "added_tokens_decoder")))
 	{
-		config = read_config(context, directory, lower_case);
-		return compile_tree(context, json_parse(context, text.data, text.length, tokenizer),
-							&config, blob);
+		files.special_tokens_map =
+			read_optional(context, directory, "special_tokens_map.json", CONFIG_MAX);
+		files.added_tokens = read_optional(context, directory, "added_tokens.json", CONFIG_MAX);
 	}
-	text.data = file_read_optional(context, vocabulary, FILE_MAX, &text.length);
-	if (text.data == NULL)
-		return tfm_fail(context, TFM_FILE_NOT_FOUND,
-						"directory \"%s\" has neither tokenizer.json nor vocab.txt", directory);
-	config = read_config(context, directory, lower_case);
-	if (!json_present(json_member(config.config, "added_tokens_decoder")) && file_exists(added))
-		return tfm_fail(context, TFM_UNSUPPORTED,
-						"\"%s\" beside vocab.txt is not supported without a tokenizer.json", added);
-	return compile_vocabulary(context, text, vocabulary, &config, blob);
+	return compile_files(context, &files, lower_case, blob);
 }

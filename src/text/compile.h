@@ -12,20 +12,19 @@
 /* Bytes of a token: far more than any has, few enough that looking for one is quick. */
 #define TOK_TOKEN_MAX 65535
 
-/* Transformers' classes whose defaults we know. */
-typedef enum tok_class
-{
-	TOK_CLASS_OTHER,
-	TOK_CLASS_BERT,
-	TOK_CLASS_MPNET
-} tok_class;
+struct tok_named_token;
 
-/* The files beside the vocabulary. */
+/* What a directory says of its tokenizer beside tokenizer.json. */
 typedef struct tok_config
 {
-	json config;			 /* tokenizer_config.json, or absent */
-	json special_tokens_map; /* special_tokens_map.json, where it counts, or absent */
-	tok_class class;
+	const struct tok_named_token
+		*named; /* special tokens with names, as Transformers resolves them */
+	size_t named_count;
+	int64_t model_max_length;  /* 0: none */
+	uint32_t decode_flags;	   /* TOK_DECODE_... */
+	bool split_special_tokens; /* special tokens are not looked for in texts */
+	bool pads_left;
+	bool truncates_left;
 	bool lower_case; /* a Lowercase comes first, if there is none */
 	/* Scores of Unigram are what they are, not what the library's JSON parser makes of them. */
 	bool exact_scores;
@@ -75,21 +74,8 @@ extern bool tok_compile_added(tok_compiler *compiler, json added_tokens);
 /* The id that token_to_id gives: of an added token, else of the model's; -1 if there is none. */
 extern int32_t tok_compiled_id(const tok_compiler *compiler, const char *token);
 
-/*
- * compile_config.c: find the class that Transformers would use, by tokenizer_class or else by
- * config.json's model_type (NULL: unknown); a special token's value (absent: none), and its content
- * or the class's default (NULL: none); the content of a value, which is a string or an object; and
- * the settings that come from the configuration.
- */
-extern void tok_find_class(tfm_context *context, tok_config *config, const char *model_type);
-extern json tok_special_value(const tok_config *config, tok_special which);
-extern const char *tok_special_content(const tok_config *config, tok_special which);
-extern const char *tok_token_content(json value);
-extern void tok_compile_config(tok_compiler *compiler);
-
-/* Write the tokenizer.json that stands for a vocab.txt. */
-extern bool tok_write_vocabulary(tfm_context *context, tfm_text vocabulary, const char *source,
-								 const tok_config *config, buffer *out);
+/* compile_config.c: the settings that come from the configuration; needs the added tokens. */
+extern bool tok_compile_config(tok_compiler *compiler);
 
 /* "is damaged" as an error of tok_open and of what runs on its result. */
 extern bool tok_fail_damaged(tfm_context *context);

@@ -48,9 +48,14 @@ tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *
 		   bool skip_special_tokens, tfm_text *text)
 {
 	tfm_text *texts = tfm_alloc_array(context, count, sizeof(tfm_text));
+	int32_t *kept = tfm_alloc_array(context, count, sizeof(int32_t));
 
-	if (texts == NULL ||
-		!list_texts(context, tokenizer, ids, count, skip_special_tokens, texts, &count))
+	if (texts == NULL || kept == NULL)
+		return false;
+	if (count > 0)
+		memcpy(kept, ids, count * sizeof(int32_t));
+	if (!tok_filter_ids(context, tokenizer, kept, &count, skip_special_tokens) ||
+		!list_texts(context, tokenizer, kept, count, skip_special_tokens, texts, &count))
 		return false;
 	for (size_t i = 0; i < tokenizer->decoders.count; i++)
 	{
@@ -59,5 +64,6 @@ tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *
 		if (!component->type.decoder->run(context, component->payload, texts, &count))
 			return false;
 	}
-	return join(context, texts, count, tokenizer->decoders.count == 0 ? " " : "", text);
+	return join(context, texts, count, tokenizer->decoders.count == 0 ? " " : "", text) &&
+		   tok_polish(context, tokenizer, text);
 }

@@ -50,10 +50,6 @@ map_ascii(uint32_t flags, unsigned char c)
 	return c;
 }
 
-/*
- * Transformers' own classes for such tokenizers make the normalizer anew from what
- * tokenizer_config.json says; other classes leave it as tokenizer.json has it.
- */
 static bool
 compile_bert(tok_compiler *compiler, json spec, buffer *payload)
 {
@@ -61,15 +57,11 @@ compile_bert(tok_compiler *compiler, json spec, buffer *payload)
 	bool clean_text = tok_require_bool(compiler, spec, "clean_text");
 	bool chinese = tok_require_bool(compiler, spec, "handle_chinese_chars");
 	bool lowercase = tok_require_bool(compiler, spec, "lowercase");
-	json source = compiler->config->class == TOK_CLASS_OTHER ? (json) {.node = NULL}
-															 : compiler->config->config;
-	json strip = json_member(source, "strip_accents");
 	bert_payload bert = {.flags = clean_text ? CLEAN_TEXT : 0};
 
-	lowercase = json_bool(context, source, "do_lower_case", lowercase);
-	if (json_bool(context, source, "tokenize_chinese_chars", chinese))
+	if (chinese)
 		bert.flags |= CHINESE;
-	if (json_bool(context, json_present(strip) ? source : spec, "strip_accents", lowercase))
+	if (json_bool(context, spec, "strip_accents", lowercase))
 		bert.flags |= STRIP_ACCENTS;
 	if (lowercase)
 		bert.flags |= LOWERCASE;

@@ -366,3 +366,15 @@ tok_model_max_length(const tok_tokenizer *tokenizer)
 {
 	return tokenizer->settings->model_max_length;
 }
+
+bool
+tok_pads_left(const tok_tokenizer *tokenizer)
+{
+	return (tokenizer->settings->sides & TOK_SIDE_PADS_LEFT) != 0;
+}
+
+bool
+tok_truncates_left(const tok_tokenizer *tokenizer)
+{
+	return (tokenizer->settings->sides & TOK_SIDE_TRUNCATES_LEFT) != 0;
+}

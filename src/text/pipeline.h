@@ -228,6 +228,15 @@ typedef struct tok_segment
 #define TOK_LAYOUT_PLAIN 2
 #define TOK_LAYOUT_COUNT 4
 
+/* What Transformers does to what the decoders give. */
+#define TOK_DECODE_CLEAN_UP 1u	 /* clean_up_tokenization_spaces */
+#define TOK_DECODE_WORD_ENDS 2u	 /* CLIP: </w> is a space, no spaces at the ends */
+#define TOK_DECODE_GROUPS 4u	 /* CTC: the same id in a row counts once, padding not at all */
+#define TOK_DECODE_TIMESTAMPS 8u /* Whisper: no timestamps, and no prompt if special tokens go */
+
+#define TOK_SIDE_PADS_LEFT 1u
+#define TOK_SIDE_TRUNCATES_LEFT 2u
+
 /* The settings in the blob. */
 typedef struct tok_settings
 {
@@ -238,7 +247,8 @@ typedef struct tok_settings
 	uint32_t segments[TOK_LAYOUT_COUNT]; /* of each layout */
 	int32_t added_tokens[2]; /* that the post-processors say they add to a text, a pair */
 	uint32_t trims;			 /* 1: some layout trims offsets */
-	uint32_t padding;
+	uint32_t decode_flags;	 /* TOK_DECODE_... */
+	uint32_t sides;			 /* TOK_SIDE_... */
 } tok_settings;
 
 /* The sections of the blob, in this order. */
@@ -358,6 +368,11 @@ typedef struct tok_parts
 
 extern bool tok_truncate(tfm_context *context, const tok_encode_options *options, int32_t added,
 						 const size_t counts[2], bool pair, tok_parts parts[2]);
+
+/* decode_rules.c: TOK_DECODE_... before and after the decoders; ids may be left out in place. */
+extern bool tok_filter_ids(tfm_context *context, const tok_tokenizer *tokenizer, int32_t *ids,
+						   size_t *count, bool skip_special_tokens);
+extern bool tok_polish(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text *text);
 
 /* added.c: split a text at added tokens; spans of it in order, none for an empty text. */
 extern bool tok_find_added(tok_work *work, const tok_matcher *matcher, const char *text,

@@ -165,7 +165,12 @@ append_template_special(tok_compiler *compiler, template *t, json piece)
 	{
 		tok_special_token one = {.text = json_as_string(token)};
 
-		if (!json_is_string(token) || !json_to_int(id, 0, INT32_MAX - 1, &one.id))
+		/* -1, in what we write ourselves, leaves the id to be found. */
+		if (json_to_int(id, -1, -1, &one.id))
+			one.id = tok_compiled_id(compiler, one.text);
+		else if (!json_to_int(id, 0, INT32_MAX - 1, &one.id))
+			one.id = -1;
+		if (!json_is_string(token) || one.id < 0)
 			tfm_fail(context, TFM_CORRUPTED,
 					 "\"%s\": special token \"%s\" of the template must have ids and tokens",
 					 compiler->source, name);

@@ -85,13 +85,15 @@ typedef struct tok_encoding
 } tok_encoding;
 
 /*
- * Compile the tokenizer of a checkpoint directory (tokenizer.json, or vocab.txt; and
- * tokenizer_config.json where there is one) and append it to the blob, whose length is first padded
- * to a multiple of 8.  The blob is position-independent and little endian; put it in memory at an
- * address that is a multiple of 8.  lower_case puts a Lowercase before the normalizers unless they
- * have one, as sentence-transformers' do_lower_case does.
+ * Compile the tokenizer of a checkpoint directory, as Transformers' AutoTokenizer makes it of the
+ * files there (tokenizer.json; else vocab.txt, vocab.json and merges.txt, a SentencePiece model,
+ * Tiktoken's ranks, tekken.json; and tokenizer_config.json, special_tokens_map.json,
+ * added_tokens.json, config.json), and append it to the blob, whose length is first padded to a
+ * multiple of 8.  The blob is position-independent and little endian; put it in memory at an address
+ * that is a multiple of 8.  lower_case puts a Lowercase before the normalizers unless they have one,
+ * as sentence-transformers' do_lower_case does.
  * Errors: FILE_NOT_FOUND (no tokenizer in the directory), CORRUPTED, UNSUPPORTED (names the component
- * and the file), LIMIT_EXCEEDED.
+ * or the class, and the file), LIMIT_EXCEEDED.
  */
 extern bool tok_compile(tfm_context *context, const char *directory, bool lower_case, buffer *blob);
 
@@ -102,7 +104,7 @@ extern bool tok_compile(tfm_context *context, const char *directory, bool lower_
 extern bool tok_compile_json(tfm_context *context, tfm_text tokenizer, const char *tokenizer_name,
 							 tfm_text config, const char *config_name, buffer *blob);
 
-/* And from vocab.txt's text, built as Transformers builds a BertTokenizer (or an MPNetTokenizer). */
+/* And from vocab.txt's text, for the class that the configuration names, or BertTokenizer. */
 extern bool tok_compile_vocabulary(tfm_context *context, tfm_text vocabulary,
 								   const char *vocabulary_name, tfm_text config,
 								   const char *config_name, buffer *blob);
@@ -152,8 +154,8 @@ extern bool tok_pad(tfm_context *context, tok_encoding *encodings, size_t count,
 					const tok_padding *padding);
 
 /*
- * The text of ids as the library's decode(ids, skip_special_tokens) gives it (no clean-up but the
- * decoder's own), in the context's arena.  INVALID_ARGUMENT for an id that is no token's.
+ * The text of ids as Transformers' decode(ids, skip_special_tokens) gives it: the library's, and then
+ * what the tokenizer's class or clean_up_tokenization_spaces makes of it.  In the context's arena.  INVALID_ARGUMENT for an id that is no token's.
  */
 extern bool tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids,
 					   size_t count, bool skip_special_tokens, tfm_text *text);
@@ -195,6 +197,10 @@ extern bool tok_is_special(const tok_tokenizer *tokenizer, int32_t id);
 
 /* Special tokens that the post-processor adds to a text (a pair). */
 extern int32_t tok_added_count(const tok_tokenizer *tokenizer, bool pair);
+
+/* padding_side and truncation_side: whether they are "left". */
+extern bool tok_pads_left(const tok_tokenizer *tokenizer);
+extern bool tok_truncates_left(const tok_tokenizer *tokenizer);
 
 /* model_max_length of tokenizer_config.json; 0 if it is absent or Transformers' "very large". */
 extern int64_t tok_model_max_length(const tok_tokenizer *tokenizer);
