@@ -25,6 +25,40 @@ SELECT tfm_detokenize('tiny', tfm_tokenize('tiny', 'The cat sat on the mat.'), s
 SELECT tfm_detokenize('tiny', '{}') = '' AS empty;
 SELECT tfm_detokenize('cased', tfm_tokenize('cased', 'The cat sat on the mat.'));
 
+-- Pairs, truncation, pieces.
+SELECT tfm_tokenize('tiny', 'the cat', pair => 'a mat');
+SELECT tfm_tokenize('tiny', 'the cat', 'a mat', add_special_tokens => false);
+SELECT tfm_count_tokens('tiny', 'the cat', pair => 'a mat'), tfm_count_tokens('tiny', 'the cat', add_special_tokens => false);
+SELECT tfm_tokenize('tiny', 'The cat sat on the mat.', max_length => 5),
+	tfm_tokenize('tiny', 'The cat sat on the mat.', max_length => 5, truncation_side => 'left'),
+	tfm_tokenize('tiny', 'The cat sat on the mat.', max_length => 5, stride => 1);
+SELECT * FROM tfm_tokens('tiny', 'the cat sat', pair => 'on the mat', max_length => 7, stride => 1, truncation => 'only_second');
+SELECT * FROM tfm_tokens('tiny', 'the cat sat on the mat', max_length => 5, stride => 0, add_special_tokens => false);
+SELECT tfm_tokenize('tiny', 'x', max_length => 0);
+SELECT tfm_tokenize('tiny', 'x', max_length => 5, stride => -1);
+SELECT tfm_tokenize('tiny', 'the cat sat on the mat', max_length => 5, stride => 5);
+SELECT tfm_tokenize('tiny', 'x', truncation => 'all');
+SELECT tfm_tokenize('tiny', 'x', truncation_side => 'up');
+SELECT tfm_tokenize('tiny', 'x', max_length => NULL, truncation => NULL, add_special_tokens => NULL, pair => NULL);
+
+-- Arrays.
+SELECT * FROM tfm_tokenize('tiny', ARRAY['the cat', NULL, '', 'a mat']);
+SELECT * FROM tfm_tokenize('tiny', ARRAY['the cat sat on the mat', 'the'], max_length => 6, stride => 2);
+SELECT * FROM tfm_tokenize('tiny', ARRAY['the cat', 'the', NULL], pairs => ARRAY['a mat', NULL, 'a'], add_special_tokens => false);
+SELECT * FROM tfm_tokenize('tiny', ARRAY['the cat'], pairs => '{}');
+SELECT * FROM tfm_tokenize('tiny', '{}'::text[]);
+SELECT ids = tfm_tokenize('the cat') AS same FROM tfm_tokenize(ARRAY['the cat']);
+SELECT tfm_count_tokens('tiny', ARRAY[['the cat', NULL], ['', 'a mat']]), tfm_count_tokens(ARRAY['the cat']), tfm_count_tokens('tiny', '{}'::text[]);
+-- With any number of threads the same, also the error: that of the first text that has one.
+CREATE TABLE bodies AS SELECT array_agg('a query for a document ' || repeat(i || ' ', i % 50)) AS body FROM generate_series(1, 2000) AS i;
+SET tfm.threads = 1;
+CREATE TEMP TABLE alone AS SELECT number, ids FROM bodies, tfm_tokenize('tiny', body);
+SET tfm.threads = 4;
+SELECT count(*) AS rows, bool_and(alone.ids = t.ids) AS same FROM alone JOIN (SELECT number, ids FROM bodies, tfm_tokenize('tiny', body)) t USING (number);
+SELECT count(*) FROM bodies, tfm_tokenize('tiny', body, max_length => 8, stride => 7);
+RESET tfm.threads;
+DROP TABLE bodies, alone;
+
 -- Nothing and odd things.
 SELECT tfm_tokenize('tiny', NULL), tfm_tokenize(NULL, 'x'), tfm_count_tokens(NULL), tfm_detokenize('tiny', NULL);
 SELECT count(*) FROM tfm_tokens('tiny', NULL);
@@ -62,4 +96,39 @@ EXPLAIN (COSTS OFF) SELECT sum(tfm_count_tokens('cased', body)) FROM docs;
 SELECT sum(tfm_count_tokens('cased', body)) = :alone AS same FROM docs;
 DROP TABLE docs;
 
+-- A model may have a tokenizer alone.
+\set llama :golden '/chat/llama'
+\set words :golden '/chat/words'
+SET client_min_messages = notice;
+\set VERBOSITY terse
+SELECT tfm_load_model('words', :'words');
+SELECT tfm_load_model('llama', :'llama');
+SELECT name, family, model_type, architecture, task, parameters, dimensions, max_tokens, dtype, compute, state
+FROM tfm_models WHERE name IN ('llama', 'words') ORDER BY name;
+SELECT tfm_tokenize('llama', 'the cat'), tfm_tokenize('words', 'the cat');
+SELECT tfm_embed('words', 'the cat');
+SELECT tfm_embed('llama', 'the cat');
+SELECT tfm_forward('llama', '{"input_ids": [[1, 2]]}');
+SELECT tfm_similarity('words', 'a', 'b');
+SET client_min_messages = warning;
+-- By its directory, for those who may read files, and by its id.
+SELECT tfm_tokenize(:'words', 'the cat') = tfm_tokenize('words', 'the cat') AS same;
+SET tfm.model_path = :'golden';
+SELECT tfm_tokenize('chat/words', 'the cat') = tfm_tokenize('words', 'the cat') AS same;
+RESET tfm.model_path;
+
+-- What each user may do.
+CREATE ROLE regress_tfm_reader;
+SET ROLE regress_tfm_reader;
+SELECT tfm_tokenize('tiny', ARRAY['hello']);
+SELECT tfm_tokens('tiny', 'hello');
+SELECT tfm_detokenize('tiny', '{1}');
+SELECT tfm_tokenize(:'words', 'hello');
+RESET ROLE;
+GRANT USAGE ON FOREIGN SERVER tiny TO regress_tfm_reader;
+SET ROLE regress_tfm_reader;
+SELECT tfm_detokenize('tiny', tfm_tokenize('tiny', 'hello'));
+RESET ROLE;
+DROP OWNED BY regress_tfm_reader;
+DROP ROLE regress_tfm_reader;
 SELECT tfm_drop_model(name::text) FROM tfm_models;

@@ -309,3 +309,9 @@ arena_set_limit(arena *a, size_t limit)
 {
 	a->limit = limit;
 }
+
+size_t
+arena_limit(const arena *a)
+{
+	return a->limit;
+}

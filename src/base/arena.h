@@ -71,7 +71,8 @@ extern size_t arena_used(const arena *a);
 extern size_t arena_peak(const arena *a);
 extern void arena_reset_peak(arena *a);
 
-/* Replace the limit given to arena_create. */
+/* Replace the limit given to arena_create; what it is. */
 extern void arena_set_limit(arena *a, size_t limit);
+extern size_t arena_limit(const arena *a);
 
 #endif

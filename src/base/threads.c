@@ -21,9 +21,13 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* How often to look before sleeping; some 20 microseconds. */
 #define LOOKS 1000
+
+/* How long the caller sleeps between two looks for an interrupt; nanoseconds. */
+#define POLL_INTERVAL 10000000
 
 /* The parts of the word, from the lowest bit up; the number of the run is above them. */
 #define INSIDE_MASK ((uint64_t) 0xFFFF)
@@ -73,6 +77,7 @@ thread_pool *
 threads_create(int threads)
 {
 	thread_pool *pool = calloc(1, sizeof(thread_pool));
+	pthread_condattr_t monotonic;
 
 	if (pool == NULL)
 		return NULL;
@@ -87,7 +92,10 @@ threads_create(int threads)
 	}
 	pthread_mutex_init(&pool->mutex, NULL);
 	pthread_cond_init(&pool->start, NULL);
-	pthread_cond_init(&pool->left, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&pool->left, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	return pool;
 }
 
@@ -196,19 +204,47 @@ open_run(thread_pool *pool, int workers)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
-/* Let no more workers in, and wait until those that are have left. */
+/* Sleep until a worker leaves, or for one interval; the mutex is held. */
 static void
-close_run(thread_pool *pool)
+await_leaving(thread_pool *pool)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += POLL_INTERVAL;
+	if (until.tv_nsec >= 1000000000)
+	{
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&pool->left, &pool->mutex, &until);
+}
+
+/*
+ * Let no more workers in, and wait until those that are have left.  An item of theirs may be long:
+ * those that look at threads_stopping learn of an interrupt.
+ */
+static void
+close_run(tfm_context *context, thread_pool *pool)
 {
 	atomic_fetch_and(&pool->run, ~OPEN);
 	for (int i = 0; i < LOOKS && (atomic_load(&pool->run) & INSIDE_MASK) != 0; i++)
 		pause_shortly();
-	if ((atomic_load(&pool->run) & INSIDE_MASK) == 0)
-		return;
-	pthread_mutex_lock(&pool->mutex);
 	while ((atomic_load(&pool->run) & INSIDE_MASK) != 0)
-		pthread_cond_wait(&pool->left, &pool->mutex);
-	pthread_mutex_unlock(&pool->mutex);
+	{
+		pthread_mutex_lock(&pool->mutex);
+		if ((atomic_load(&pool->run) & INSIDE_MASK) != 0)
+			await_leaving(pool);
+		pthread_mutex_unlock(&pool->mutex);
+		if ((atomic_load(&pool->run) & INSIDE_MASK) != 0 && tfm_stopped(context))
+			atomic_store(&pool->stop, true);
+	}
+}
+
+bool
+threads_stopping(const thread_pool *pool)
+{
+	return atomic_load_explicit(&pool->stop, memory_order_relaxed);
 }
 
 /* Start workers until there are count of them, with every signal blocked; fewer is no error. */
@@ -279,6 +315,6 @@ threads_run(tfm_context *context, void (*work)(void *argument, int64_t item, int
 		}
 	}
 
-	close_run(pool);
+	close_run(context, pool);
 	return !tfm_failed(context);
 }

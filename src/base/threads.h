@@ -3,7 +3,7 @@
  *	  A small pool of threads that run the tiles of one computation.
  *
  * The caller's thread takes part and is the only one that polls for interrupts.
- * Workers block all signals, allocate nothing, and sleep while there is no work.
+ * Workers block all signals and sleep while there is no work.
  * A pool belongs to one process and one calling thread; it is not used after a
  * fork by the child.
  *
@@ -30,12 +30,18 @@ extern void threads_destroy(thread_pool *pool);
 /*
  * Call work(argument, item, thread) for every item of 0..items-1, each once, on up to
  * context->threads threads (thread counts from 0, the caller's); returns when all have ended.
- * Polls for interrupts between the caller's items; once stopped, remaining items are skipped and
+ * Polls for interrupts between the caller's items and while it waits for the others; once stopped, remaining items are skipped and
  * TFM_CANCELLED is recorded.  False if the context has failed.  Without a context->pool all runs on
  * the caller's thread.  A thread that cannot be started only makes the pool smaller.
  */
 extern bool threads_run(tfm_context *context,
 						void (*work)(void *argument, int64_t item, int thread), void *argument,
 						int64_t items);
+
+/*
+ * Whether the run in progress is to stop; for work that takes long over one item, on any thread of
+ * the pool.
+ */
+extern bool threads_stopping(const thread_pool *pool);
 
 #endif

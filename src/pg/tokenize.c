@@ -2,7 +2,8 @@
  * tokenize.c
  *	  Texts to tokens and back.
  *
- * Each function has a form with a model first and one that uses tfm.embed_model.
+ * Each function has a form with a model first, then the text and the options, and one that takes the
+ * text alone and uses tfm.embed_model.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -11,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -20,100 +22,350 @@
 #include "task/tokenize.h"
 
 PG_FUNCTION_INFO_V1(tfm_tokenize);
+PG_FUNCTION_INFO_V1(tfm_tokenize_array);
 PG_FUNCTION_INFO_V1(tfm_tokens);
 PG_FUNCTION_INFO_V1(tfm_count_tokens);
+PG_FUNCTION_INFO_V1(tfm_count_tokens_array);
 PG_FUNCTION_INFO_V1(tfm_detokenize);
 
-/* The call's model: its first argument, or the default where the text is the only one. */
-static const registry_handle *
-use_model(FunctionCallInfo fcinfo)
+#define TOKEN_COLUMNS 9
+
+/* A call: its model, and its options as the engine takes them. */
+typedef struct token_call
 {
-	return registry_use(fcinfo, PG_NARGS() > 1 ? PG_GETARG_TEXT_PP(0) : NULL, EMBED_SETTING);
+	tfm_context *context;
+	const run_model *model;
+	tok_encode_options plan;
+} token_call;
+
+/* ---- Arguments ---- */
+
+/* Where the text is: first, or after the model. */
+static int
+input_argument(FunctionCallInfo fcinfo)
+{
+	return PG_NARGS() > 1 ? 1 : 0;
 }
 
-/* Tokens of the call's last argument; throws. */
-static tfm_context *
-tokenize(FunctionCallInfo fcinfo, bool offsets, task_tokens *tokens)
+/* Whether the model or the text is NULL, and so the result. */
+static bool
+is_null_call(FunctionCallInfo fcinfo)
 {
-	const registry_handle *handle = use_model(fcinfo);
-	tfm_context *context = border_begin(handle->name);
-	tfm_text input = border_text(context, PG_GETARG_TEXT_PP(PG_NARGS() - 1));
+	return PG_ARGISNULL(0) || PG_ARGISNULL(input_argument(fcinfo));
+}
 
-	task_tokenize(context, handle->model, input, offsets, tokens);
-	border_check(context);
-	if (tokens->count > MaxArraySize)
+/* An optional argument: there in this form of the function, and not NULL. */
+static bool
+has_option(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_NARGS() > argument && !PG_ARGISNULL(argument);
+}
+
+static const char *
+option_name(FunctionCallInfo fcinfo, int argument)
+{
+	return has_option(fcinfo, argument) ? text_to_cstring(PG_GETARG_TEXT_PP(argument)) : NULL;
+}
+
+/*
+ * The options after the pair: add_special_tokens, max_length, stride, truncation, truncation_side.
+ * A max_length or stride that is NULL is not there.
+ */
+static tokenize_options
+read_options(FunctionCallInfo fcinfo)
+{
+	tokenize_options options = TOKENIZE_DEFAULTS;
+
+	if (has_option(fcinfo, 3))
+		options.add_special_tokens = PG_GETARG_BOOL(3);
+	if (has_option(fcinfo, 4))
+	{
+		options.max_length = PG_GETARG_INT32(4);
+		if (options.max_length < 1)
+			ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("max_length must be at least 1, not %d", options.max_length));
+	}
+	if (has_option(fcinfo, 5))
+	{
+		options.stride = PG_GETARG_INT32(5);
+		if (options.stride < 0)
+			ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("stride must not be negative"));
+	}
+	options.truncation = option_name(fcinfo, 6);
+	options.truncation_side = option_name(fcinfo, 7);
+	return options;
+}
+
+static token_call
+begin_call(FunctionCallInfo fcinfo, int want)
+{
+	tokenize_options options = read_options(fcinfo);
+	const registry_handle *handle =
+		registry_use(fcinfo, PG_NARGS() > 1 ? PG_GETARG_TEXT_PP(0) : NULL, EMBED_SETTING);
+	token_call call = {.context = border_begin(handle->name), .model = handle->model};
+
+	task_tokenize_plan(call.context, call.model, &options, want, &call.plan);
+	border_check(call.context);
+	return call;
+}
+
+/* ---- Results ---- */
+
+static ArrayType *
+make_ids(const int32_t *ids, size_t count)
+{
+	size_t size = ARR_OVERHEAD_NONULLS(1) + count * sizeof(int32);
+	ArrayType *array;
+
+	if (count == 0)
+		return construct_empty_array(INT4OID);
+	if (count > MaxArraySize)
 		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("text has more than %zu tokens", (size_t) MaxArraySize));
-	return context;
+	array = palloc0(size);
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->elemtype = INT4OID;
+	ARR_DIMS(array)[0] = (int) count;
+	ARR_LBOUND(array)[0] = 1;
+	memcpy(ARR_DATA_PTR(array), ids, count * sizeof(int32));
+	return array;
 }
 
-/* tfm_tokenize([model text,] input text) returns integer[] */
+/* Piece 0 is the one that was kept. */
+static const tok_encoding *
+piece_at(const tok_encoding *encoding, size_t piece)
+{
+	return piece == 0 ? encoding : &encoding->overflowing[piece - 1];
+}
+
+/* ---- One text ---- */
+
+/* The text, and the pair where there is one. */
+static const tok_encoding *
+tokenize_one(FunctionCallInfo fcinfo, const token_call *call)
+{
+	tokenize_input input = {
+		.text = border_text(call->context, PG_GETARG_TEXT_PP(input_argument(fcinfo))),
+		.has_pair = has_option(fcinfo, 2),
+	};
+	tok_encoding *encodings;
+
+	if (input.has_pair)
+		input.pair = border_text(call->context, PG_GETARG_TEXT_PP(2));
+	task_tokenize(call->context, call->model, &input, 1, &call->plan, &encodings);
+	border_check(call->context);
+	return encodings;
+}
+
+/* tfm_tokenize([model text,] input text, ...) returns integer[] */
 Datum
 tfm_tokenize(PG_FUNCTION_ARGS)
 {
-	task_tokens tokens;
-	tfm_context *context = tokenize(fcinfo, false, &tokens);
-	size_t size = ARR_OVERHEAD_NONULLS(1) + tokens.count * sizeof(int32);
+	const tok_encoding *encoding;
 	ArrayType *array;
+	token_call call;
 
-	if (tokens.count == 0)
-		array = construct_empty_array(INT4OID);
-	else
-	{
-		array = palloc0(size);
-		SET_VARSIZE(array, size);
-		array->ndim = 1;
-		array->elemtype = INT4OID;
-		ARR_DIMS(array)[0] = (int) tokens.count;
-		ARR_LBOUND(array)[0] = 1;
-		memcpy(ARR_DATA_PTR(array), tokens.ids, tokens.count * sizeof(int32));
-	}
-	border_end(context);
+	if (is_null_call(fcinfo))
+		PG_RETURN_NULL();
+	call = begin_call(fcinfo, 0);
+	encoding = tokenize_one(fcinfo, &call);
+	array = make_ids(encoding->ids, encoding->count);
+	border_end(call.context);
 	PG_RETURN_ARRAYTYPE_P(array);
 }
 
-/* tfm_count_tokens([model text,] input text) returns integer */
+/* tfm_count_tokens([model text,] input text, pair text, add_special_tokens boolean) returns integer */
 Datum
 tfm_count_tokens(PG_FUNCTION_ARGS)
 {
-	task_tokens tokens;
-	tfm_context *context = tokenize(fcinfo, false, &tokens);
-	int32 count = (int32) tokens.count;
+	token_call call;
+	int32 count;
 
-	border_end(context);
+	if (is_null_call(fcinfo))
+		PG_RETURN_NULL();
+	call = begin_call(fcinfo, 0);
+	count = (int32) tokenize_one(fcinfo, &call)->count;
+	border_end(call.context);
 	PG_RETURN_INT32(count);
 }
 
-/* tfm_tokens([model text,] input text) returns table (id, token, start, end) */
+static void
+put_token(ReturnSetInfo *result, const tok_encoding *e, size_t i, size_t piece)
+{
+	text *token = border_to_text(e->tokens[i].data, e->tokens[i].length);
+	bool nulls[TOKEN_COLUMNS] = {false};
+	Datum values[TOKEN_COLUMNS] = {
+		Int32GetDatum(e->ids[i]),		  PointerGetDatum(token),
+		Int32GetDatum(e->starts[i]),	  Int32GetDatum(e->ends[i]),
+		Int32GetDatum(e->words[i]),		  Int32GetDatum(e->type_ids[i]),
+		Int32GetDatum(e->sequences[i]),	  BoolGetDatum(e->special_mask[i] != 0),
+		Int32GetDatum((int32) piece + 1),
+	};
+
+	nulls[4] = e->words[i] < 0;
+	nulls[6] = e->sequences[i] < 0;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	pfree(token);
+}
+
+/* tfm_tokens([model text,] input text, ...) returns table */
 Datum
 tfm_tokens(PG_FUNCTION_ARGS)
 {
+	const int want = TOK_WANT_TYPE_IDS | TOK_WANT_OFFSETS | TOK_WANT_WORDS | TOK_WANT_SPECIAL_MASK |
+					 TOK_WANT_SEQUENCES | TOK_WANT_TOKENS;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	const run_model *model;
-	tfm_context *context;
-	task_tokens tokens;
+	const tok_encoding *encoding;
+	token_call call;
 
 	InitMaterializedSRF(fcinfo, 0);
-	context = tokenize(fcinfo, true, &tokens);
-	model = use_model(fcinfo)->model;
-	for (size_t i = 0; i < tokens.count; i++)
+	if (is_null_call(fcinfo))
+		return (Datum) 0;
+	call = begin_call(fcinfo, want);
+	encoding = tokenize_one(fcinfo, &call);
+	for (size_t piece = 0; piece <= encoding->overflowing_count; piece++)
 	{
-		const char *token = task_token(model, tokens.ids[i]);
-		bool nulls[4] = {false, token == NULL, false, false};
-		Datum values[4] = {
-			Int32GetDatum(tokens.ids[i]),
-			token != NULL ? PointerGetDatum(border_to_text(token, strlen(token))) : (Datum) 0,
-			Int32GetDatum(tokens.starts[i]),
-			Int32GetDatum(tokens.ends[i]),
+		const tok_encoding *e = piece_at(encoding, piece);
+
+		for (size_t i = 0; i < e->count; i++)
+			put_token(result, e, i, piece);
+		CHECK_FOR_INTERRUPTS();
+	}
+	border_end(call.context);
+	return (Datum) 0;
+}
+
+/* ---- Arrays of texts ---- */
+
+/* The texts of an array, in storage order; those that are NULL are marked, and empty for the engine. */
+typedef struct text_list
+{
+	tokenize_input *inputs;
+	bool *nulls;
+	int count;
+} text_list;
+
+static void
+add_pairs(const token_call *call, ArrayType *pairs, text_list *list)
+{
+	Datum *elements;
+	bool *nulls;
+	int count;
+
+	deconstruct_array(pairs, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	if (count != list->count)
+		ereport(ERROR, errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				errmsg("there are %d texts and %d pairs", list->count, count));
+	for (int i = 0; i < count; i++)
+	{
+		list->nulls[i] |= nulls[i];
+		if (nulls[i])
+			continue;
+		list->inputs[i].pair = border_text(call->context, DatumGetTextPP(elements[i]));
+		list->inputs[i].has_pair = true;
+	}
+}
+
+static text_list
+read_texts(FunctionCallInfo fcinfo, const token_call *call, bool pairs)
+{
+	text_list list;
+	Datum *elements;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(input_argument(fcinfo)), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &list.nulls, &list.count);
+	list.inputs = palloc0(sizeof(tokenize_input) * Max(list.count, 1));
+	for (int i = 0; i < list.count; i++)
+		if (!list.nulls[i])
+			list.inputs[i].text = border_text(call->context, DatumGetTextPP(elements[i]));
+	if (pairs)
+		add_pairs(call, PG_GETARG_ARRAYTYPE_P(2), &list);
+	for (int i = 0; i < list.count; i++)
+		if (list.nulls[i])
+			list.inputs[i] = (tokenize_input) {.text = {"", 0}};
+	return list;
+}
+
+static const tok_encoding *
+tokenize_list(const token_call *call, const text_list *list)
+{
+	tok_encoding *encodings;
+
+	task_tokenize(call->context, call->model, list->inputs, (size_t) list->count, &call->plan,
+				  &encodings);
+	border_check(call->context);
+	return encodings;
+}
+
+static void
+put_ids(ReturnSetInfo *result, int number, const tok_encoding *encoding, bool is_null)
+{
+	for (size_t piece = 0; piece <= (is_null ? 0 : encoding->overflowing_count); piece++)
+	{
+		const tok_encoding *e = piece_at(encoding, piece);
+		ArrayType *ids = is_null ? NULL : make_ids(e->ids, e->count);
+		bool nulls[3] = {false, false, is_null};
+		Datum values[3] = {
+			Int32GetDatum(number + 1),
+			Int32GetDatum((int32) piece + 1),
+			PointerGetDatum(ids),
 		};
 
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-		if (token != NULL)
-			pfree(DatumGetPointer(values[1]));
+		if (ids != NULL)
+			pfree(ids);
 	}
-	border_end(context);
+}
+
+/* tfm_tokenize([model text,] inputs text[], pairs text[], ...) returns table (number, piece, ids) */
+Datum
+tfm_tokenize_array(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	const tok_encoding *encodings;
+	token_call call;
+	text_list list;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (is_null_call(fcinfo))
+		return (Datum) 0;
+	call = begin_call(fcinfo, 0);
+	list = read_texts(fcinfo, &call, has_option(fcinfo, 2));
+	encodings = tokenize_list(&call, &list);
+	for (int i = 0; i < list.count; i++)
+	{
+		put_ids(result, i, &encodings[i], list.nulls[i]);
+		CHECK_FOR_INTERRUPTS();
+	}
+	border_end(call.context);
 	return (Datum) 0;
 }
+
+/* tfm_count_tokens([model text,] inputs text[]) returns integer[] */
+Datum
+tfm_count_tokens_array(PG_FUNCTION_ARGS)
+{
+	ArrayType *inputs = PG_GETARG_ARRAYTYPE_P(input_argument(fcinfo));
+	token_call call = begin_call(fcinfo, 0);
+	text_list list = read_texts(fcinfo, &call, false);
+	const tok_encoding *encodings = tokenize_list(&call, &list);
+	Datum *counts = palloc(sizeof(Datum) * Max(list.count, 1));
+	ArrayType *result;
+
+	for (int i = 0; i < list.count; i++)
+		counts[i] = Int32GetDatum((int32) encodings[i].count);
+	border_end(call.context);
+	if (list.count == 0)
+		result = construct_empty_array(INT4OID);
+	else
+		result = construct_md_array(counts, list.nulls, ARR_NDIM(inputs), ARR_DIMS(inputs),
+									ARR_LBOUND(inputs), INT4OID, sizeof(int32), true, TYPALIGN_INT);
+	PG_RETURN_ARRAYTYPE_P(result);
+}
+
+/* ---- Back ---- */
 
 /* tfm_detokenize(model text, ids integer[], skip_special_tokens boolean) returns text */
 Datum

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "runtime/loaded.h"
+#include "task/tokenize.h"
 
 /*
  * Tokens of a batch: enough to read the weights once for many rows and to give each thread its
@@ -106,33 +107,22 @@ plan_prompt(tfm_context *context, const run_model *model, const embed_options *o
 
 /* ---- Texts ---- */
 
+/* The prompt and a text, as one. */
 static bool
-tokenize_text(tfm_context *context, const run_model *model, const plan *p, tfm_text text,
-			  run_sequence *sequence)
+join_prompt(tfm_context *context, const plan *p, tfm_text text, tfm_text *joined)
 {
 	size_t prompt_length = strlen(p->prompt);
-	tok_encode_options options = TOK_ENCODE_DEFAULTS;
-	tok_encoding tokens;
+	char *bytes;
 
-	if (prompt_length > 0)
-	{
-		char *joined = tfm_alloc_array(context, prompt_length + text.length, 1);
-
-		if (joined == NULL)
-			return false;
-		memcpy(joined, p->prompt, prompt_length);
-		memcpy(joined + prompt_length, text.data, text.length);
-		text = (tfm_text) {joined, prompt_length + text.length};
-	}
-	options.max_length = model->info.max_tokens;
-	options.want = TOK_WANT_TYPE_IDS;
-	if (!tok_encode(context, model->tokenizer, text, NULL, &options, &tokens))
+	*joined = text;
+	if (prompt_length == 0)
+		return true;
+	bytes = tfm_alloc_array(context, prompt_length + text.length, 1);
+	if (bytes == NULL)
 		return false;
-	*sequence = (run_sequence) {
-		.ids = tokens.ids,
-		.count = (int64_t) tokens.count,
-		.types = tokens.type_ids,
-	};
+	memcpy(bytes, p->prompt, prompt_length);
+	memcpy(bytes + prompt_length, text.data, text.length);
+	*joined = (tfm_text) {bytes, prompt_length + text.length};
 	return true;
 }
 
@@ -180,14 +170,30 @@ tokenize_texts(tfm_context *context, const run_model *model, const plan *p, cons
 			   size_t count)
 {
 	item *items = tfm_alloc_array(context, count, sizeof(item));
+	tokenize_input *inputs = tfm_alloc_array(context, count, sizeof(tokenize_input));
+	tok_encode_options options = TOK_ENCODE_DEFAULTS;
+	tok_encoding *encodings;
 
-	for (size_t i = 0; items != NULL && i < count; i++)
+	if (items == NULL || inputs == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
 	{
-		items[i].place = i;
-		if (tfm_stopped(context) || !tokenize_text(context, model, p, texts[i], &items[i].sequence))
+		inputs[i] = (tokenize_input) {.has_pair = false};
+		if (!join_prompt(context, p, texts[i], &inputs[i].text))
 			return NULL;
 	}
-	return items == NULL || count < 2 ? items : order_items(context, items, count);
+	options.max_length = model->info.max_tokens;
+	options.want = TOK_WANT_TYPE_IDS;
+	if (!task_tokenize(context, model, inputs, count, &options, &encodings))
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		items[i] = (item) {
+			.place = i,
+			.sequence = {.ids = encodings[i].ids,
+						 .count = (int64_t) encodings[i].count,
+						 .types = encodings[i].type_ids},
+		};
+	return count < 2 ? items : order_items(context, items, count);
 }
 
 /* ---- Batches ---- */

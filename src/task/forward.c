@@ -404,8 +404,9 @@ task_forward(tfm_context *context, const run_model *model, tfm_text inputs, buff
 	nn_batch batch;
 	grid g;
 
-	if (!run_check_weights(context, model) || !read_arguments(context, inputs, &a) || !make_grid(context, &a, &g) ||
-		!make_batch(context, model, &a, &g, &batch) || !run_forward(context, model, &batch, &first))
+	if (!run_check_weights(context, model) || !read_arguments(context, inputs, &a) ||
+		!make_grid(context, &a, &g) || !make_batch(context, model, &a, &g, &batch) ||
+		!run_forward(context, model, &batch, &first))
 		return false;
 	buffer_append(context, outputs, "{", 1);
 	for (const nn_output *output = first; output != NULL; output = output->next)

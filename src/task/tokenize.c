@@ -2,39 +2,226 @@
  * tokenize.c
  *	  Texts to tokens and back.
  *
+ * Several texts are shared out to the threads.  Each thread but the caller's has a context and an
+ * arena of its own, which ends with the caller's.
+ *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "task/tokenize.h"
 
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/threads.h"
 #include "runtime/loaded.h"
 
-bool
-task_tokenize(tfm_context *context, const run_model *model, tfm_text text, bool offsets,
-			  task_tokens *tokens)
-{
-	const tok_tokenizer *tokenizer = run_tokenizer(context, model);
-	tok_encode_options options = TOK_ENCODE_DEFAULTS;
-	tok_encoding encoding;
+/* Fewer bytes of text are not worth waking a thread for. */
+#define SHARED_BYTES 8192
 
-	*tokens = (task_tokens) {0};
-	if (offsets)
-		options.want |= TOK_WANT_OFFSETS;
-	if (tokenizer == NULL || !tok_encode(context, tokenizer, text, NULL, &options, &encoding))
-		return false;
-	*tokens = (task_tokens) {
-		.count = encoding.count,
-		.ids = encoding.ids,
-		.starts = encoding.starts,
-		.ends = encoding.ends,
+/* ---- Options ---- */
+
+static bool
+read_truncation(tfm_context *context, const char *name, tok_truncation *truncation)
+{
+	static const char *const names[] = {
+		[TOK_LONGEST_FIRST] = "longest_first",
+		[TOK_ONLY_FIRST] = "only_first",
+		[TOK_ONLY_SECOND] = "only_second",
 	};
+
+	for (size_t i = 0; name != NULL && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+		{
+			*truncation = (tok_truncation) i;
+			return true;
+		}
+	if (name == NULL)
+		return true;
+	tfm_fail(context, TFM_INVALID_ARGUMENT, "truncation \"%.64s\" is not known", name);
+	return tfm_hint(context, "Use longest_first, only_first or only_second.");
+}
+
+static bool
+read_side(tfm_context *context, const char *name, tok_direction *direction)
+{
+	if (name == NULL)
+		return true;
+	if (strcmp(name, "left") != 0 && strcmp(name, "right") != 0)
+		return tfm_fail(context, TFM_INVALID_ARGUMENT,
+						"truncation_side must be \"left\" or \"right\", not \"%.64s\"", name);
+	*direction = name[0] == 'l' ? TOK_TRUNCATE_LEFT : TOK_TRUNCATE_RIGHT;
 	return true;
 }
 
-const char *
-task_token(const run_model *model, int32_t id)
+bool
+task_tokenize_plan(tfm_context *context, const run_model *model, const tokenize_options *options,
+				   int want, tok_encode_options *plan)
 {
-	return model->tokenizer == NULL ? NULL : tok_id_to_token(model->tokenizer, id);
+	*plan = TOK_ENCODE_DEFAULTS;
+	plan->add_special_tokens = options->add_special_tokens;
+	plan->want = want;
+	if (options->max_length < 0 || options->stride < -1)
+		return tfm_fail(context, TFM_INVALID_ARGUMENT,
+						"max_length and stride must not be negative");
+	plan->max_length = options->max_length;
+	if (options->stride >= 0)
+	{
+		plan->stride = options->stride;
+		plan->want |= TOK_WANT_OVERFLOWING;
+	}
+	return read_truncation(context, options->truncation, &plan->truncation) &&
+		   read_side(context, options->truncation_side, &plan->direction) &&
+		   run_tokenizer(context, model) != NULL;
 }
+
+/* ---- Several texts ---- */
+
+/* A thread's own; the caller's works in the context that it was called with. */
+typedef struct worker
+{
+	tfm_context own;
+	tfm_context *context;
+	int64_t failed; /* item at which the context failed */
+} worker;
+
+typedef struct work
+{
+	const tok_tokenizer *tokenizer;
+	const tokenize_input *inputs;
+	const tok_encode_options *plan;
+	tok_encoding *encodings;
+	worker *workers;
+	_Atomic int64_t failed; /* the first item that has failed anywhere; later ones are left */
+} work;
+
+static bool
+is_stopping(void *pool)
+{
+	return threads_stopping(pool);
+}
+
+static void
+release_arena(void *own)
+{
+	arena_destroy(own);
+}
+
+/* Give every thread what it works with; the limit on memory holds for all together, roughly. */
+static worker *
+make_workers(tfm_context *context, int threads)
+{
+	worker *workers = tfm_alloc_array(context, (size_t) threads, sizeof(worker));
+	size_t limit = arena_limit(context->arena);
+
+	for (int i = 0; workers != NULL && i < threads; i++)
+	{
+		worker *w = &workers[i];
+
+		memset(w, 0, sizeof(*w));
+		w->failed = INT64_MAX;
+		w->context = context;
+		if (i == 0)
+			continue;
+		w->context = &w->own;
+		w->own.interrupted = is_stopping;
+		w->own.interrupted_argument = context->pool;
+		w->own.arena = arena_create(limit / (size_t) threads);
+		if (w->own.arena == NULL || !arena_on_release(context->arena, release_arena, w->own.arena))
+		{
+			arena_destroy(w->own.arena);
+			tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory while tokenizing");
+			return NULL;
+		}
+	}
+	return workers;
+}
+
+static void
+note_failure(work *w, worker *self, int64_t item)
+{
+	int64_t first = atomic_load(&w->failed);
+
+	self->failed = item;
+	while (item < first && !atomic_compare_exchange_weak(&w->failed, &first, item))
+		;
+}
+
+static void
+tokenize_item(void *argument, int64_t item, int thread)
+{
+	work *w = argument;
+	worker *self = &w->workers[thread];
+	const tokenize_input *input = &w->inputs[item];
+
+	if (item > atomic_load_explicit(&w->failed, memory_order_relaxed) || tfm_failed(self->context))
+		return;
+	if (!tok_encode(self->context, w->tokenizer, input->text, input->has_pair ? &input->pair : NULL,
+					w->plan, &w->encodings[item]))
+		note_failure(w, self, item);
+}
+
+/* The error of the first item that has one, whichever thread had it. */
+static void
+report_failure(tfm_context *context, const work *w, int threads)
+{
+	const worker *first = &w->workers[0];
+
+	if (context->error.kind == TFM_CANCELLED)
+		return;
+	for (int i = 1; i < threads; i++)
+		if (w->workers[i].failed < first->failed && w->workers[i].own.error.kind != TFM_CANCELLED)
+			first = &w->workers[i];
+	context->error = first->context->error;
+}
+
+static int
+count_threads(const tfm_context *context, const tokenize_input *inputs, size_t count)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count && bytes < SHARED_BYTES; i++)
+		bytes += inputs[i].text.length + inputs[i].pair.length;
+	if (context->pool == NULL || count < 2 || bytes < SHARED_BYTES)
+		return 1;
+	return (size_t) context->threads < count ? context->threads : (int) count;
+}
+
+static bool
+tokenize_alone(tfm_context *context, const work *w, size_t count)
+{
+	for (size_t i = 0; i < count && !tfm_stopped(context); i++)
+		tok_encode(context, w->tokenizer, w->inputs[i].text,
+				   w->inputs[i].has_pair ? &w->inputs[i].pair : NULL, w->plan, &w->encodings[i]);
+	return !tfm_failed(context);
+}
+
+bool
+task_tokenize(tfm_context *context, const run_model *model, const tokenize_input *inputs,
+			  size_t count, const tok_encode_options *plan, tok_encoding **encodings)
+{
+	int threads = count_threads(context, inputs, count);
+	work w = {
+		.tokenizer = run_tokenizer(context, model),
+		.inputs = inputs,
+		.plan = plan,
+		.encodings = tfm_alloc_array(context, count, sizeof(tok_encoding)),
+		.failed = INT64_MAX,
+	};
+
+	*encodings = w.encodings;
+	if (tfm_failed(context))
+		return false;
+	if (threads < 2)
+		return tokenize_alone(context, &w, count);
+	w.workers = make_workers(context, threads);
+	if (w.workers == NULL)
+		return false;
+	threads_run(context, tokenize_item, &w, (int64_t) count);
+	report_failure(context, &w, threads);
+	return !tfm_failed(context);
+}
+
+/* ---- Back ---- */
 
 bool
 task_detokenize(tfm_context *context, const run_model *model, const int32_t *ids, size_t count,

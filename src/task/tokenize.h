@@ -8,23 +8,39 @@
 #define TFM_TASK_TOKENIZE_H
 
 #include "runtime/model.h"
+#include "text/tokenizer.h"
 
-/* Tokens of a text with special tokens, not truncated; arrays of count in the context's arena. */
-typedef struct task_tokens
+/* Start with TOKENIZE_DEFAULTS: special tokens, all of the text. */
+typedef struct tokenize_options
 {
-	size_t count;
-	int32_t *ids;
-	int32_t
-		*starts; /* first character of the text that the token covers, from 0; NULL unless asked */
-	int32_t *ends; /* one past the last; a special token has 0, 0; NULL unless asked */
-} task_tokens;
+	bool add_special_tokens;
+	int max_length;				 /* most tokens, special ones included; 0: no limit */
+	int stride;					 /* tokens that a piece shares with the one before; -1: no pieces */
+	const char *truncation;		 /* NULL: "longest_first"; "only_first", "only_second" */
+	const char *truncation_side; /* NULL: "right"; "left" */
+} tokenize_options;
 
-/* Tokenize a text; offsets says whether starts and ends are wanted. */
-extern bool task_tokenize(tfm_context *context, const run_model *model, tfm_text text, bool offsets,
-						  task_tokens *tokens);
+#define TOKENIZE_DEFAULTS ((tokenize_options) {.add_special_tokens = true, .stride = -1})
 
-/* The token (a piece of the vocabulary) of an id, zero-terminated; NULL if there is none. */
-extern const char *task_token(const run_model *model, int32_t id);
+/* A text, or a pair of texts. */
+typedef struct tokenize_input
+{
+	tfm_text text;
+	tfm_text pair;
+	bool has_pair;
+} tokenize_input;
+
+/*
+ * What the options come to; want is TOK_WANT_...  Errors: INVALID_ARGUMENT; UNSUPPORTED for a model
+ * without a tokenizer.
+ */
+extern bool task_tokenize_plan(tfm_context *context, const run_model *model,
+							   const tokenize_options *options, int want, tok_encode_options *plan);
+
+/* Tokenize count inputs, on several threads; *encodings is [count], in the context's arena. */
+extern bool task_tokenize(tfm_context *context, const run_model *model,
+						  const tokenize_input *inputs, size_t count,
+						  const tok_encode_options *plan, tok_encoding **encodings);
 
 /* The text of ids as Transformers' decode(ids, skip_special_tokens) gives it; unknown ids are an error. */
 extern bool task_detokenize(tfm_context *context, const run_model *model, const int32_t *ids,

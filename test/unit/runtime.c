@@ -45,7 +45,9 @@ do_all(tfm_context *context, void *argument)
 	embed_options options = EMBED_DEFAULTS;
 	buffer *outputs = buffer_create(context);
 	run_model *model;
-	task_tokens tokens;
+	const tok_encode_options plan = {.add_special_tokens = true, .want = TOK_WANT_OFFSETS};
+	const tokenize_input input = {.text = texts[2]};
+	tok_encoding *tokens;
 	float *embeddings;
 	int dimensions;
 
@@ -55,7 +57,7 @@ do_all(tfm_context *context, void *argument)
 	model = run_model_open(context, w->image, COMPUTE_AUTO);
 	return model != NULL &&
 		   task_embed(context, model, texts, 3, &options, &dimensions, &embeddings) &&
-		   task_tokenize(context, model, texts[2], true, &tokens) &&
+		   task_tokenize(context, model, &input, 1, &plan, &tokens) &&
 		   task_forward(context, model, TEXT("{\"input_ids\": [[1, 2, 3], [4, 5, 6]]}"), outputs);
 }
 
