@@ -82,16 +82,33 @@ tok_ascii_class(unsigned char character)
 	return 1u << (tok_class_low[character] & 31);
 }
 
-/* The class of the character at text, which must be valid UTF-8, and its length in bytes. */
+/*
+ * The character at text, of which left bytes are there, at least one, and its length in bytes; never
+ * more than those, even if they are no UTF-8: spans of a damaged tokenizer may cut characters.
+ */
 static inline uint32_t
-tok_class_at(const char *text, int *width)
+tok_character_at(const char *text, size_t left, int *width)
+{
+	unsigned char lead = (unsigned char) *text;
+
+	if (left < 4 && lead >= 0x80 && (left < 2 || (left < 3 && lead >= 0xE0) || lead >= 0xF0))
+	{
+		*width = (int) left;
+		return 0xFFFD;
+	}
+	return utf8_decode(text, width);
+}
+
+/* The class of such a character. */
+static inline uint32_t
+tok_class_at(const char *text, size_t left, int *width)
 {
 	if ((unsigned char) *text < 0x80)
 	{
 		*width = 1;
 		return tok_ascii_class((unsigned char) *text);
 	}
-	return tok_character_class(utf8_decode(text, width));
+	return tok_character_class(tok_character_at(text, left, width));
 }
 
 #endif

@@ -19,6 +19,7 @@ const tok_normalizer *const tok_normalizers[] = {
 	&tok_normalizer_strip,
 	&tok_normalizer_nmt,
 	&tok_normalizer_precompiled,
+	&tok_normalizer_replace,
 	&tok_normalizer_strip_accents,
 	NULL,
 };
@@ -32,6 +33,7 @@ const tok_pre_tokenizer *const tok_pre_tokenizers[] = {
 	&tok_pre_tokenizer_scripts,
 	&tok_pre_tokenizer_byte_level,
 	&tok_pre_tokenizer_metaspace,
+	&tok_pre_tokenizer_split,
 	&tok_pre_tokenizer_whitespace,
 	&tok_pre_tokenizer_whitespace_split,
 	NULL,
@@ -61,6 +63,7 @@ const tok_decoder *const tok_decoders[] = {
 	&tok_decoder_strip,
 	&tok_decoder_byte_level,
 	&tok_decoder_metaspace,
+	&tok_decoder_replace,
 	&tok_decoder_wordpiece,
 	NULL,
 };

@@ -35,6 +35,11 @@ extern const tok_pre_tokenizer tok_pre_tokenizer_length;
 extern const tok_pre_tokenizer tok_pre_tokenizer_punctuation;
 extern const tok_pre_tokenizer tok_pre_tokenizer_scripts;
 extern const tok_pre_tokenizer tok_pre_tokenizer_byte_level;
+extern const tok_normalizer tok_normalizer_replace;
+extern const tok_normalizer tok_normalizer_strip_accents;
+
+extern const tok_pre_tokenizer tok_pre_tokenizer_bert;
+extern const tok_pre_tokenizer tok_pre_tokenizer_split;
 extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace;
 extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
 
@@ -60,6 +65,7 @@ extern const tok_decoder tok_decoder_fuse;
 extern const tok_decoder tok_decoder_strip;
 extern const tok_decoder tok_decoder_byte_level;
 extern const tok_decoder tok_decoder_metaspace;
+extern const tok_decoder tok_decoder_replace;
 extern const tok_decoder tok_decoder_wordpiece;
 
 #endif

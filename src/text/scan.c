@@ -22,7 +22,7 @@ skip(const char *text, size_t length, size_t i, uint32_t class)
 {
 	int width;
 
-	while (i < length && (tok_class_at(text + i, &width) & class) != 0)
+	while (i < length && (tok_class_at(text + i, length - i, &width) & class) != 0)
 		i += (size_t) width;
 	return i;
 }
@@ -33,7 +33,8 @@ skip_some(const char *text, size_t length, size_t i, uint32_t class, int count)
 {
 	int width;
 
-	for (; count > 0 && i < length && (tok_class_at(text + i, &width) & class) != 0; count--)
+	for (; count > 0 && i < length && (tok_class_at(text + i, length - i, &width) & class) != 0;
+		 count--)
 		i += (size_t) width;
 	return i;
 }
@@ -44,7 +45,7 @@ is_at(const char *text, size_t length, size_t i, uint32_t class)
 {
 	int width;
 
-	return i < length && (tok_class_at(text + i, &width) & class) != 0;
+	return i < length && (tok_class_at(text + i, length - i, &width) & class) != 0;
 }
 
 /*
@@ -106,11 +107,11 @@ tok_scan_gpt2(const char *text, size_t length, size_t from)
 
 	if (next > from)
 		return next;
-	class = tok_class_at(text + from, &width);
+	class = tok_class_at(text + from, length - from, &width);
 	next = from + (size_t) width;
 	if (text[from] == ' ' && next < length)
 	{
-		class = tok_class_at(text + next, &width);
+		class = tok_class_at(text + next, length - next, &width);
 		next += (size_t) width;
 	}
 	if ((class & TOK_LETTER) != 0)
@@ -135,7 +136,7 @@ scan_cl100k(const char *text, size_t length, size_t from, uint32_t word, int dig
 
 	if (next > from)
 		return next;
-	class = tok_class_at(text + from, &width);
+	class = tok_class_at(text + from, length - from, &width);
 	next = from + (size_t) width;
 	if ((class & word) != 0 ||
 		((class & (TOK_NEWLINE | TOK_NUMBER)) == 0 && is_at(text, length, next, word)))
@@ -182,7 +183,7 @@ skip_capitalized(const char *text, size_t length, size_t i, size_t *upper_end)
 
 	while (i < length)
 	{
-		uint32_t class = tok_class_at(text + i, &width);
+		uint32_t class = tok_class_at(text + i, length - i, &width);
 
 		if ((class & UPPER) == 0)
 		{
@@ -228,7 +229,7 @@ static inline size_t
 scan_o200k(const char *text, size_t length, size_t from, int digits, bool contractions)
 {
 	int width;
-	uint32_t class = tok_class_at(text + from, &width);
+	uint32_t class = tok_class_at(text + from, length - from, &width);
 	size_t next = from + (size_t) width;
 	size_t end = (class & (TOK_NEWLINE | TOK_NUMBER)) != 0
 					 ? from
@@ -281,7 +282,7 @@ scan_deepseek(const char *text, size_t length, size_t from)
 {
 	const uint32_t word = TOK_LETTER | TOK_MARK, marks = TOK_PUNCTUATION | TOK_SYMBOL;
 	int width;
-	uint32_t class = tok_class_at(text + from, &width);
+	uint32_t class = tok_class_at(text + from, length - from, &width);
 	size_t next = from + (size_t) width;
 
 	if (next < length && is_ascii_punctuation((unsigned char) text[from]) &&
@@ -309,7 +310,7 @@ scan_deepseek_ideographs(const char *text, size_t length, size_t from)
 
 	while (from < length && (unsigned char) text[from] >= 0xE3 && (unsigned char) text[from] < 0xEA)
 	{
-		uint32_t c = utf8_decode(text + from, &width);
+		uint32_t c = tok_character_at(text + from, length - from, &width);
 
 		if (!(c >= 0x4E00 && c <= 0x9FA5) && !(c >= 0x3040 && c <= 0x30FF))
 			break;
@@ -328,7 +329,7 @@ scan_clip(const char *text, size_t length, size_t from)
 
 	if (next > from)
 		return next;
-	class = tok_class_at(text + from, &width);
+	class = tok_class_at(text + from, length - from, &width);
 	next = from + (size_t) width;
 	if ((class & TOK_NUMBER) != 0)
 		return next;
@@ -369,13 +370,13 @@ scan_falcon(const char *text, size_t length, size_t from)
 
 /* [^(\s|[.,!?…。，、।۔،])], where the brackets and the bar stand for themselves. */
 static inline bool
-is_bloom_word(const char *text, int *width)
+is_bloom_word(const char *text, size_t left, int *width)
 {
 	uint32_t c;
 
 	if (strchr("(|).,!?", *text) != NULL && *text != '\0')
 		return false;
-	c = utf8_decode(text, width);
+	c = tok_character_at(text, left, width);
 	if (c == 0x2026 || c == 0x3002 || c == 0xFF0C || c == 0x3001 || c == 0x964 || c == 0x6D4 ||
 		c == 0x60C)
 		return false;
@@ -389,7 +390,7 @@ scan_bloom(const char *text, size_t length, size_t from)
 	size_t start = from + (text[from] == ' '), end = start;
 	int width;
 
-	while (end < length && is_bloom_word(text + end, &width))
+	while (end < length && is_bloom_word(text + end, length - end, &width))
 		end += (size_t) width;
 	return end > start ? end : from;
 }
@@ -446,10 +447,9 @@ tok_scanner_at(uint32_t number)
 	return number < COUNT ? &scanners[number] : NULL;
 }
 
-/* A tok_find_function for what is no more than a scanner. */
-static bool
-find_scanned(void *argument, const char *text, size_t length, size_t from, size_t *start,
-			 size_t *end)
+bool
+tok_find_scanned(void *argument, const char *text, size_t length, size_t from, size_t *start,
+				 size_t *end)
 {
 	const tok_scanner *scanner = argument;
 	int width;
@@ -462,7 +462,7 @@ find_scanned(void *argument, const char *text, size_t length, size_t from, size_
 			*start = i;
 			return true;
 		}
-		utf8_decode(text + i, &width);
+		tok_character_at(text + i, length - i, &width);
 	}
 	return false;
 }
@@ -489,7 +489,7 @@ bool
 tok_split_scanned(tok_work *work, tok_behavior behavior, bool inverted, const tok_scanner *scanner)
 {
 	if (!scanner->covers || (behavior != TOK_ISOLATED && !(behavior == TOK_REMOVED && inverted)))
-		return tok_split_spans(work, behavior, inverted, find_scanned, (void *) scanner);
+		return tok_split_spans(work, behavior, inverted, tok_find_scanned, (void *) scanner);
 	for (size_t i = 0; i < work->spans.count; i++)
 	{
 		tok_span span = work->spans.items[i];

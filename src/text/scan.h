@@ -36,6 +36,10 @@ extern size_t tok_scan_gpt2(const char *text, size_t length, size_t from);
 extern int tok_find_scanner(const char *pattern);
 extern const tok_scanner *tok_scanner_at(uint32_t number);
 
+/* A tok_find_function whose argument is a scanner. */
+extern bool tok_find_scanned(void *scanner, const char *text, size_t length, size_t from,
+							 size_t *start, size_t *end);
+
 /* Split the spans of the work by a scanner, as tok_split_spans does by the pattern. */
 extern bool tok_split_scanned(tok_work *work, tok_behavior behavior, bool inverted,
 							  const tok_scanner *scanner);

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "text/character_class.h"
+
 /* A span being split. */
 typedef struct splitting
 {
@@ -67,45 +69,54 @@ add_part(splitting *s, size_t start, size_t end, bool is_match)
 	return true;
 }
 
-/* The bytes of the character at text[at]; 1 at the end. */
-static size_t
-character_width(const char *text, size_t length, size_t at)
+bool
+tok_next_match(tok_matches *m, size_t *start, size_t *end)
 {
-	int width = 1;
+	while (m->from <= m->length && m->find(m->argument, m->text, m->length, m->from, start, end))
+	{
+		if (*start < *end || !m->matched || *end != m->last_end)
+		{
+			m->matched = true;
+			m->from = m->last_end = *end;
+			return true;
+		}
+		if (m->from < m->length)
+		{
+			int width;
 
-	if (at < length)
-		utf8_decode(text + at, &width);
-	return (size_t) width;
+			tok_character_at(m->text + m->from, m->length - m->from, &width);
+			m->from += (size_t) width;
+		}
+		else
+			m->from++;
+	}
+	return false;
 }
 
 static bool
 split_span(splitting *s, tok_span span, bool inverted, tok_find_function find, void *argument)
 {
-	const char *text = s->work->string.bytes + span.start;
-	size_t length = span.end - span.start;
-	size_t from = 0, done = 0, start, end;
-	bool matched = false;
+	tok_matches matches = {
+		.find = find,
+		.argument = argument,
+		.text = s->work->string.bytes + span.start,
+		.length = span.end - span.start,
+	};
+	size_t done = 0, start, end;
 
 	s->base = span.start;
 	s->waits = s->was_match = false;
-	for (uint32_t polled = 1; from <= length && find(argument, text, length, from, &start, &end);
-		 polled++)
+	for (uint32_t polled = 1; tok_next_match(&matches, &start, &end); polled++)
 	{
 		if ((polled & 0xFFF) == 0 && tfm_stopped(s->work->context))
 			return false;
-		if (start == end && matched && end == done)
-		{
-			from += character_width(text, length, from);
-			continue;
-		}
 		if ((start > done && !add_part(s, done, start, inverted)) ||
 			!add_part(s, start, end, !inverted))
 			return false;
-		matched = true;
-		from = done = end;
+		done = end;
 	}
 	return !tfm_failed(s->work->context) &&
-		   (done == length || add_part(s, done, length, inverted)) &&
+		   (done == matches.length || add_part(s, done, matches.length, inverted)) &&
 		   (!s->waits || append_piece(s, s->start, s->end));
 }
 

@@ -23,10 +23,25 @@ typedef enum tok_behavior
 /*
  * The first match that begins at byte from or after it; false if there is none, or after an error
  * in the context.  The text is one span, from its first byte on, and from is at most its length.  A
- * match may be empty; one that was given before is skipped by asking from its end.
+ * match may be empty.
  */
 typedef bool (*tok_find_function)(void *argument, const char *text, size_t length, size_t from,
 								  size_t *start, size_t *end);
+
+/* All matches of a text in turn, but empty ones at the end of the one before, as in the library. */
+typedef struct tok_matches
+{
+	tok_find_function find;
+	void *argument;
+	const char *text;
+	size_t length;
+	size_t from;
+	size_t last_end; /* of the match before, once there is one */
+	bool matched;
+} tok_matches;
+
+/* The next match; false if there is none, or after an error. */
+extern bool tok_next_match(tok_matches *matches, size_t *start, size_t *end);
 
 /*
  * Split the spans of the work that are not added tokens.  inverted swaps the matches and what is
