@@ -111,7 +111,7 @@ parse_property(tok_regex_parser *p, bool negated, tok_set *set)
 		!tok_set_add_property(p->context, set, name, (size_t) (end - name), &found))
 		return TOK_ESCAPE_FAILED;
 	if (!found)
-		return fail_escape(p, TFM_CORRUPTED, "an unknown property");
+		return fail_escape(p, TFM_UNSUPPORTED, "a property");
 	p->at += (size_t) (end - name) + 1;
 	if (negated && !tok_set_invert(p->context, set))
 		return TOK_ESCAPE_FAILED;

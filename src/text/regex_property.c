@@ -66,7 +66,93 @@ is_new(uint32_t c)
 	return u_charType((UChar32) c) == U_UNASSIGNED && tok_character_class(c) != TOK_CN;
 }
 
-/* By the definition of these properties, and without what is Other_Alphabetic and so on. */
+/* The properties that we know to be as Oniguruma has them, with the table below. */
+static const UProperty known_properties[] = {
+	UCHAR_ALPHABETIC,
+	UCHAR_UPPERCASE,
+	UCHAR_LOWERCASE,
+	UCHAR_CASED,
+	UCHAR_ID_START,
+	UCHAR_ID_CONTINUE,
+	UCHAR_XID_START,
+	UCHAR_XID_CONTINUE,
+	UCHAR_WHITE_SPACE,
+	UCHAR_HEX_DIGIT,
+	UCHAR_ASCII_HEX_DIGIT,
+	UCHAR_IDEOGRAPHIC,
+	UCHAR_EMOJI,
+	UCHAR_EMOJI_PRESENTATION,
+	UCHAR_UNIFIED_IDEOGRAPH,
+	UCHAR_EMOJI_MODIFIER,
+	UCHAR_EMOJI_MODIFIER_BASE,
+	UCHAR_EXTENDED_PICTOGRAPHIC,
+	UCHAR_JOIN_CONTROL,
+	UCHAR_QUOTATION_MARK,
+	UCHAR_VARIATION_SELECTOR,
+	UCHAR_REGIONAL_INDICATOR,
+	UCHAR_BIDI_CONTROL,
+};
+
+/* What Unicode 16 has otherwise than what is said below, or than an older ICU has. */
+static const struct
+{
+	UProperty property;
+	uint32_t first, last;
+	bool has;
+} corrections[] = {
+	{UCHAR_ALPHABETIC, 0x363, 0x36F, true},		 {UCHAR_ALPHABETIC, 0x1DD3, 0x1DE6, true},
+	{UCHAR_ALPHABETIC, 0x10D6A, 0x10D6D, false}, {UCHAR_ALPHABETIC, 0x113CE, 0x113D0, false},
+	{UCHAR_ALPHABETIC, 0x113D2, 0x113D2, false}, {UCHAR_ALPHABETIC, 0x113E1, 0x113E2, false},
+	{UCHAR_ALPHABETIC, 0x11F5A, 0x11F5A, false}, {UCHAR_ALPHABETIC, 0x1612F, 0x1612F, false},
+	{UCHAR_ALPHABETIC, 0x1E5EE, 0x1E5EF, false}, {UCHAR_ID_CONTINUE, 0x200C, 0x200D, true},
+	{UCHAR_ID_CONTINUE, 0x30FB, 0x30FB, true},	 {UCHAR_ID_CONTINUE, 0xFF65, 0xFF65, true},
+	{UCHAR_XID_CONTINUE, 0x200C, 0x200D, true},	 {UCHAR_XID_CONTINUE, 0x30FB, 0x30FB, true},
+	{UCHAR_XID_CONTINUE, 0xFF65, 0xFF65, true},	 {UCHAR_IDEOGRAPHIC, 0x18CFF, 0x18CFF, true},
+	{UCHAR_IDEOGRAPHIC, 0x2EBF0, 0x2EE5D, true}, {UCHAR_UNIFIED_IDEOGRAPH, 0x2EBF0, 0x2EE5D, true},
+	{UCHAR_EMOJI, 0x1FA89, 0x1FA89, true},		 {UCHAR_EMOJI, 0x1FA8F, 0x1FA8F, true},
+	{UCHAR_EMOJI, 0x1FABE, 0x1FABE, true},		 {UCHAR_EMOJI, 0x1FAC6, 0x1FAC6, true},
+	{UCHAR_EMOJI, 0x1FADC, 0x1FADC, true},		 {UCHAR_EMOJI, 0x1FADF, 0x1FADF, true},
+	{UCHAR_EMOJI, 0x1FAE9, 0x1FAE9, true},
+};
+
+/* The scripts of the characters of Unicode 15.1 and 16, but those of scripts that are new. */
+static const struct
+{
+	UScriptCode script;
+	uint32_t first, last;
+} new_scripts[] = {
+	{USCRIPT_COMMON, 0x2427, 0x2429},
+	{USCRIPT_COMMON, 0x2FFC, 0x2FFF},
+	{USCRIPT_COMMON, 0x31E4, 0x31E5},
+	{USCRIPT_COMMON, 0x31EF, 0x31EF},
+	{USCRIPT_COMMON, 0x1CC00, 0x1CCF9},
+	{USCRIPT_COMMON, 0x1CD00, 0x1CEB3},
+	{USCRIPT_COMMON, 0x1F8B2, 0x1F8BB},
+	{USCRIPT_COMMON, 0x1F8C0, 0x1F8C1},
+	{USCRIPT_COMMON, 0x1FA89, 0x1FA89},
+	{USCRIPT_COMMON, 0x1FA8F, 0x1FA8F},
+	{USCRIPT_COMMON, 0x1FABE, 0x1FABE},
+	{USCRIPT_COMMON, 0x1FAC6, 0x1FAC6},
+	{USCRIPT_COMMON, 0x1FADC, 0x1FADC},
+	{USCRIPT_COMMON, 0x1FADF, 0x1FADF},
+	{USCRIPT_COMMON, 0x1FAE9, 0x1FAE9},
+	{USCRIPT_COMMON, 0x1FBCB, 0x1FBEF},
+	{USCRIPT_ARABIC, 0x897, 0x897},
+	{USCRIPT_ARABIC, 0x10EC2, 0x10EC4},
+	{USCRIPT_ARABIC, 0x10EFC, 0x10EFC},
+	{USCRIPT_CYRILLIC, 0x1C89, 0x1C8A},
+	{USCRIPT_HAN, 0x2EBF0, 0x2EE5D},
+	{USCRIPT_LATIN, 0xA7CB, 0xA7CD},
+	{USCRIPT_LATIN, 0xA7DA, 0xA7DC},
+	{USCRIPT_MYANMAR, 0x116D0, 0x116E3},
+	{USCRIPT_BALINESE, 0x1B4E, 0x1B4F},
+	{USCRIPT_BALINESE, 0x1B7F, 0x1B7F},
+	{USCRIPT_EGYPTIAN_HIEROGLYPHS, 0x13460, 0x143FA},
+	{USCRIPT_KHITAN_SMALL_SCRIPT, 0x18CFF, 0x18CFF},
+	{USCRIPT_KAWI, 0x11F5A, 0x11F5A},
+};
+
+/* By the definition of the properties, without what the table above has. */
 static bool
 has_new_property(uint32_t c, UProperty property)
 {
@@ -96,21 +182,45 @@ has_new_property(uint32_t c, UProperty property)
 static bool
 has_property(uint32_t c, int32_t property)
 {
+	UProperty which = (UProperty) property;
+
+	for (size_t i = 0; c >= corrections[0].first && i < COUNT(corrections); i++)
+		if (corrections[i].first <= c && c <= corrections[i].last &&
+			(corrections[i].property == which ||
+			 (corrections[i].property == UCHAR_EMOJI && which == UCHAR_EMOJI_PRESENTATION)))
+			return corrections[i].has;
 	if (tok_character_class(c) == TOK_CN)
-		return property == UCHAR_EXTENDED_PICTOGRAPHIC &&
-			   u_hasBinaryProperty((UChar32) c, (UProperty) property);
-	return u_hasBinaryProperty((UChar32) c, (UProperty) property) ||
-		   (is_new(c) && has_new_property(c, (UProperty) property));
+		return which == UCHAR_EXTENDED_PICTOGRAPHIC && u_hasBinaryProperty((UChar32) c, which);
+	return u_hasBinaryProperty((UChar32) c, which) || (is_new(c) && has_new_property(c, which));
+}
+
+static bool
+is_known_property(UProperty property)
+{
+	for (size_t i = 0; i < COUNT(known_properties); i++)
+		if (known_properties[i] == property)
+			return true;
+	return false;
+}
+
+static UScriptCode
+find_script(uint32_t c)
+{
+	UErrorCode status = U_ZERO_ERROR;
+
+	if (tok_character_class(c) == TOK_CN)
+		return USCRIPT_UNKNOWN;
+	for (size_t i = 0; is_new(c) && i < COUNT(new_scripts); i++)
+		if (new_scripts[i].first <= c && c <= new_scripts[i].last)
+			return new_scripts[i].script;
+	/* What is left are letters of scripts that ICU has no name for. */
+	return is_new(c) ? USCRIPT_INVALID_CODE : uscript_getScript((UChar32) c, &status);
 }
 
 static bool
 has_script(uint32_t c, int32_t script)
 {
-	UErrorCode status = U_ZERO_ERROR;
-
-	if (tok_character_class(c) == TOK_CN)
-		return script == USCRIPT_UNKNOWN;
-	return uscript_getScript((UChar32) c, &status) == (UScriptCode) script;
+	return find_script(c) == (UScriptCode) script;
 }
 
 static bool
@@ -252,7 +362,7 @@ tok_set_add_property(tfm_context *context, tok_set *set, const char *name, size_
 	if (value != UCHAR_INVALID_CODE)
 		return tok_set_add_where(context, set, has_script, value);
 	property = u_getPropertyEnum(simple);
-	if (property >= UCHAR_BINARY_START && property < UCHAR_BINARY_LIMIT)
+	if (is_known_property(property))
 		return tok_set_add_where(context, set, has_property, property);
 	value = strncmp(simple, "in", 2) == 0 ? u_getPropertyValueEnum(UCHAR_BLOCK, simple + 2)
 										  : UCHAR_INVALID_CODE;
