@@ -8,8 +8,9 @@
  *
  * - Words that become one token are in a table of their own; which they are is found out when the
  *   model is compiled, by merging the text of every token.
- * - A merge is found in one probe: a slot holds both ids and the rank.  The first round looks in a
- *   table of all pairs of bytes (of ASCII characters).
+ * - A merge is found in one probe: a slot holds both ids and the rank.  Most pairs have none, which a
+ *   table of bits tells that stays in the caches.  The first round looks in a table of all pairs of
+ *   bytes (of ASCII characters).
  * - Where no merge joins what ends with one byte to what begins with another, a word can be cut there
  *   and its parts merged alone.  So a text that is not split into words is cut before "▁", and a long
  *   word wherever it may be.
@@ -68,7 +69,8 @@ typedef struct bpe_payload
 	uint32_t key_bytes;	   /* bytes of the texts of words longer than eight bytes */
 	uint32_t prefix_length;
 	uint32_t suffix_length;
-	uint32_t padding;
+	int32_t
+		first_new_id; /* of the first merge, where those of the others follow; -1: they do not */
 	char prefix[BPE_AFFIX_MAX + 1]; /* put before a symbol that is not the first of its word */
 	char suffix[BPE_AFFIX_MAX + 1]; /* and after the last */
 	int32_t symbols[4][256];		/* of bytes, or of ASCII; by place in the word; -1: none */
@@ -91,6 +93,7 @@ typedef struct bpe_tables
 {
 	const bpe_payload *payload;
 	const uint64_t *merges;
+	const uint64_t *hints;	 /* bits, several for a slot of merges; 0: there is no such merge */
 	const uint32_t *pairs;	 /* ranks for two bytes, or for two of ASCII */
 	const uint32_t *new_ids; /* by rank */
 	const bpe_word *words;
@@ -117,13 +120,22 @@ typedef struct bpe_room
 /* Pairs of bytes. */
 #define BPE_PAIRS ((size_t) 65536)
 
+/* log2 of the bits that a slot of merges has in hints. */
+#define BPE_HINT_BITS 2
+
+static inline size_t
+bpe_hints_size(const bpe_payload *p)
+{
+	return ((size_t) 1 << (p->merge_bits + BPE_HINT_BITS)) / 8;
+}
+
 /* Bytes of the whole payload; words and keys are those of the header. */
 static inline uint64_t
 bpe_payload_size(const bpe_payload *p)
 {
 	return sizeof(bpe_payload) + ((uint64_t) sizeof(uint64_t) << p->merge_bits) +
 		   ((uint64_t) sizeof(bpe_word) << p->word_bits) + BPE_PAIRS * sizeof(uint32_t) +
-		   (uint64_t) p->merge_count * sizeof(uint32_t) + p->key_bytes;
+		   bpe_hints_size(p) + (uint64_t) p->merge_count * sizeof(uint32_t) + p->key_bytes;
 }
 
 /* Point to the tables of a payload whose size has been checked. */
@@ -133,7 +145,8 @@ bpe_resolve(const void *bytes, const trie *vocabulary)
 	bpe_tables t = {.payload = bytes, .vocabulary = vocabulary};
 
 	t.merges = (const uint64_t *) (t.payload + 1);
-	t.words = (const bpe_word *) (t.merges + ((size_t) 1 << t.payload->merge_bits));
+	t.hints = t.merges + ((size_t) 1 << t.payload->merge_bits);
+	t.words = (const bpe_word *) (t.hints + bpe_hints_size(t.payload) / sizeof(uint64_t));
 	t.pairs = (const uint32_t *) (t.words + ((size_t) 1 << t.payload->word_bits));
 	t.new_ids = t.pairs + BPE_PAIRS;
 	t.keys = (const char *) (t.new_ids + t.payload->merge_count);
@@ -147,29 +160,25 @@ bpe_pack(uint32_t left, uint32_t right, uint32_t rank)
 		   rank;
 }
 
-static inline size_t
-bpe_merge_slot(uint64_t pair, uint32_t bits)
+/* The first bits of this are the number of a pair's slot, and some more of them that of its hint. */
+static inline uint64_t
+bpe_hash_pair(uint64_t pair)
 {
-	return (size_t) ((pair >> BPE_RANK_BITS) * 0x9E3779B97F4A7C15u >> (64 - bits));
-}
-
-/* Have the slots ready that bpe_find_merge (bpe_find_word) will look at. */
-static inline void
-bpe_prefetch_merge(const bpe_tables *t, int32_t left, int32_t right)
-{
-	uint64_t pair = bpe_pack((uint32_t) left, (uint32_t) right, 0);
-
-	__builtin_prefetch(&t->merges[bpe_merge_slot(pair, t->payload->merge_bits)]);
+	return (pair >> BPE_RANK_BITS) * 0x9E3779B97F4A7C15u;
 }
 
 /* The rank of the merge of two symbols, BPE_NO_MERGE if there is none. */
 static inline uint32_t
 bpe_find_merge(const bpe_tables *t, int32_t left, int32_t right)
 {
-	uint64_t pair = bpe_pack((uint32_t) left, (uint32_t) right, 0);
-	size_t mask = ((size_t) 1 << t->payload->merge_bits) - 1;
-	size_t slot = bpe_merge_slot(pair, t->payload->merge_bits);
+	uint64_t pair = bpe_pack((uint32_t) left, (uint32_t) right, 0), hash = bpe_hash_pair(pair);
+	uint32_t bits = t->payload->merge_bits;
+	size_t mask = ((size_t) 1 << bits) - 1;
+	size_t slot = (size_t) (hash >> (64 - bits));
+	size_t hint = (size_t) (hash >> (64 - bits - BPE_HINT_BITS));
 
+	if ((t->hints[hint / 64] >> (hint % 64) & 1) == 0)
+		return BPE_NO_MERGE;
 	for (uint32_t i = 0; i < t->payload->merge_probes; i++)
 	{
 		uint64_t found = t->merges[(slot + i) & mask];
@@ -223,6 +232,7 @@ bpe_word_slot(uint64_t key, size_t length, uint32_t bits)
 	return (size_t) (bpe_mix(key + length) * 0x9E3779B97F4A7C15u >> (64 - bits));
 }
 
+/* Have the slot ready that bpe_find_word will look at. */
 static inline void
 bpe_prefetch_word(const bpe_tables *t, const char *bytes, size_t length, size_t readable)
 {

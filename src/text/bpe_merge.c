@@ -224,15 +224,22 @@ rank_at(const merger *m, int32_t symbol)
 	return find_rank(m, m->symbols[symbol].id, m->symbols[next].id);
 }
 
-/* Join a symbol and the next.  The merge with the one before it will be looked up soon. */
+/* What a merge makes. */
+static inline int32_t
+new_id(const merger *m, uint32_t rank)
+{
+	if (m->tables->payload->first_new_id >= 0)
+		return m->tables->payload->first_new_id + (int32_t) rank;
+	return (int32_t) m->tables->new_ids[rank];
+}
+
+/* Join a symbol and the next. */
 static inline void
 join_symbols(merger *m, int32_t symbol, uint32_t rank)
 {
 	bpe_symbol *left = &m->symbols[symbol], *right = &m->symbols[left->next];
 
-	left->id = (int32_t) m->tables->new_ids[rank];
-	if (left->previous >= 0)
-		bpe_prefetch_merge(m->tables, m->symbols[left->previous].id, left->id);
+	left->id = new_id(m, rank);
 	left->length += right->length;
 	left->next = right->next;
 	right->length = 0;
@@ -353,7 +360,7 @@ merge_many(merger *m, uint64_t *items)
 
 		if ((++polled & 0xFFFF) == 0 && tfm_stopped(m->context))
 			return false;
-		if (rank == BPE_NO_MERGE || m->tables->new_ids[rank] != m->tables->new_ids[queued])
+		if (rank == BPE_NO_MERGE || new_id(m, rank) != new_id(m, queued))
 			continue;
 		join_symbols(m, symbol, queued);
 		previous = m->symbols[symbol].previous;
@@ -371,10 +378,17 @@ int64_t
 bpe_merge(tfm_context *context, const bpe_tables *t, const char *bytes, size_t length,
 		  size_t readable, const bpe_room *room)
 {
-	merger m = {.context = context, .tables = t, .symbols = room->symbols, .ranks = room->ranks};
+	merger m;
 	int64_t left = 0;
 
+	/* Not as a whole: its text is not used for most words. */
+	m.context = context;
+	m.tables = t;
+	m.symbols = room->symbols;
+	m.ranks = room->ranks;
+	m.count = 0;
 	m.last = -1;
+	m.unknown = 0;
 	if ((t->payload->flags & BPE_BYTES) != 0)
 		split_bytes(&m, bytes, length);
 	else if (!split_characters(&m, bytes, length, readable))

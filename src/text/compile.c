@@ -118,7 +118,7 @@ compile_stage(tok_compiler *compiler, const stage *s, json spec, int depth)
 	return true;
 }
 
-/* Old files have no type for the model; only WordPiece's has these keys. */
+/* Old files have no type for the model; its keys tell. */
 static const char *
 model_type(tok_compiler *compiler, json model)
 {
@@ -126,6 +126,13 @@ model_type(tok_compiler *compiler, json model)
 		json_present(json_member(model, "continuing_subword_prefix")) &&
 		json_present(json_member(model, "max_input_chars_per_word")))
 		return "WordPiece";
+	if (!json_present(json_member(model, "type")) && json_is_object(json_member(model, "vocab")))
+	{
+		if (json_present(json_member(model, "merges")))
+			return "BPE";
+		if (json_present(json_member(model, "unk_token")))
+			return "WordLevel";
+	}
 	return json_require_string(compiler->context, model, "type");
 }
 

@@ -201,7 +201,9 @@ put_merge(bpe_builder *b, int32_t left, int32_t right, uint32_t rank)
 {
 	uint64_t packed = bpe_pack((uint32_t) left, (uint32_t) right, rank);
 	size_t mask = ((size_t) 1 << b->payload->merge_bits) - 1;
-	size_t slot = bpe_merge_slot(packed, b->payload->merge_bits);
+	uint64_t hash = bpe_hash_pair(packed);
+	size_t slot = (size_t) (hash >> (64 - b->payload->merge_bits));
+	size_t hint = (size_t) (hash >> (64 - b->payload->merge_bits - BPE_HINT_BITS));
 	uint32_t probes = 1;
 
 	while (b->merges[slot] != BPE_EMPTY && (b->merges[slot] ^ packed) >> BPE_RANK_BITS != 0)
@@ -210,6 +212,7 @@ put_merge(bpe_builder *b, int32_t left, int32_t right, uint32_t rank)
 		probes++;
 	}
 	b->merges[slot] = packed;
+	b->hints[hint / 64] |= UINT64_C(1) << (hint % 64);
 	if (probes > b->payload->merge_probes)
 		b->payload->merge_probes = probes;
 }
@@ -298,6 +301,7 @@ add_merges(bpe_builder *b, json merges)
 						b->compiler->source, count);
 	b->payload->merge_bits = bpe_table_bits(count);
 	b->merges = tfm_alloc_array(context, (size_t) 1 << b->payload->merge_bits, sizeof(uint64_t));
+	b->hints = tfm_alloc_zero(context, bpe_hints_size(b->payload));
 	b->new_ids = tfm_alloc_array(context, count, sizeof(uint32_t));
 	b->joined = tfm_alloc(context, 2 * TOK_TOKEN_MAX);
 	if (tfm_failed(context))
@@ -314,11 +318,23 @@ add_merges(bpe_builder *b, json merges)
 	return true;
 }
 
+/* Most vocabularies list tokens as the merges that make them. */
+static void
+find_first_new_id(bpe_builder *b)
+{
+	bpe_payload *p = b->payload;
+
+	p->first_new_id = p->merge_count == 0 ? -1 : (int32_t) b->new_ids[0];
+	for (uint32_t rank = 0; rank < p->merge_count; rank++)
+		if (b->new_ids[rank] != b->new_ids[0] + rank)
+			p->first_new_id = -1;
+}
+
 /* Ranks of the merges of all pairs of bytes (of ASCII characters, the only symbols there are then). */
 static bool
 fill_pairs(bpe_builder *b)
 {
-	const bpe_tables t = {.payload = b->payload, .merges = b->merges};
+	const bpe_tables t = {.payload = b->payload, .merges = b->merges, .hints = b->hints};
 	const int32_t *symbols = b->payload->symbols[0];
 
 	b->pairs = tfm_alloc_array(b->compiler->context, BPE_PAIRS, sizeof(uint32_t));
@@ -367,6 +383,7 @@ write_payload(bpe_builder *b, buffer *payload)
 
 	return buffer_append(context, payload, p, sizeof(*p)) &&
 		   buffer_append(context, payload, b->merges, sizeof(uint64_t) << p->merge_bits) &&
+		   buffer_append(context, payload, b->hints, bpe_hints_size(p)) &&
 		   buffer_append(context, payload, b->words, sizeof(bpe_word) << p->word_bits) &&
 		   buffer_append(context, payload, b->pairs, BPE_PAIRS * sizeof(uint32_t)) &&
 		   buffer_append(context, payload, b->new_ids, p->merge_count * sizeof(uint32_t)) &&
@@ -392,6 +409,7 @@ tok_compile_bpe(tok_compiler *compiler, json spec, buffer *payload)
 		b.payload->flags |= BPE_ORDERED;
 	if (!add_merges(&b, json_member(spec, "merges")) || !fill_pairs(&b))
 		return false;
+	find_first_new_id(&b);
 	allow_cuts(&b);
 	return bpe_add_words(&b) && write_payload(&b, payload);
 }

@@ -17,6 +17,7 @@ typedef struct bpe_builder
 	const char *unknown; /* the unknown token; NULL: none */
 	bpe_payload *payload;
 	uint64_t *merges;
+	uint64_t *hints;
 	uint32_t *pairs;
 	uint32_t *new_ids;
 	bpe_word *words;

@@ -169,11 +169,16 @@ bpe_add_words(bpe_builder *b)
 	static const bpe_word none[2];
 	lister l = {.b = b};
 	size_t limit = b->compiler->sections[TOK_SECTION_TOKENS]->length / sizeof(uint32_t);
+	int32_t unknown = b->payload->unknown_id;
 
+	/* That the unknown token is unknown is no error here: a word with it is none of ours. */
+	if (unknown < 0)
+		b->payload->unknown_id = BPE_ID_MAX + 1;
 	b->payload->word_bits = 1;
 	l.tables = (bpe_tables) {
 		.payload = b->payload,
 		.merges = b->merges,
+		.hints = b->hints,
 		.pairs = b->pairs,
 		.new_ids = b->new_ids,
 		.words = none,
@@ -187,5 +192,6 @@ bpe_add_words(bpe_builder *b)
 		if ((id & 0xFFF) == 0xFFF && tfm_stopped(b->compiler->context))
 			return false;
 	}
+	b->payload->unknown_id = unknown;
 	return !tfm_failed(b->compiler->context) && put_words(b, &l);
 }

@@ -36,10 +36,11 @@ check_bpe(tfm_context *context, const tok_tokenizer *tokenizer, tok_payload payl
 {
 	const bpe_payload *p = payload.bytes;
 
-	if (payload.length < sizeof(*p) || p->merge_bits < 1 || p->merge_bits > 24 ||
+	if (payload.length < sizeof(*p) || p->merge_bits < 4 || p->merge_bits > 24 ||
 		p->word_bits < 1 || p->word_bits > 26 || p->prefix_length > BPE_AFFIX_MAX ||
 		p->suffix_length > BPE_AFFIX_MAX || p->merge_count > BPE_RANK_MAX + 1 ||
-		payload.length < bpe_payload_size(p) || p->unknown_id >= tokenizer->settings->id_limit)
+		payload.length < bpe_payload_size(p) || p->unknown_id >= tokenizer->settings->id_limit ||
+		p->first_new_id > BPE_ID_MAX)
 		return tok_fail_damaged(context);
 	return true;
 }
