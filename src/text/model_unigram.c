@@ -23,7 +23,10 @@
 
 #define UNKNOWN_PENALTY 10.0
 
-/* Scores of nodes follow: double[node_count], of which those of nodes with a value count. */
+/* Sums of scores below it are finite in a text of any length. */
+#define SCORE_MAX 1e290
+
+/* Then follow node_count nodes. */
 typedef struct unigram_payload
 {
 	int32_t unknown_id; /* -1: none */
@@ -33,6 +36,16 @@ typedef struct unigram_payload
 	double unknown_score;  /* of a character that is no token */
 	int32_t byte_ids[256]; /* of the tokens <0x00> to <0xFF>; -1: none */
 } unigram_payload;
+
+/*
+ * A node of the vocabulary's trie, in the same place, with the score of the token that ends there, or
+ * -INFINITY: no way is better by a token that is none, so that nothing has to be asked.
+ */
+typedef struct scored_node
+{
+	uint32_t base, check;
+	double score;
+} scored_node;
 
 /* The last token of the best way to a place in the word. */
 typedef struct step
@@ -46,12 +59,12 @@ typedef struct search
 {
 	tok_work *work;
 	const unigram_payload *model;
-	const double *node_scores;
+	const scored_node *nodes;
 	trie vocabulary;
 	const char *text; /* the word */
 	size_t length;
 	step *steps;	/* length + 1 */
-	double *scores; /* of the best ways, for the next places: [place & mask] */
+	double *scores; /* of the best ways to the next places: [place & mask]; else -INFINITY */
 	size_t mask;
 } search;
 
@@ -103,7 +116,7 @@ read_entry(tok_compiler *compiler, json entry, const char **token, double *score
 	json first = json_first(entry), second = json_next(first);
 
 	if (!json_is_array(entry) || json_size(entry) != 2 || !json_is_string(first) ||
-		!json_is_number(second) || !isfinite(json_as_number(second)))
+		!json_is_number(second) || !(fabs(json_as_number(second)) < SCORE_MAX))
 		return tfm_fail(compiler->context, TFM_CORRUPTED,
 						"\"%s\": \"vocab\" must be a list of tokens with their scores",
 						compiler->source);
@@ -164,15 +177,18 @@ find_bytes(const trie *vocabulary, unigram_payload *model)
 }
 
 static bool
-append_node_scores(tok_compiler *compiler, const trie *vocabulary, const double *scores,
-				   buffer *payload)
+append_nodes(tok_compiler *compiler, const trie *vocabulary, const double *scores, buffer *payload)
 {
-	for (uint32_t node = 0; node < vocabulary->count; node++)
+	for (uint32_t i = 0; i < vocabulary->count; i++)
 	{
-		uint32_t id = trie_value(vocabulary, node);
-		double score = id < (uint32_t) compiler->model_size ? scores[id] : 0;
+		uint32_t id = trie_value(vocabulary, i);
+		scored_node node = {
+			.base = vocabulary->nodes[i].base & ~TRIE_TERMINAL,
+			.check = vocabulary->nodes[i].check,
+			.score = id < (uint32_t) compiler->model_size ? scores[id] : -INFINITY,
+		};
 
-		if (!buffer_append(compiler->context, payload, &score, sizeof(score)))
+		if (!buffer_append(compiler->context, payload, &node, sizeof(node)))
 			return false;
 	}
 	return true;
@@ -207,7 +223,7 @@ compile_unigram(tok_compiler *compiler, json spec, buffer *payload)
 	model.node_count = tokens.count;
 	find_bytes(&tokens, &model);
 	return buffer_append(context, payload, &model, sizeof(model)) &&
-		   append_node_scores(compiler, &tokens, scores, payload);
+		   append_nodes(compiler, &tokens, scores, payload);
 }
 
 static bool
@@ -218,7 +234,7 @@ check_unigram(tfm_context *context, const tok_tokenizer *tokenizer, tok_payload 
 
 	if (payload.length < sizeof(*model) || model->unknown_id < -1 || model->unknown_id >= limit ||
 		model->longest > TOK_TOKEN_MAX || model->node_count != tokenizer->vocabulary.count ||
-		(payload.length - sizeof(*model)) / sizeof(double) < model->node_count)
+		(payload.length - sizeof(*model)) / sizeof(scored_node) < model->node_count)
 		return tok_fail_damaged(context);
 	for (int byte = 0; byte < 256; byte++)
 		if (model->byte_ids[byte] < -1 || model->byte_ids[byte] >= limit)
@@ -233,39 +249,40 @@ character_width(unsigned char first)
 	return first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
 }
 
+/* Note a way to a place, if it is the best so far. */
 static inline void
 reach(search *s, size_t place, double score, step last)
 {
-	if (s->steps[place].length == 0 || score > s->scores[place & s->mask])
-	{
-		s->scores[place & s->mask] = score;
-		s->steps[place] = last;
-	}
+	double *best = &s->scores[place & s->mask];
+	bool better = score > *best;
+
+	*best = better ? score : *best;
+	s->steps[place] = better ? last : s->steps[place];
 }
 
 /* Go on from a place with each token that begins there; true if its first character is one. */
 static inline bool
 follow_tokens(search *s, size_t start, size_t width)
 {
-	const trie *t = &s->vocabulary;
+	const scored_node *nodes = s->nodes;
+	const unsigned char *text = (const unsigned char *) s->text + start;
 	double before = s->scores[start & s->mask];
-	size_t end = s->length - start > s->model->longest ? start + s->model->longest : s->length;
+	size_t end = s->length - start > s->model->longest ? s->model->longest : s->length - start;
 	uint32_t node = TRIE_ROOT;
 	bool found = false;
 
-	if (t->count == 0)
+	if (s->vocabulary.count == 0)
 		return false;
-	for (size_t i = start; i < end && s->text[i] != '\0';)
+	for (size_t i = 0; i < end && text[i] != 0;)
 	{
-		node = trie_step(t, node, (unsigned char) s->text[i++]);
-		if (node == TRIE_NONE)
+		uint32_t child = nodes[node].base ^ text[i++];
+
+		if (child >= s->vocabulary.count || nodes[child].check != node)
 			break;
-		if ((t->nodes[node].base & TRIE_TERMINAL) != 0)
-		{
-			reach(s, i, s->node_scores[node] + before,
-				  (step) {.node = node, .length = (uint32_t) (i - start)});
-			found |= i - start == width;
-		}
+		node = child;
+		reach(s, start + i, nodes[node].score + before,
+			  (step) {.node = node, .length = (uint32_t) i});
+		found |= i == width && nodes[node].score > -INFINITY;
 	}
 	return found;
 }
@@ -284,6 +301,8 @@ find_ways(search *s)
 	size_t polled = 0;
 
 	memset(s->steps, 0, (s->length + 1) * sizeof(step));
+	for (size_t i = 0; i <= s->mask && i <= s->length; i++)
+		s->scores[i] = -INFINITY;
 	s->scores[0] = 0;
 	for (size_t place = 0; place < s->length;)
 	{
@@ -299,7 +318,8 @@ find_ways(search *s)
 			if (s->model->unknown_id < 0 && s->steps[place + width].node == TRIE_NONE)
 				return fail_unknown(s->work);
 		}
-		place += width;
+		for (; width > 0; width--)
+			s->scores[place++ & s->mask] = -INFINITY;
 		if ((++polled & 0xFFFF) == 0 && tfm_stopped(s->work->context))
 			return false;
 	}
@@ -395,9 +415,12 @@ push_way(search *s, size_t offset, int32_t word)
 		int32_t id = id_at(s, end);
 		size_t start = end - s->steps[end].length;
 
+		if (start >= end)
+			return tok_fail_damaged(work->context);
 		if (id == s->model->unknown_id)
 		{
-			while (start > 0 && id_at(s, start) == s->model->unknown_id)
+			while (start > 0 && id_at(s, start) == s->model->unknown_id &&
+				   s->steps[start].length > 0 && s->steps[start].length <= start)
 				start -= s->steps[start].length;
 			if (!push_unknown(s, offset, start, end, word))
 				return false;
@@ -434,7 +457,7 @@ run_unigram(tok_work *work, tok_payload payload, uint32_t start, uint32_t end, i
 	search s = {
 		.work = work,
 		.model = model,
-		.node_scores = (const double *) (const void *) (model + 1),
+		.nodes = (const scored_node *) (const void *) (model + 1),
 		.vocabulary = work->tokenizer->vocabulary,
 		.text = work->string.bytes + start,
 		.length = end - start,

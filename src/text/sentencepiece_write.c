@@ -259,9 +259,9 @@ write_template(writer *w, const char *text)
 }
 
 static bool
-append_special(writer *w, const char *text, bool special, bool *any)
+append_special(writer *w, size_t id, const char *text, bool special, bool *any)
 {
-	append(w, *any ? ",{\"content\":" : "{\"content\":");
+	buffer_printf(w->context, w->out, "%s{\"id\":%zu,\"content\":", *any ? "," : "", id);
 	*any = true;
 	return append_quoted(w, text) &&
 		   buffer_printf(w->context, w->out,
@@ -278,14 +278,15 @@ tok_write_special_units(tfm_context *context, const tok_sentencepiece *model, bu
 
 	if (tfm_failed(context) || !append(&w, "["))
 		return false;
-	if (model->unk_id >= 0 && !append_special(&w, model->unk_piece, true, &any))
+	if (model->unk_id >= 0 &&
+		!append_special(&w, (size_t) model->unk_id, model->unk_piece, true, &any))
 		return false;
 	for (size_t i = 0; i < model->count; i++)
 	{
 		const tok_unit *unit = &model->units[i];
 
 		if ((unit->type == TOK_UNIT_CONTROL || unit->type == TOK_UNIT_USER_DEFINED) &&
-			!append_special(&w, unit->text, unit->type == TOK_UNIT_CONTROL, &any))
+			!append_special(&w, i, unit->text, unit->type == TOK_UNIT_CONTROL, &any))
 			return false;
 	}
 	return append(&w, "]");
