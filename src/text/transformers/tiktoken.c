@@ -203,20 +203,6 @@ append_special(tfm_context *context, buffer *out, const char *content)
 		   buffer_append_string(context, out, "}");
 }
 
-/* The vocabulary and the merges alone, for a class that has a pipeline of its own. */
-bool
-tok_write_ranks(tok_builder *builder, tfm_text file, const char *source, buffer *out)
-{
-	ranks r = {.items = NULL};
-
-	if (!read_lines(builder, file, source, &r))
-		return false;
-	return buffer_append_string(builder->context, out, "{\"vocab\":{") &&
-		   write_tokens(builder, &r, NULL, out) &&
-		   buffer_append_string(builder->context, out, "},") && write_merges(builder, &r, out) &&
-		   buffer_append_string(builder->context, out, "}");
-}
-
 /* The tokens and their ids; special tokens that have ids of their own, from 0, come behind them. */
 static bool
 write_tokens(tok_builder *builder, const ranks *r, const tok_token_list *specials, buffer *out)
