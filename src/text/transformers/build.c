@@ -128,12 +128,14 @@ write_post(tok_builder *builder, json *graft)
 	if (!json_present(present))
 		present = json_member(builder->whole, "post_processor");
 	*graft = (json) {.node = NULL};
+	if ((class->flags & TOK_CLASS_POST_FOR_POST) != 0)
+		last = json_present(present) && !has_bounds(builder);
 	if (!last && !has_bounds(builder) && (class->flags & TOK_CLASS_UPDATES_POST) == 0)
 	{
 		*graft = present;
 		if (json_present(present))
 			return true;
-		last = own;
+		last = own && (class->flags & TOK_CLASS_POST_FOR_POST) == 0;
 	}
 	buffer_append_string(builder->context, builder->out, "\"post_processor\":");
 	return (last ? write_own_post(builder) : write_bounds(builder)) &&

@@ -65,6 +65,7 @@ enum
 	TOK_CLASS_EXTRAS_REPLACE = 1 << 7,	/* its own come only where the files have none */
 	TOK_CLASS_CLEANS_BPE = 1 << 8,		/* clean_up_tokenization_spaces counts for BPE too */
 	TOK_CLASS_POST_BEFORE = 1 << 11,	/* its post-processor gives way to that of tokenizer.json */
+	TOK_CLASS_POST_FOR_POST = 1 << 12,	/* its post-processor counts only in place of another */
 	TOK_CLASS_EXTRAS_ALWAYS = 1 << 9,	/* its own come after all that the files have */
 	TOK_CLASS_WRAPS_LANGUAGES = 1 << 10 /* eng is __eng__ */
 };

@@ -25,7 +25,7 @@
 	"{\"Regex\":\"<\\\\|startoftext\\\\|>|<\\\\|endoftext\\\\|>|'s|'t|'re|'ve|'m|'ll|'d|"          \
 	"[\\\\p{L}]+|[\\\\p{N}]|[^\\\\s\\\\p{L}\\\\p{N}]+\"}"
 #define NOUGAT_PATTERN                                                                             \
-	"{\"String\":\"[\\\\(\\\\)\\\\[\\\\]\\\\{\\\\}]|([!\\\\\\\"#\\\\$$%\\\\&\\\\'\\\\*\\\\+,"      \
+	"{\"String\":\"[\\\\(\\\\)\\\\[\\\\]\\\\{\\\\}]|([!\\\\\\\"#\\\\$$%\\\\&'\\\\*\\\\+,"          \
 	"\\\\-\\\\./:;<=>\\\\?\\\\\\\\\\\\^_`\\\\|\\\\~])\\\\1*\"}"
 
 #define ROBERTA_PROCESSING(trim, prefix)                                                           \
@@ -160,7 +160,7 @@ const tok_class tok_classes_bpe[] = {
 		.pre_tokenizer = SEQUENCE("pretokenizers",
 								  "{\"type\":\"Digits\",\"individual_digits\":true}," BYTE_LEVEL(
 									  "$add_prefix_space", "true")),
-		.decoder = BYTE_LEVEL("$add_prefix_space", "true"),
+		.decoder = BYTE_LEVEL_DECODER,
 		.flags = TOK_CLASS_PADS_LEFT | TOK_CLASS_POST_INIT,
 	},
 	{.name = "Qwen2Tokenizer", QWEN_CLASS("\\\\p{L}", "\\\\p{L}"), .flags = TOK_CLASS_ADDS_AGAIN},
@@ -340,8 +340,8 @@ const tok_class tok_classes_bpe[] = {
 											 "") "," REPLACE("\"Regex\":\" {2,}\"", "▁")),
 		.pre_tokenizer = METASPACE("first", "true"),
 		.decoder = METASPACE("first", "true"),
-		.single = "eos tgt_lang A eos",
-		.pair = "eos tgt_lang A B eos",
+		.single = "src_lang A eos",
+		.pair = "src_lang A B eos",
 		.change_units = tok_change_seamless_units,
 		.flags = TOK_CLASS_WRAPS_LANGUAGES,
 	},

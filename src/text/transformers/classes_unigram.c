@@ -40,7 +40,7 @@
 								  "$)$?do_lower_case(," TYPE("Lowercase") "$)$?charsmap("          \
 																		  "," PRECOMPILED "$)"),   \
 	.pre_tokenizer = WORDS(PREFIX_SCHEME), .decoder = METASPACE(PREFIX_SCHEME, "true"),            \
-	.single = "cls A sep", .pair = "cls A sep B:1 sep:1", .unk_id = 1
+	.unk_id = 1
 
 const tok_class tok_classes_unigram[] = {
 	{
@@ -208,8 +208,14 @@ const tok_class tok_classes_unigram[] = {
 		.change_units = tok_change_pegasus_units,
 		.unk_rule = TOK_UNK_BY_SCORE,
 	},
-	{.name = "AlbertTokenizer", ALBERT_CLASS, .flags = TOK_CLASS_POST_BEFORE},
-	{.name = "FNetTokenizer", ALBERT_CLASS, .flags = TOK_CLASS_POST_BEFORE | TOK_CLASS_AS_IS},
+	{
+		.name = "AlbertTokenizer",
+		ALBERT_CLASS,
+		.single = "cls A sep",
+		.pair = "cls A sep B:1 sep:1",
+		.flags = TOK_CLASS_POST_BEFORE,
+	},
+	{.name = "FNetTokenizer", ALBERT_CLASS, .flags = TOK_CLASS_AS_IS},
 	{
 		.name = "BigBirdTokenizer",
 		.model = "Unigram",
@@ -245,7 +251,7 @@ const tok_class tok_classes_unigram[] = {
 		.single = "cls A sep",
 		.pair = "cls A sep B:1 sep:1",
 		.unk_id = 2,
-		.flags = TOK_CLASS_POST_INIT,
+		.flags = TOK_CLASS_POST_INIT | TOK_CLASS_POST_FOR_POST,
 	},
 	{
 		.name = "XLNetTokenizer",

@@ -19,6 +19,9 @@ static const char *const attributes[] = {"bos_token", "eos_token", "unk_token", 
 
 #define ATTRIBUTES (sizeof(attributes) / sizeof(attributes[0]))
 
+/* Of an AddedToken that was not told whether it is normalized: it is if it is not special. */
+#define OPEN 0x100u
+
 static bool
 is_attribute(const char *name)
 {
@@ -119,10 +122,19 @@ tok_has_token(const tok_token_list *list, const char *content)
 	return find_token(list, content) != NULL;
 }
 
+/* The flags as they count. */
+static unsigned
+settle(unsigned flags)
+{
+	if ((flags & OPEN) != 0 && (flags & TOK_ADDED_SPECIAL) == 0)
+		flags |= TOK_ADDED_NORMALIZED;
+	return flags & ~OPEN;
+}
+
 static bool
 same_token(const tok_token *one, const tok_token *other)
 {
-	return one->plain == other->plain && one->flags == other->flags;
+	return one->plain == other->plain && settle(one->flags) == settle(other->flags);
 }
 
 /*
@@ -145,7 +157,8 @@ read_token(tok_builder *builder, json value, bool special)
 	token.flags = (json_bool(context, value, "single_word", false) ? TOK_ADDED_SINGLE_WORD : 0) |
 				  (json_bool(context, value, "lstrip", false) ? TOK_ADDED_LSTRIP : 0) |
 				  (json_bool(context, value, "rstrip", false) ? TOK_ADDED_RSTRIP : 0) |
-				  (json_bool(context, value, "normalized", !special) ? TOK_ADDED_NORMALIZED : 0) |
+				  (json_bool(context, value, "normalized", false) ? TOK_ADDED_NORMALIZED : 0) |
+				  (json_present(json_member(value, "normalized")) ? 0 : OPEN) |
 				  (special ? TOK_ADDED_SPECIAL : 0);
 	return token;
 }
@@ -496,6 +509,7 @@ write_token(tok_builder *builder, tok_token token)
 				 {"special", TOK_ADDED_SPECIAL}};
 	buffer *out = builder->out;
 
+	token.flags = settle(token.flags);
 	buffer_append_string(builder->context, out, out->data[out->length - 1] == '[' ? "{" : ",{");
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		buffer_printf(builder->context, out, "\"%s\":%s,", flags[i].name,
