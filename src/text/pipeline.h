@@ -96,6 +96,7 @@ typedef struct tok_work
 	tok_marks unsorted;
 	void *room; /* what tok_work_room gave last */
 	size_t room_size;
+	void *python;  /* the text that Python's passes rewrite; NULL at first */
 	size_t wanted; /* pieces after which nothing more is needed */
 	bool offsets;
 	bool texts;
