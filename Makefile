@@ -249,8 +249,8 @@ replay:
 # ---------------------------------------------------------------------------
 
 SOURCES = $(sort $(wildcard $(patsubst %,%/*.[ch],src/pg $(patsubst %,src/%,base tensor tensor/cpu \
-	nn models text text/jinja text/python text/transformers checkpoint runtime task) test/unit test/unit/support test/fuzz \
-	test/bench)))
+	nn models text text/jinja text/python text/transformers checkpoint runtime task) test/unit \
+	test/unit/support test/fuzz test/bench)))
 
 test:
 	script/test --no-setup

@@ -13,6 +13,7 @@
 #include "text/blob.h"
 #include "text/components.h"
 #include "text/layouts.h"
+#include "text/python/python.h"
 #include "text/transformers/class.h"
 #include "text/unicode.h"
 
@@ -185,9 +186,12 @@ compile_stages(tok_compiler *compiler, json root)
 		   compile_stage(compiler, &pre_tokenizers, json_member(root, "pre_tokenizer"), 0) &&
 		   compile_stage(compiler, &decoders, json_member(root, "decoder"), 0) &&
 		   compile_model(compiler, json_member(root, "model")) &&
-		   tok_compile_added(compiler, json_member(root, "added_tokens")) &&
+		   (json_present(json_member(root, "python"))
+				? tok_compile_python(compiler, root)
+				: tok_compile_added(compiler, json_member(root, "added_tokens"))) &&
 		   tok_begin_layouts(compiler, json_present(json_member(root, "post_processor"))) &&
 		   compile_stage(compiler, &post_processors, json_member(root, "post_processor"), 0) &&
+		   (compiler->settings.python == 0 || tok_clear_python_types(compiler)) &&
 		   tok_finish_layouts(compiler);
 }
 
@@ -313,15 +317,37 @@ tok_compile_vocabulary(tfm_context *context, tfm_text vocabulary, const char *vo
 	return compile_files(context, &files, false, blob);
 }
 
+/* Leave \u0000 out of the strings of a JSON text: CANINE's padding token is that character. */
+static void
+drop_nul_escapes(char *text, size_t *length)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *length;)
+	{
+		if (text[i] == '\\' && *length - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
+		{
+			i += 6;
+			continue;
+		}
+		if (text[i] == '\\' && i + 1 < *length)
+			text[kept++] = text[i++];
+		text[kept++] = text[i++];
+	}
+	*length = kept;
+}
+
 /* A JSON file of the directory; absent if there is none. */
 static json
 read_optional(tfm_context *context, const char *directory, const char *name, size_t limit)
 {
 	char *path = file_join(context, directory, name);
 	tfm_text text = {.data = NULL};
+	char *bytes = path == NULL ? NULL : file_read_optional(context, path, limit, &text.length);
 
-	if (path != NULL)
-		text.data = file_read_optional(context, path, limit, &text.length);
+	if (bytes != NULL && limit == CONFIG_MAX)
+		drop_nul_escapes(bytes, &text.length);
+	text.data = bytes;
 	return parse_optional(context, text, path);
 }
 

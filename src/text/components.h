@@ -51,6 +51,21 @@ extern const tok_normalizer tok_normalizer_precompiled;
 extern const tok_pre_tokenizer tok_pre_tokenizer_metaspace;
 
 extern const tok_model tok_model_unigram;
+extern const tok_normalizer tok_normalizer_python_text;
+extern const tok_normalizer tok_normalizer_strip_accents;
+
+extern const tok_pre_tokenizer tok_pre_tokenizer_bert;
+extern const tok_pre_tokenizer tok_pre_tokenizer_python_basic;
+extern const tok_pre_tokenizer tok_pre_tokenizer_python_normalize_words;
+extern const tok_pre_tokenizer tok_pre_tokenizer_python_split;
+extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace;
+extern const tok_pre_tokenizer tok_pre_tokenizer_whitespace_split;
+
+extern const tok_model tok_model_python_bpe;
+extern const tok_model tok_model_python_bytes;
+extern const tok_model tok_model_python_characters;
+extern const tok_model tok_model_python_code_points;
+extern const tok_model tok_model_python_words;
 extern const tok_model tok_model_wordpiece;
 
 extern const tok_post_processor tok_post_processor_bert;
@@ -66,6 +81,10 @@ extern const tok_decoder tok_decoder_strip;
 extern const tok_decoder tok_decoder_byte_level;
 extern const tok_decoder tok_decoder_metaspace;
 extern const tok_decoder tok_decoder_replace;
+extern const tok_decoder tok_decoder_moses;
+extern const tok_decoder tok_decoder_python_bytes;
+extern const tok_decoder tok_decoder_python_ctc;
+extern const tok_decoder tok_decoder_python_join;
 extern const tok_decoder tok_decoder_wordpiece;
 
 #endif

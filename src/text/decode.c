@@ -8,6 +8,18 @@
 
 #include <string.h>
 
+/* What an id is decoded as: its token, or that of the target's vocabulary. */
+static const char *
+find_text(const tok_tokenizer *tokenizer, int32_t id)
+{
+	if (tokenizer->target_count == 0)
+		return tok_id_to_token(tokenizer, id);
+	if (id < 0 || (size_t) id >= tokenizer->target_count ||
+		tokenizer->targets[id] >= tokenizer->strings_length)
+		return NULL;
+	return tokenizer->strings + tokenizer->targets[id];
+}
+
 /* The texts of the tokens that are not left out. */
 static bool
 list_texts(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids, size_t count,
@@ -16,11 +28,12 @@ list_texts(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *
 	*listed = 0;
 	for (size_t i = 0; i < count; i++)
 	{
-		const char *token = tok_id_to_token(tokenizer, ids[i]);
+		const char *token = find_text(tokenizer, ids[i]);
 
 		if (token == NULL)
 			return tfm_fail(context, TFM_INVALID_ARGUMENT, "there is no token with id %d", ids[i]);
-		if (skip_special_tokens && (tokenizer->id_flags[ids[i]] & TOK_ID_SKIPPED) != 0)
+		if (skip_special_tokens && ids[i] < tokenizer->settings->id_limit &&
+			(tokenizer->id_flags[ids[i]] & TOK_ID_SKIPPED) != 0)
 			continue;
 		texts[(*listed)++] = (tfm_text) {.data = token, .length = strlen(token)};
 	}

@@ -95,6 +95,21 @@ list_choices(layout *l)
 	return true;
 }
 
+/* Whether the part of the text before segment s ends with its special token already. */
+static bool
+is_repeated(const layout *l, const size_t *choice, size_t s)
+{
+	const tok_segment *before = s == 0 ? NULL : &l->segments[s - 1];
+	tok_part range;
+
+	if ((l->segments[s].flags & TOK_SEGMENT_ONCE) == 0 || before == NULL || before->sequence < 0 ||
+		l->segments[s].sequence >= 0)
+		return false;
+	range = l->parts[before->sequence].items[choice[s - 1]];
+	return range.stop > range.start &&
+		   l->pieces[before->sequence][range.stop - 1].id == l->segments[s].id;
+}
+
 static size_t
 count_tokens(const layout *l, const size_t *choice)
 {
@@ -108,7 +123,7 @@ count_tokens(const layout *l, const size_t *choice)
 			count += l->parts[segment->sequence].items[choice[s]].stop -
 					 l->parts[segment->sequence].items[choice[s]].start;
 		else
-			count++;
+			count += !is_repeated(l, choice, s);
 	}
 	return count;
 }
@@ -294,6 +309,8 @@ lay_out_choice(const layout *l, const size_t *choice, tok_encoding *e)
 		bool overflowing = segment->owner >= 0 && choice[segment->owner] > 0;
 		size_t start = at;
 
+		if (is_repeated(l, choice, s))
+			continue;
 		if (segment->sequence < 0)
 			put_special(l, segment, overflowing, e, at++);
 		else
@@ -319,12 +336,19 @@ tok_lay_out(tok_work *work, size_t first_count, bool pair, const tok_encode_opti
 	};
 	const size_t counts[2] = {first_count, work->pieces.count - first_count};
 	int32_t added = options->add_special_tokens ? tok_added_count(work->tokenizer, pair) : 0;
+	bool python = (work->tokenizer->settings->python & TOK_PYTHON_ALONE) != 0;
 
 	if (first_count < work->pieces.count)
 		l.pieces[1] = work->pieces.items + first_count;
-	open_layout(&l, pair);
-	if (!tok_truncate(work->context, options, added, counts, pair, l.parts) || !list_choices(&l) ||
-		!lay_out_choice(&l, l.choices, encoding))
+	/* Python cuts an empty second text on the left to none at all. */
+	if (python && options->direction == TOK_TRUNCATE_LEFT && options->max_length > 0 &&
+		options->truncation == TOK_LONGEST_FIRST && counts[1] == 0 &&
+		counts[0] + (size_t) added > (size_t) options->max_length)
+		open_layout(&l, false);
+	else
+		open_layout(&l, pair);
+	if (!tok_truncate(work->context, options, added, counts, pair, python, l.parts) ||
+		!list_choices(&l) || !lay_out_choice(&l, l.choices, encoding))
 		return false;
 	if (l.choice_count == 1)
 		return true;

@@ -173,6 +173,7 @@ open_sections(tok_tokenizer *t, const blob_header *header)
 	t->id_flags = section_at(header, TOK_SECTION_ID_FLAGS, 1, &count);
 	if (count < limit)
 		return false;
+	t->targets = section_at(header, TOK_SECTION_TARGETS, sizeof(uint32_t), &t->target_count);
 	t->segments = section_at(header, TOK_SECTION_SEGMENTS, sizeof(tok_segment), &count);
 	for (int i = 0; i < TOK_LAYOUT_COUNT; i++)
 	{

@@ -216,9 +216,11 @@ typedef struct tok_segment
 	int32_t owner;	  /* number in the layout of the segment that is its part's text; -1: none */
 	uint32_t special; /* 1: counts as special in the mask */
 	uint32_t trims; /* TOK_TRIM_..., 4 bits for each time that offsets are trimmed, lowest first */
-	uint32_t padding;
+	uint32_t flags; /* TOK_SEGMENT_... */
 	tok_look looks[2]; /* as it is, and for overflowing pieces */
 } tok_segment;
+
+#define TOK_SEGMENT_ONCE 1u /* left out where the text before it ends with that token already */
 
 #define TOK_TRIM_SPACES 1u		 /* offsets leave out spaces at the ends of a token */
 #define TOK_TRIM_PREFIX_SPACE 2u /* but not the one space that was put before the text */
@@ -235,6 +237,10 @@ typedef struct tok_segment
 #define TOK_DECODE_GROUPS 4u	 /* CTC: the same id in a row counts once, padding not at all */
 #define TOK_DECODE_TIMESTAMPS 8u /* Whisper: no timestamps, and no prompt if special tokens go */
 
+/* That it is one of Transformers' tokenizers in Python alone. */
+#define TOK_PYTHON_ALONE 1u /* splits at added tokens and truncates as tokenization_python.py */
+#define TOK_PYTHON_EARLY 2u /* normalizers run before added tokens are looked for */
+
 #define TOK_SIDE_PADS_LEFT 1u
 #define TOK_SIDE_TRUNCATES_LEFT 2u
 
@@ -250,6 +256,8 @@ typedef struct tok_settings
 	uint32_t trims;			 /* 1: some layout trims offsets */
 	uint32_t decode_flags;	 /* TOK_DECODE_... */
 	uint32_t sides;			 /* TOK_SIDE_... */
+	uint32_t python;		 /* TOK_PYTHON_... */
+	uint32_t padding;
 } tok_settings;
 
 /* The sections of the blob, in this order. */
@@ -269,6 +277,7 @@ typedef enum tok_section
 	TOK_SECTION_MODEL,
 	TOK_SECTION_DECODERS,
 	TOK_SECTION_SPECIAL_TOKENS, /* JSON text: an object of names and contents */
+	TOK_SECTION_TARGETS,		/* uint32_t[]: as the tokens, to decode with; empty: the same */
 	TOK_SECTION_COUNT
 } tok_section;
 
@@ -287,6 +296,8 @@ struct tok_tokenizer
 	size_t strings_length;
 	const uint32_t *tokens;
 	const uint8_t *id_flags;
+	const uint32_t *targets; /* what ids are decoded as */
+	size_t target_count;	 /* 0: as their tokens */
 	trie vocabulary;
 	const tok_added *added;
 	size_t added_count;
@@ -368,7 +379,7 @@ typedef struct tok_parts
 } tok_parts;
 
 extern bool tok_truncate(tfm_context *context, const tok_encode_options *options, int32_t added,
-						 const size_t counts[2], bool pair, tok_parts parts[2]);
+						 const size_t counts[2], bool pair, bool python, tok_parts parts[2]);
 
 /* decode_rules.c: TOK_DECODE_... before and after the decoders; ids may be left out in place. */
 extern bool tok_filter_ids(tfm_context *context, const tok_tokenizer *tokenizer, int32_t *ids,
@@ -379,5 +390,13 @@ extern bool tok_polish(tfm_context *context, const tok_tokenizer *tokenizer, tfm
 extern bool tok_find_added(tok_work *work, const tok_matcher *matcher, const char *text,
 						   size_t length, tok_spans *spans);
 extern void tok_open_matcher(tok_matcher *matcher);
+
+/*
+ * python/added.c: the same as the tokenize() of Python tokenizers does it; what lies between spans is
+ * left out.  TOK_CUT as a trie's value is no token, but cuts the text.
+ */
+#define TOK_CUT 0x7FFFFFFEu
+extern bool tok_find_added_python(tok_work *work, const tok_matcher *matcher, const char *text,
+								  size_t length, tok_spans *spans);
 
 #endif

@@ -175,7 +175,13 @@ append_template_special(tok_compiler *compiler, template *t, json piece)
 					 "\"%s\": special token \"%s\" of the template must have ids and tokens",
 					 compiler->source, name);
 		else
-			tok_special_segment(compiler, one, type_id, &part.segments[part.count++]);
+		{
+			tok_segment *segment = &part.segments[part.count++];
+
+			if (tok_special_segment(compiler, one, type_id, segment) &&
+				json_bool(context, piece, "once", false))
+				segment->flags |= TOK_SEGMENT_ONCE;
+		}
 	}
 	if (!t->plain)
 		t->after.parts[t->after.count++] = part;

@@ -108,9 +108,39 @@ choose_lengths(tfm_context *context, tok_truncation truncation, size_t budget,
 	return true;
 }
 
+static size_t
+subtract(size_t count, size_t removed)
+{
+	return removed < count ? count - removed : 0;
+}
+
+/* As truncate_sequences of tokenization_python.py, which takes more than there is without a word. */
+static void
+choose_python_lengths(const tok_encode_options *options, size_t total, const size_t counts[2],
+					  bool pair, size_t keep[2])
+{
+	size_t excess = subtract(total, (size_t) options->max_length);
+	size_t difference = counts[0] > counts[1] ? counts[0] - counts[1] : counts[1] - counts[0];
+	size_t first = difference < excess ? difference : excess;
+
+	if (options->truncation == TOK_ONLY_FIRST ||
+		(options->truncation == TOK_LONGEST_FIRST && !pair))
+		keep[0] = subtract(counts[0], excess);
+	else if (options->truncation == TOK_ONLY_SECOND)
+		keep[1] = subtract(counts[1], excess);
+	else
+	{
+		size_t second = excess - first, half = second / 2;
+
+		keep[0] = subtract(counts[0], counts[0] > counts[1] ? first + half : half);
+		keep[1] =
+			subtract(counts[1], counts[0] > counts[1] ? second - half : first + second - half);
+	}
+}
+
 bool
 tok_truncate(tfm_context *context, const tok_encode_options *options, int32_t added,
-			 const size_t counts[2], bool pair, tok_parts parts[2])
+			 const size_t counts[2], bool pair, bool python, tok_parts parts[2])
 {
 	size_t keep[2] = {counts[0], counts[1]};
 	size_t budget;
@@ -118,8 +148,10 @@ tok_truncate(tfm_context *context, const tok_encode_options *options, int32_t ad
 	if (options->max_length < 0 || options->stride < 0)
 		return tfm_fail(context, TFM_INVALID_ARGUMENT,
 						"max_length and stride must not be negative");
+	if (python && options->max_length > 0)
+		choose_python_lengths(options, counts[0] + counts[1] + (size_t) added, counts, pair, keep);
 	/* A max_length that has no room for the special tokens does nothing: the library's overflows. */
-	if (options->max_length > 0 && options->max_length >= added)
+	else if (options->max_length > 0 && options->max_length >= added)
 	{
 		budget = (size_t) (options->max_length - added);
 		if (counts[0] + counts[1] > budget &&

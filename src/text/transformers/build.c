@@ -8,7 +8,7 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "text/transformers/class.h"
+#include "text/python/python.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -322,8 +322,7 @@ tok_build(tfm_context *context, const tok_files *files, tok_config *config, json
 	if (builder.class == NULL || builder.scratch == NULL)
 		return false;
 	if ((builder.class->flags & TOK_CLASS_PYTHON) != 0)
-		return tfm_fail(context, TFM_UNSUPPORTED, "tokenizer class \"%s\" is not supported",
-						builder.class->name);
+		return tok_build_python(context, files, builder.class->name, config, tokenizer);
 	if (builder.class->options != NULL)
 		builder.defaults = json_parse(context, builder.class->options,
 									  strlen(builder.class->options), builder.class->name);
