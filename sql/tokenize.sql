@@ -32,7 +32,7 @@ SELECT tfm_count_tokens('tiny', 'the cat', pair => 'a mat'), tfm_count_tokens('t
 SELECT tfm_tokenize('tiny', 'The cat sat on the mat.', max_length => 5),
 	tfm_tokenize('tiny', 'The cat sat on the mat.', max_length => 5, truncation_side => 'left'),
 	tfm_tokenize('tiny', 'The cat sat on the mat.', max_length => 5, stride => 1);
-SELECT * FROM tfm_tokens('tiny', 'the cat sat', pair => 'on the mat', max_length => 7, stride => 1, truncation => 'only_second');
+SELECT * FROM tfm_tokens('tiny', 'the cat sat', pair => 'on the mat', max_length => 8, stride => 1, truncation => 'only_second');
 SELECT * FROM tfm_tokens('tiny', 'the cat sat on the mat', max_length => 5, stride => 0, add_special_tokens => false);
 SELECT tfm_tokenize('tiny', 'x', max_length => 0);
 SELECT tfm_tokenize('tiny', 'x', max_length => 5, stride => -1);
@@ -40,6 +40,17 @@ SELECT tfm_tokenize('tiny', 'the cat sat on the mat', max_length => 5, stride =>
 SELECT tfm_tokenize('tiny', 'x', truncation => 'all');
 SELECT tfm_tokenize('tiny', 'x', truncation_side => 'up');
 SELECT tfm_tokenize('tiny', 'x', max_length => NULL, truncation => NULL, add_special_tokens => NULL, pair => NULL);
+
+-- Padding.
+SELECT tfm_tokenize('tiny', 'the cat', max_length => 8, padding => 'max_length'),
+	tfm_tokenize('tiny', 'the cat', pad_to_multiple_of => 5, padding => 'longest', padding_side => 'left'),
+	tfm_tokenize('tiny', 'the cat', padding => 'do_not_pad', max_length => 8);
+SELECT cardinality(tfm_tokenize('tiny', 'the cat', padding => 'max_length'));
+SELECT id, token, special, attention_mask FROM tfm_tokens('tiny', 'the cat', padding => 'longest', pad_to_multiple_of => 6);
+SELECT * FROM tfm_tokenize('tiny', ARRAY['the cat sat', 'the', NULL], padding => 'longest');
+SELECT tfm_tokenize('tiny', 'x', padding => 'yes');
+SELECT tfm_tokenize('tiny', 'x', padding => 'longest', pad_to_multiple_of => 0);
+SELECT tfm_tokenize('tiny', 'x', padding => 'longest', padding_side => 'both');
 
 -- Arrays.
 SELECT * FROM tfm_tokenize('tiny', ARRAY['the cat', NULL, '', 'a mat']);

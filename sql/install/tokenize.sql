@@ -5,11 +5,12 @@
 
 CREATE FUNCTION tfm_tokenize(model text, input text, pair text DEFAULT NULL,
 		add_special_tokens boolean DEFAULT true, max_length integer DEFAULT NULL, stride integer DEFAULT NULL,
-		truncation text DEFAULT 'longest_first', truncation_side text DEFAULT NULL)
+		truncation text DEFAULT NULL, truncation_side text DEFAULT NULL,
+		padding text DEFAULT NULL, pad_to_multiple_of integer DEFAULT NULL, padding_side text DEFAULT NULL)
 	RETURNS integer[]
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
-COMMENT ON FUNCTION tfm_tokenize(text, text, text, boolean, integer, integer, text, text)
-	IS 'token ids of a text, or of a pair of texts; options: add_special_tokens, max_length, stride, truncation, truncation_side';
+COMMENT ON FUNCTION tfm_tokenize(text, text, text, boolean, integer, integer, text, text, text, integer, text)
+	IS 'token ids of a text, or of a pair of texts; options: add_special_tokens, max_length, stride, truncation, truncation_side, padding, pad_to_multiple_of, padding_side';
 
 CREATE FUNCTION tfm_tokenize(input text) RETURNS integer[]
 	AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100;
@@ -17,10 +18,11 @@ COMMENT ON FUNCTION tfm_tokenize(text) IS 'token ids of a text by the model tfm.
 
 CREATE FUNCTION tfm_tokenize(model text, inputs text[], pairs text[] DEFAULT NULL,
 		add_special_tokens boolean DEFAULT true, max_length integer DEFAULT NULL, stride integer DEFAULT NULL,
-		truncation text DEFAULT 'longest_first', truncation_side text DEFAULT NULL)
+		truncation text DEFAULT NULL, truncation_side text DEFAULT NULL,
+		padding text DEFAULT NULL, pad_to_multiple_of integer DEFAULT NULL, padding_side text DEFAULT NULL)
 	RETURNS TABLE (number integer, piece integer, ids integer[])
 	AS 'MODULE_PATHNAME', 'tfm_tokenize_array' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 100;
-COMMENT ON FUNCTION tfm_tokenize(text, text[], text[], boolean, integer, integer, text, text)
+COMMENT ON FUNCTION tfm_tokenize(text, text[], text[], boolean, integer, integer, text, text, text, integer, text)
 	IS 'token ids of several texts, computed together, and of the pieces that a stride asks for; options as for one text';
 
 CREATE FUNCTION tfm_tokenize(inputs text[])
@@ -30,16 +32,17 @@ COMMENT ON FUNCTION tfm_tokenize(text[]) IS 'token ids of several texts by the m
 
 CREATE FUNCTION tfm_tokens(model text, input text, pair text DEFAULT NULL,
 		add_special_tokens boolean DEFAULT true, max_length integer DEFAULT NULL, stride integer DEFAULT NULL,
-		truncation text DEFAULT 'longest_first', truncation_side text DEFAULT NULL)
+		truncation text DEFAULT NULL, truncation_side text DEFAULT NULL,
+		padding text DEFAULT NULL, pad_to_multiple_of integer DEFAULT NULL, padding_side text DEFAULT NULL)
 	RETURNS TABLE (id integer, token text, start integer, "end" integer,
-		word integer, type_id integer, sequence integer, special boolean, piece integer)
+		word integer, type_id integer, sequence integer, special boolean, attention_mask integer, piece integer)
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100 ROWS 50;
-COMMENT ON FUNCTION tfm_tokens(text, text, text, boolean, integer, integer, text, text)
+COMMENT ON FUNCTION tfm_tokens(text, text, text, boolean, integer, integer, text, text, text, integer, text)
 	IS 'tokens of a text, or of a pair, with the characters that they cover, counted from 0; options as for tfm_tokenize';
 
 CREATE FUNCTION tfm_tokens(input text)
 	RETURNS TABLE (id integer, token text, start integer, "end" integer,
-		word integer, type_id integer, sequence integer, special boolean, piece integer)
+		word integer, type_id integer, sequence integer, special boolean, attention_mask integer, piece integer)
 	AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100 ROWS 50;
 COMMENT ON FUNCTION tfm_tokens(text) IS 'tokens of a text by the model tfm.embed_model';
 

@@ -28,14 +28,14 @@ PG_FUNCTION_INFO_V1(tfm_count_tokens);
 PG_FUNCTION_INFO_V1(tfm_count_tokens_array);
 PG_FUNCTION_INFO_V1(tfm_detokenize);
 
-#define TOKEN_COLUMNS 9
+#define TOKEN_COLUMNS 10
 
 /* A call: its model, and its options as the engine takes them. */
 typedef struct token_call
 {
 	tfm_context *context;
 	const run_model *model;
-	tok_encode_options plan;
+	tokenize_plan plan;
 } token_call;
 
 /* ---- Arguments ---- */
@@ -67,10 +67,19 @@ option_name(FunctionCallInfo fcinfo, int argument)
 	return has_option(fcinfo, argument) ? text_to_cstring(PG_GETARG_TEXT_PP(argument)) : NULL;
 }
 
-/*
- * The options after the pair: add_special_tokens, max_length, stride, truncation, truncation_side.
- * A max_length or stride that is NULL is not there.
- */
+/* An option that is a number of at least minimum; fallback if it is not given. */
+static int
+option_number(FunctionCallInfo fcinfo, int argument, const char *name, int minimum, int fallback)
+{
+	int value = has_option(fcinfo, argument) ? PG_GETARG_INT32(argument) : fallback;
+
+	if (has_option(fcinfo, argument) && value < minimum)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("%s must be at least %d, not %d", name, minimum, value));
+	return value;
+}
+
+/* The options after the pair; those that are NULL are as if not given. */
 static tokenize_options
 read_options(FunctionCallInfo fcinfo)
 {
@@ -78,22 +87,13 @@ read_options(FunctionCallInfo fcinfo)
 
 	if (has_option(fcinfo, 3))
 		options.add_special_tokens = PG_GETARG_BOOL(3);
-	if (has_option(fcinfo, 4))
-	{
-		options.max_length = PG_GETARG_INT32(4);
-		if (options.max_length < 1)
-			ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("max_length must be at least 1, not %d", options.max_length));
-	}
-	if (has_option(fcinfo, 5))
-	{
-		options.stride = PG_GETARG_INT32(5);
-		if (options.stride < 0)
-			ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("stride must not be negative"));
-	}
+	options.max_length = option_number(fcinfo, 4, "max_length", 1, options.max_length);
+	options.stride = option_number(fcinfo, 5, "stride", 0, options.stride);
 	options.truncation = option_name(fcinfo, 6);
 	options.truncation_side = option_name(fcinfo, 7);
+	options.padding = option_name(fcinfo, 8);
+	options.pad_to_multiple_of = option_number(fcinfo, 9, "pad_to_multiple_of", 1, 0);
+	options.padding_side = option_name(fcinfo, 10);
 	return options;
 }
 
@@ -195,12 +195,18 @@ static void
 put_token(ReturnSetInfo *result, const tok_encoding *e, size_t i, size_t piece)
 {
 	text *token = border_to_text(e->tokens[i].data, e->tokens[i].length);
+	int32 seen = e->attention_mask == NULL || e->attention_mask[i] != 0;
 	bool nulls[TOKEN_COLUMNS] = {false};
 	Datum values[TOKEN_COLUMNS] = {
-		Int32GetDatum(e->ids[i]),		  PointerGetDatum(token),
-		Int32GetDatum(e->starts[i]),	  Int32GetDatum(e->ends[i]),
-		Int32GetDatum(e->words[i]),		  Int32GetDatum(e->type_ids[i]),
-		Int32GetDatum(e->sequences[i]),	  BoolGetDatum(e->special_mask[i] != 0),
+		Int32GetDatum(e->ids[i]),
+		PointerGetDatum(token),
+		Int32GetDatum(e->starts[i]),
+		Int32GetDatum(e->ends[i]),
+		Int32GetDatum(e->words[i]),
+		Int32GetDatum(e->type_ids[i]),
+		Int32GetDatum(e->sequences[i]),
+		BoolGetDatum(e->special_mask[i] != 0),
+		Int32GetDatum(seen),
 		Int32GetDatum((int32) piece + 1),
 	};
 

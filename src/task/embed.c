@@ -171,7 +171,9 @@ tokenize_texts(tfm_context *context, const run_model *model, const plan *p, cons
 {
 	item *items = tfm_alloc_array(context, count, sizeof(item));
 	tokenize_input *inputs = tfm_alloc_array(context, count, sizeof(tokenize_input));
-	tok_encode_options options = TOK_ENCODE_DEFAULTS;
+	const tokenize_plan options = {.encode = {.add_special_tokens = true,
+											  .max_length = model->info.max_tokens,
+											  .want = TOK_WANT_TYPE_IDS}};
 	tok_encoding *encodings;
 
 	if (items == NULL || inputs == NULL)
@@ -182,8 +184,6 @@ tokenize_texts(tfm_context *context, const run_model *model, const plan *p, cons
 		if (!join_prompt(context, p, texts[i], &inputs[i].text))
 			return NULL;
 	}
-	options.max_length = model->info.max_tokens;
-	options.want = TOK_WANT_TYPE_IDS;
 	if (!task_tokenize(context, model, inputs, count, &options, &encodings))
 		return NULL;
 	for (size_t i = 0; i < count; i++)

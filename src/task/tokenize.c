@@ -41,37 +41,85 @@ read_truncation(tfm_context *context, const char *name, tok_truncation *truncati
 	return tfm_hint(context, "Use longest_first, only_first or only_second.");
 }
 
+/* Whether a side (NULL: right) is the left one. */
 static bool
-read_side(tfm_context *context, const char *name, tok_direction *direction)
+read_side(tfm_context *context, const char *option, const char *name, bool *left)
 {
-	if (name == NULL)
+	*left = name != NULL && strcmp(name, "left") == 0;
+	return name == NULL || *left || strcmp(name, "right") == 0 ||
+		   tfm_fail(context, TFM_INVALID_ARGUMENT,
+					"%s must be \"left\" or \"right\", not \"%.64s\"", option, name);
+}
+
+/* To max_length, or where that is not given the tokenizer's own; without either, not at all. */
+static void
+plan_padding_length(const tok_tokenizer *tokenizer, int max_length, tokenize_plan *plan)
+{
+	int64_t length = max_length > 0 ? max_length : tok_model_max_length(tokenizer);
+
+	plan->pads = length > 0 && length <= INT32_MAX;
+	plan->padding.length = (int32_t) length;
+}
+
+static bool
+plan_padding(tfm_context *context, const tok_tokenizer *tokenizer, const tokenize_options *options,
+			 tokenize_plan *plan)
+{
+	const char *name = options->padding;
+	bool left;
+
+	if (!read_side(context, "padding_side", options->padding_side, &left))
+		return false;
+	if (name == NULL || strcmp(name, "do_not_pad") == 0)
 		return true;
-	if (strcmp(name, "left") != 0 && strcmp(name, "right") != 0)
-		return tfm_fail(context, TFM_INVALID_ARGUMENT,
-						"truncation_side must be \"left\" or \"right\", not \"%.64s\"", name);
-	*direction = name[0] == 'l' ? TOK_TRUNCATE_LEFT : TOK_TRUNCATE_RIGHT;
+	plan->pads = true;
+	plan->padding = (tok_padding) {
+		.multiple = options->pad_to_multiple_of,
+		.side = left ? TOK_PADDING_LEFT : TOK_PADDING_RIGHT,
+		.id = tok_special_id(tokenizer, TOK_PAD),
+	};
+	if (strcmp(name, "max_length") == 0)
+		plan_padding_length(tokenizer, options->max_length, plan);
+	else if (strcmp(name, "longest") != 0)
+	{
+		tfm_fail(context, TFM_INVALID_ARGUMENT, "padding \"%.64s\" is not known", name);
+		return tfm_hint(context, "Use longest, max_length or do_not_pad.");
+	}
+	if (plan->padding.id < 0)
+		return tfm_fail(context, TFM_INVALID_ARGUMENT, "the tokenizer has no padding token");
+	plan->padding.token.data = tok_id_to_token(tokenizer, plan->padding.id);
+	if (plan->padding.token.data != NULL)
+		plan->padding.token.length = strlen(plan->padding.token.data);
 	return true;
 }
 
 bool
 task_tokenize_plan(tfm_context *context, const run_model *model, const tokenize_options *options,
-				   int want, tok_encode_options *plan)
+				   int want, tokenize_plan *plan)
 {
-	*plan = TOK_ENCODE_DEFAULTS;
-	plan->add_special_tokens = options->add_special_tokens;
-	plan->want = want;
-	if (options->max_length < 0 || options->stride < -1)
+	const tok_tokenizer *tokenizer = run_tokenizer(context, model);
+	bool left;
+
+	*plan = (tokenize_plan) {
+		.encode = {.add_special_tokens = options->add_special_tokens,
+				   .want = want,
+				   .max_length = options->max_length},
+	};
+	if (tokenizer == NULL)
+		return false;
+	if (options->max_length < 0 || options->stride < -1 || options->pad_to_multiple_of < 0)
 		return tfm_fail(context, TFM_INVALID_ARGUMENT,
-						"max_length and stride must not be negative");
-	plan->max_length = options->max_length;
+						"max_length, stride and pad_to_multiple_of must not be negative");
 	if (options->stride >= 0)
 	{
-		plan->stride = options->stride;
-		plan->want |= TOK_WANT_OVERFLOWING;
+		plan->encode.stride = options->stride;
+		plan->encode.want |= TOK_WANT_OVERFLOWING;
 	}
-	return read_truncation(context, options->truncation, &plan->truncation) &&
-		   read_side(context, options->truncation_side, &plan->direction) &&
-		   run_tokenizer(context, model) != NULL;
+	if (!read_truncation(context, options->truncation, &plan->encode.truncation) ||
+		!read_side(context, "truncation_side", options->truncation_side, &left))
+		return false;
+	plan->encode.direction = left ? TOK_TRUNCATE_LEFT : TOK_TRUNCATE_RIGHT;
+	return plan_padding(context, tokenizer, options, plan);
 }
 
 /* ---- Several texts ---- */
@@ -88,7 +136,7 @@ typedef struct work
 {
 	const tok_tokenizer *tokenizer;
 	const tokenize_input *inputs;
-	const tok_encode_options *plan;
+	const tok_encode_options *options;
 	tok_encoding *encodings;
 	worker *workers;
 	_Atomic int64_t failed; /* the first item that has failed anywhere; later ones are left */
@@ -156,7 +204,7 @@ tokenize_item(void *argument, int64_t item, int thread)
 	if (item > atomic_load_explicit(&w->failed, memory_order_relaxed) || tfm_failed(self->context))
 		return;
 	if (!tok_encode(self->context, w->tokenizer, input->text, input->has_pair ? &input->pair : NULL,
-					w->plan, &w->encodings[item]))
+					w->options, &w->encodings[item]))
 		note_failure(w, self, item);
 }
 
@@ -186,24 +234,23 @@ count_threads(const tfm_context *context, const tokenize_input *inputs, size_t c
 	return (size_t) context->threads < count ? context->threads : (int) count;
 }
 
-static bool
+static void
 tokenize_alone(tfm_context *context, const work *w, size_t count)
 {
 	for (size_t i = 0; i < count && !tfm_stopped(context); i++)
 		tok_encode(context, w->tokenizer, w->inputs[i].text,
-				   w->inputs[i].has_pair ? &w->inputs[i].pair : NULL, w->plan, &w->encodings[i]);
-	return !tfm_failed(context);
+				   w->inputs[i].has_pair ? &w->inputs[i].pair : NULL, w->options, &w->encodings[i]);
 }
 
 bool
 task_tokenize(tfm_context *context, const run_model *model, const tokenize_input *inputs,
-			  size_t count, const tok_encode_options *plan, tok_encoding **encodings)
+			  size_t count, const tokenize_plan *plan, tok_encoding **encodings)
 {
 	int threads = count_threads(context, inputs, count);
 	work w = {
 		.tokenizer = run_tokenizer(context, model),
 		.inputs = inputs,
-		.plan = plan,
+		.options = &plan->encode,
 		.encodings = tfm_alloc_array(context, count, sizeof(tok_encoding)),
 		.failed = INT64_MAX,
 	};
@@ -212,13 +259,14 @@ task_tokenize(tfm_context *context, const run_model *model, const tokenize_input
 	if (tfm_failed(context))
 		return false;
 	if (threads < 2)
-		return tokenize_alone(context, &w, count);
-	w.workers = make_workers(context, threads);
-	if (w.workers == NULL)
-		return false;
-	threads_run(context, tokenize_item, &w, (int64_t) count);
-	report_failure(context, &w, threads);
-	return !tfm_failed(context);
+		tokenize_alone(context, &w, count);
+	else if ((w.workers = make_workers(context, threads)) != NULL)
+	{
+		threads_run(context, tokenize_item, &w, (int64_t) count);
+		report_failure(context, &w, threads);
+	}
+	return !tfm_failed(context) &&
+		   (!plan->pads || tok_pad(context, w.encodings, count, &plan->padding));
 }
 
 /* ---- Back ---- */

@@ -133,7 +133,7 @@ print_embeddings(bench *b, size_t batch)
 static void
 tokenize(bench *b)
 {
-	const tok_encode_options plan = TOK_ENCODE_DEFAULTS;
+	const tokenize_plan plan = {.encode = TOK_ENCODE_DEFAULTS};
 	size_t batch = b->context.threads > 1 ? 512 : 1;
 	double start = seconds_now();
 	unsigned long long count = 0, sum = 0;

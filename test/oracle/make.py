@@ -17,6 +17,7 @@ warnings.filterwarnings("ignore")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
+import chat  # noqa: E402
 import forward  # noqa: E402
 import minilm  # noqa: E402
 import sentence  # noqa: E402
@@ -35,6 +36,7 @@ def main():
     forward.make(GOLDEN, wanted)
     sentence.make(GOLDEN, wanted)
     minilm.make(GOLDEN, wanted)
+    chat.make(GOLDEN, wanted)
     for module in sorted(pathlib.Path(__file__).parent.glob("tokenizer*.py")):
         importlib.import_module(module.stem).make(GOLDEN, wanted)
     for path in GOLDEN.rglob("*.safetensors"):

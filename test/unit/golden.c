@@ -325,7 +325,7 @@ test_embed(golden *g, json expected)
 static void
 compare_tokens(golden *g, tfm_text text, json expected)
 {
-	const tok_encode_options plan = TOK_ENCODE_DEFAULTS;
+	const tokenize_plan plan = {.encode = TOK_ENCODE_DEFAULTS};
 	const tokenize_input input = {.text = text};
 	tok_encoding *tokens;
 	size_t i = 0;

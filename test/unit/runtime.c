@@ -12,6 +12,7 @@
 #include "checkpoint/fingerprint.h"
 #include "oom.h"
 #include "scratch.h"
+#include "task/chunk.h"
 #include "task/embed.h"
 #include "task/forward.h"
 #include "task/tokenize.h"
@@ -45,7 +46,8 @@ do_all(tfm_context *context, void *argument)
 	embed_options options = EMBED_DEFAULTS;
 	buffer *outputs = buffer_create(context);
 	run_model *model;
-	const tok_encode_options plan = {.add_special_tokens = true, .want = TOK_WANT_OFFSETS};
+	const tokenize_plan plan = {.encode = {.want = TOK_WANT_OFFSETS}};
+	task_chunks chunks;
 	const tokenize_input input = {.text = texts[2]};
 	tok_encoding *tokens;
 	float *embeddings;
@@ -58,6 +60,7 @@ do_all(tfm_context *context, void *argument)
 	return model != NULL &&
 		   task_embed(context, model, texts, 3, &options, &dimensions, &embeddings) &&
 		   task_tokenize(context, model, &input, 1, &plan, &tokens) &&
+		   task_chunk_text(context, model, texts[2], 5, 1, &chunks) &&
 		   task_forward(context, model, TEXT("{\"input_ids\": [[1, 2, 3], [4, 5, 6]]}"), outputs);
 }
 
