@@ -173,7 +173,7 @@ load_counted(tok_python_writer *w)
 	for (; id < 4; id++)
 	{
 		static const char *const keys[] = {"bos_token", "pad_token", "eos_token", "unk_token"};
-		const char *content = tok_token_content(json_member(config, keys[id]));
+		const char *content = tok_python_content(json_member(config, keys[id]));
 
 		if (content == NULL)
 			content = w->class->specials[first[id]];

@@ -194,6 +194,14 @@ tok_python_base_id(const tok_python_writer *w, const char *token)
 	return id == TRIE_NONE ? -1 : (int64_t) id;
 }
 
+const char *
+tok_python_content(json token)
+{
+	if (json_is_object(token))
+		token = json_member(token, "content");
+	return json_is_string(token) ? json_as_string(token) : NULL;
+}
+
 bool
 tok_python_flag(const tok_python_writer *w, const char *key, bool fallback)
 {

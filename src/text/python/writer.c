@@ -122,7 +122,7 @@ list_named(tok_python_writer *w)
 			(w->class->unnamed == NULL ||
 			 !has_word(w->class->unnamed, json_key(item), strlen(json_key(item)))) &&
 			(json_is_string(item) || json_is_object(item)) &&
-			!list_special(w, tok_token_content(item)))
+			!list_special(w, tok_python_content(item)))
 			return false;
 	return true;
 }
@@ -147,7 +147,7 @@ list_extra(tok_python_writer *w)
 		return true;
 	}
 	for (json item = json_first(extra); json_present(item); item = json_next(item))
-		if (!list_special(w, tok_token_content(item)))
+		if (!list_special(w, tok_python_content(item)))
 			return false;
 	return true;
 }
@@ -169,7 +169,7 @@ list_specials(tok_python_writer *w)
 	for (int i = 0; w->all_special != NULL && i < TOK_SPECIAL_COUNT; i++)
 	{
 		json value = special_value(w, attributes[i].key);
-		const char *content = json_present(value) ? tok_token_content(value)
+		const char *content = json_present(value) ? tok_python_content(value)
 												  : w->class->specials[attributes[i].which];
 
 		w->specials[attributes[i].which] = content;
@@ -251,7 +251,7 @@ add_configured(tok_python_writer *w)
 
 	for (json item = json_first(decoder); json_present(item); item = json_next(item))
 	{
-		const char *content = tok_token_content(item);
+		const char *content = tok_python_content(item);
 
 		if (content == NULL)
 			return tfm_fail(w->context, TFM_CORRUPTED,

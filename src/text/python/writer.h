@@ -97,6 +97,9 @@ extern bool tok_python_next_line(tfm_text *rest, tfm_text *line);
 /* The id of a token in the vocabulary (without added tokens); -1 if it has none. */
 extern int64_t tok_python_base_id(const tok_python_writer *w, const char *token);
 
+/* The content of a token, which is a string or an object; NULL if it is neither. */
+extern const char *tok_python_content(json token);
+
 /* Members of tokenizer_config.json. */
 extern bool tok_python_flag(const tok_python_writer *w, const char *key, bool fallback);
 extern const char *tok_python_string(const tok_python_writer *w, const char *key,
