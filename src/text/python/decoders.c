@@ -208,7 +208,7 @@ compile_bytes(tok_compiler *compiler, json spec, buffer *payload)
 
 	return !tfm_failed(compiler->context) &&
 		   buffer_append(compiler->context, payload, &decoder, sizeof(decoder)) &&
-		   tok_set_compile(compiler->context, json_member(spec, "added"), payload);
+		   tok_strings_compile(compiler->context, json_member(spec, "added"), payload);
 }
 
 /* The bytes that a first byte of UTF-8 announces, and the bounds of the second. */
@@ -249,7 +249,7 @@ static bool
 run_bytes(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *count)
 {
 	const bytes_payload *decoder = payload.bytes;
-	tok_payload added = tok_set_after(payload, sizeof(*decoder));
+	tok_payload added = tok_strings_after(payload, sizeof(*decoder));
 	buffer *bytes = buffer_create(context), *text = buffer_create(context);
 
 	if (payload.length < sizeof(*decoder))
@@ -263,7 +263,7 @@ run_bytes(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *co
 		if (texts[i].length == 0)
 			continue;
 		if (c > 0xFF || (size_t) width != texts[i].length ||
-			tok_set_has(added, texts[i].data, texts[i].length))
+			tok_strings_has(added, texts[i].data, texts[i].length))
 			buffer_append(context, bytes, texts[i].data, texts[i].length);
 		else
 			buffer_append(context, bytes, &byte, 1);

@@ -170,7 +170,7 @@ compile_basic(tok_compiler *compiler, json spec, buffer *payload)
 	if (strlen(empty) < EMPTY_SIZE)
 		memcpy(basic.empty, empty, strlen(empty));
 	return !tfm_failed(context) && buffer_append(context, payload, &basic, sizeof(basic)) &&
-		   tok_set_compile(context, json_member(spec, "never_split"), payload);
+		   tok_strings_compile(context, json_member(spec, "never_split"), payload);
 }
 
 static bool
@@ -302,7 +302,7 @@ static bool
 run_basic(tok_work *work, tok_payload payload)
 {
 	const basic_payload *basic = payload.bytes;
-	tok_payload set = tok_set_after(payload, sizeof(*basic));
+	tok_payload set = tok_strings_after(payload, sizeof(*basic));
 	tok_python_text *text;
 
 	if (payload.length < sizeof(*basic))
@@ -325,7 +325,7 @@ run_basic(tok_work *work, tok_payload payload)
 	{
 		tok_span span = work->spans.items[i];
 		const char *word = work->string.bytes + span.start;
-		bool ok = tok_set_has(set, word, span.end - span.start)
+		bool ok = tok_strings_has(set, word, span.end - span.start)
 					  ? keep_word(work, span.start, span.end)
 					  : rewrite_word(work, basic, span.start, span.end);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 bool
-tok_set_compile(tfm_context *context, json list, buffer *payload)
+tok_strings_compile(tfm_context *context, json list, buffer *payload)
 {
 	size_t count = json_size(list), used = 0;
 	trie_key *keys = tfm_alloc_array(context, count, sizeof(trie_key));
@@ -27,7 +27,7 @@ tok_set_compile(tfm_context *context, json list, buffer *payload)
 }
 
 tok_payload
-tok_set_after(tok_payload payload, size_t offset)
+tok_strings_after(tok_payload payload, size_t offset)
 {
 	if (payload.length <= offset)
 		return (tok_payload) {.bytes = NULL};
@@ -38,7 +38,7 @@ tok_set_after(tok_payload payload, size_t offset)
 }
 
 bool
-tok_set_has(tok_payload set, const char *string, size_t length)
+tok_strings_has(tok_payload set, const char *string, size_t length)
 {
 	trie keys = {.nodes = set.bytes, .count = (uint32_t) (set.length / sizeof(trie_node))};
 
