@@ -437,8 +437,6 @@ write_config(tok_gguf_writer *w)
 		[TOK_SEP] = "sep_token", [TOK_MASK] = "mask_token", [TOK_BOS] = "bos_token",
 		[TOK_EOS] = "eos_token",
 	};
-	bool gemma = w->kind == TOK_GGUF_GEMMA || w->kind == TOK_GGUF_GEMMA4;
-
 	tok_gguf_append(w, "{\"tokenizer_class\":\"PreTrainedTokenizerFast\"");
 	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
 	{
@@ -447,7 +445,7 @@ write_config(tok_gguf_writer *w)
 		buffer_printf(w->context, w->out, ",\"%s\":", names[i]);
 		tok_write_gguf_text(w, w->tokens[w->gguf->ids[i]]);
 	}
-	if (gemma && w->gguf->ids[TOK_MASK] < 0)
+	if (w->kind == TOK_GGUF_GEMMA && w->gguf->ids[TOK_MASK] < 0)
 		tok_gguf_append(w, ",\"mask_token\":\"<mask>\"");
 	return tok_gguf_append(w, "}");
 }

@@ -22,6 +22,7 @@
 
 #include "base/json.h"
 #include "base/sha256.h"
+#include "runtime/gguf_tokenizer.h"
 #include "scratch.h"
 #include "text/pipeline.h"
 
@@ -300,12 +301,15 @@ write_files(scratch *s, json files)
 		write_file(s, item);
 }
 
+/* A directory, or the GGUF file that is in it. */
 static const tok_tokenizer *
 open_directory(scratch *s, const char *where)
 {
 	buffer *blob = buffer_create(&s->context);
+	char *gguf = scratch_path(s, "model.gguf");
 
-	if (!tok_compile(&s->context, s->directory, false, blob))
+	if (file_exists(gguf) ? !run_compile_gguf_tokenizer(&s->context, gguf, blob)
+						  : !tok_compile(&s->context, s->directory, false, blob))
 		fail_msg("%s: %s", where, s->context.error.message);
 	return tok_open(&s->context, blob->data, blob->length);
 }
