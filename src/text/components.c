@@ -46,6 +46,7 @@ const tok_pre_tokenizer *const tok_pre_tokenizers[] = {
 const tok_model *const tok_models[] = {
 	&tok_model_bpe,
 	&tok_model_wordlevel,
+	&tok_model_greedy,
 	&tok_model_unigram,
 	&tok_model_python_bpe,
 	&tok_model_python_bytes,

@@ -50,6 +50,7 @@ extern const tok_normalizer tok_normalizer_precompiled;
 
 extern const tok_pre_tokenizer tok_pre_tokenizer_metaspace;
 
+extern const tok_model tok_model_greedy;
 extern const tok_model tok_model_unigram;
 extern const tok_normalizer tok_normalizer_python_text;
 extern const tok_normalizer tok_normalizer_strip_accents;

@@ -23,6 +23,9 @@
 #define FROM_BYTES REPLACE(META, " ") ",{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}"
 #define DECODERS(list) "{\"type\":\"Sequence\",\"decoders\":[" list "]}"
 #define STRIP ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}"
+#define BYTE_LEVEL(regex)                                                                          \
+	"{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_"              \
+	"regex\":" regex "}"
 #define METASPACE(scheme, split)                                                                   \
 	"{\"type\":\"Metaspace\",\"replacement\":\"" META "\",\"prepend_scheme\":\"" scheme            \
 	"\",\"split\":" split "}"
@@ -171,6 +174,41 @@ has_marks(const tok_gguf *gguf)
 	return false;
 }
 
+/* RWKV's tokens are bytes, with escapes: \t, \n, \r, \xFF, and \ before any other character. */
+static bool
+respell_escapes(tfm_context *context, tfm_text *text)
+{
+	static const char letters[] = "tnr", meanings[] = "\t\n\r", digits[] = "0123456789abcdef";
+	char *bytes = tfm_alloc(context, text->length + 1);
+	size_t length = 0;
+
+	if (bytes == NULL)
+		return false;
+	for (size_t i = 0; i < text->length; i++)
+	{
+		char c = text->data[i];
+
+		if (c == '\\' && i + 1 < text->length)
+		{
+			c = text->data[++i];
+			if (c == 'x' && i + 2 < text->length)
+			{
+				const char *high = strchr(digits, text->data[i + 1] | 0x20);
+				const char *low = strchr(digits, text->data[i + 2] | 0x20);
+
+				if (high != NULL && low != NULL)
+					c = (char) ((high - digits) << 4 | (low - digits));
+				i += 2;
+			}
+			else if (strchr(letters, c) != NULL)
+				c = meanings[strchr(letters, c) - letters];
+		}
+		bytes[length++] = c;
+	}
+	*text = (tfm_text) {.data = bytes, .length = length};
+	return tok_spell_bytes(context, text);
+}
+
 static bool
 respell_token(tok_gguf_writer *w, size_t id, bool marked, int *blanks)
 {
@@ -186,6 +224,8 @@ respell_token(tok_gguf_writer *w, size_t id, bool marked, int *blanks)
 			return respell_spaces(w->context, text);
 		case TOK_GGUF_UNIGRAM:
 			return respell_blank(w->context, blanks, text);
+		case TOK_GGUF_RWKV:
+			return respell_escapes(w->context, text);
 		case TOK_GGUF_BERT:
 			return !marked || respell_piece(w, id);
 		default:
@@ -345,7 +385,7 @@ static const kind_parts parts[] = {
 					   "\"handle_chinese_chars\":true,\"strip_accents\":null,\"lowercase\":true}",
 					   "{\"type\":\"BertPreTokenizer\"}",
 					   "{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true}", NULL},
-	[TOK_GGUF_RWKV] = {"null", "null", "{\"type\":\"RWKV\"}", NULL},
+	[TOK_GGUF_RWKV] = {"null", BYTE_LEVEL("false"), BYTE_LEVEL("true"), NULL},
 };
 
 static bool
@@ -385,7 +425,7 @@ write_wordpiece(tok_gguf_writer *w)
 static bool
 write_rwkv(tok_gguf_writer *w)
 {
-	tok_gguf_append(w, "{\"type\":\"RWKV\",");
+	tok_gguf_append(w, "{\"type\":\"Greedy\",");
 	if (w->gguf->ids[TOK_UNK] >= 0)
 		buffer_printf(w->context, w->out, "\"unk_id\":%d,", w->gguf->ids[TOK_UNK]);
 	return tok_write_gguf_vocabulary(w) && tok_gguf_append(w, "}");
@@ -518,5 +558,6 @@ tok_compile_gguf(tfm_context *context, const tok_gguf *gguf, buffer *blob)
 	return tokenizer != NULL && config != NULL &&
 		   tok_write_gguf(context, gguf, tokenizer, config) &&
 		   tok_compile_json(context, (tfm_text) {tokenizer->data, tokenizer->length}, gguf->source,
-							(tfm_text) {config->data, config->length}, gguf->source, blob);
+							(tfm_text) {config->data, config->length}, gguf->source, blob) &&
+		   !tfm_failed(context);
 }
