@@ -98,7 +98,8 @@ typedef struct tok_encoding
 extern bool tok_compile(tfm_context *context, const char *directory, bool lower_case, buffer *blob);
 
 /*
- * The same from memory: tokenizer.json's text, and tokenizer_config.json's or {NULL, 0}.  The names
+ * The same from memory: tokenizer.json's text, and tokenizer_config.json's or {NULL, 0}; without one
+ * the tokenizer is the library's.  The names
  * are used in messages and must outlive the context.
  */
 extern bool tok_compile_json(tfm_context *context, tfm_text tokenizer, const char *tokenizer_name,

@@ -128,6 +128,13 @@ write_post(tok_builder *builder, json *graft)
 	if (!json_present(present))
 		present = json_member(builder->whole, "post_processor");
 	*graft = (json) {.node = NULL};
+	/* A tokenizer.json alone is the library's: Transformers would give it a layout. */
+	if (builder->files->directory == NULL && !json_present(builder->files->config) &&
+		json_present(builder->files->tokenizer))
+	{
+		*graft = present;
+		return true;
+	}
 	if ((class->flags & TOK_CLASS_POST_FOR_POST) != 0)
 		last = json_present(present) && !has_bounds(builder);
 	if (!last && !has_bounds(builder) && (class->flags & TOK_CLASS_UPDATES_POST) == 0)

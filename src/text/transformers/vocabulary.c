@@ -328,9 +328,8 @@ take_units(tok_builder *builder, const tok_sentencepiece *model)
 	}
 	if (builder->class->change_units != NULL && !builder->class->change_units(builder, &options))
 		return false;
-	buffer_append_string(context, out, "{");
 	if (!tok_write_units(context, model, &options, out) ||
-		!buffer_append_string(context, out, "}") || !tok_write_charsmap(context, model, charsmap))
+		!tok_write_charsmap(context, model, charsmap))
 		return false;
 	root = parse_buffer(builder, out, model->source);
 	builder->vocabulary = json_member(root, "vocab");
