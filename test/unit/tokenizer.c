@@ -169,19 +169,40 @@ wrong_directories_are_refused(void **state)
 	buffer *blob = buffer_create(&s->context);
 
 	assert_false(tok_compile(&s->context, s->directory, false, blob));
-	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "neither tokenizer.json nor vocab.txt");
+	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "no file that a tokenizer could be made of");
 	assert_false(tok_compile(&s->context, "/nowhere", false, blob));
 	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "/nowhere");
+	scratch_write_text(s, "config.json", "{\"model_type\":\"gpt2\"}");
+	assert_false(tok_compile(&s->context, s->directory, false, blob));
+	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "nor vocab.json, which GPT2Tokenizer needs");
+	scratch_write_text(s, "vocab.json", "{\"a\":0,\"b\":1,\"ab\":2}");
+	assert_false(tok_compile(&s->context, s->directory, false, blob));
+	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "not merges.txt");
+	scratch_write_text(s, "merges.txt", "#version: 0.2\na b\na  b\n");
+	assert_false(tok_compile(&s->context, s->directory, false, blob));
+	assert_failed(&s->context, TFM_CORRUPTED, "merges.txt\": line 3 is not two tokens");
+	scratch_write_text(s, "tiktoken.model", "YQ== 0\n\nYg= 1\n");
+	assert_false(tok_compile(&s->context, s->directory, false, blob));
+	assert_failed(&s->context, TFM_CORRUPTED, "tiktoken.model\": line 3 is not a token");
+	scratch_write_text(s, "tekken.json", "{\"config\":{\"pattern\":\"a\"},\"vocab\":[]}");
+	assert_false(tok_compile(&s->context, s->directory, false, blob));
+	assert_failed(&s->context, TFM_UNSUPPORTED, "without \"special_tokens\"");
+	scratch_write_text(s, "config.json", "{\"model_type\":\"bert\"}");
+	scratch_write_text(s, "tekken.json", "{}");
+	assert_false(tok_compile(&s->context, s->directory, false, blob));
+	assert_failed(&s->context, TFM_CORRUPTED, "\"pattern\" is missing");
+	unlink(scratch_path(s, "tekken.json"));
+	unlink(scratch_path(s, "tiktoken.model"));
 	scratch_write_text(s, "vocab.txt", "[UNK]\n\xff\n");
 	assert_false(tok_compile(&s->context, s->directory, false, blob));
 	assert_failed(&s->context, TFM_CORRUPTED, "not valid UTF-8");
-	scratch_write_text(s, "vocab.txt", "[UNK]\n");
-	scratch_write_text(s, "added_tokens.json", "{\"x\":1}");
+	scratch_write_text(s, "config.json", "{\"model_type\":\"t5\"}");
+	scratch_write_text(s, "tokenizer.json", "{\"model\":{\"type\":\"BPE\",\"vocab\":{}}}");
 	assert_false(tok_compile(&s->context, s->directory, false, blob));
-	assert_failed(&s->context, TFM_UNSUPPORTED, "added_tokens.json");
-	scratch_write_text(s, "tokenizer.json", "{\"model\":{\"type\":\"Trigram\"}}");
+	assert_failed(&s->context, TFM_CORRUPTED, "T5Tokenizer needs a Unigram model");
+	scratch_write_text(s, "config.json", "{\"model_type\":\"marian\"}");
 	assert_false(tok_compile(&s->context, s->directory, false, blob));
-	assert_failed(&s->context, TFM_UNSUPPORTED, "/tokenizer.json\": model \"Trigram\"");
+	assert_failed(&s->context, TFM_UNSUPPORTED, "MarianTokenizer");
 	scratch_write_text(s, "tokenizer.json", small);
 	scratch_write_text(s, "tokenizer_config.json",
 					   "{\"do_lower_case\":1,"

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "base/file.h"
+
 #define BACKEND "TokenizersBackend"
 
 /* TOKENIZER_MAPPING_NAMES, sorted. */
@@ -567,14 +569,38 @@ choose_class(tfm_context *context, const tok_files *files)
 	return registered;
 }
 
-/* Without a class of its own, a directory of plain vocabulary files is read as what has such files. */
-static const char *
-class_of_files(const tok_files *files)
+static bool
+has_file(tfm_context *context, const tok_files *files, const char *name)
 {
+	char *path = files->directory == NULL ? NULL : file_join(context, files->directory, name);
+
+	return path != NULL && file_exists(path);
+}
+
+/*
+ * A directory of plain vocabulary files and nothing that names a class, which AutoTokenizer cannot
+ * read, has the class whose files they are.
+ */
+static const char *
+class_of_files(tfm_context *context, const tok_files *files)
+{
+	static const struct
+	{
+		const char *file, *class;
+	} known[] = {
+		{"tokenizer.model", BACKEND},		   {"tekken.json", BACKEND},
+		{"tiktoken.model", BACKEND},		   {"vocab.txt", "BertTokenizer"},
+		{"merges.txt", "GPT2Tokenizer"},	   {"multilingual.tiktoken", "WhisperTokenizer"},
+		{"gpt2.tiktoken", "WhisperTokenizer"},
+	};
+
 	if (json_present(files->tokenizer))
 		return BACKEND;
 	if (files->vocabulary.data != NULL)
 		return "BertTokenizer";
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (has_file(context, files, known[i].file))
+			return known[i].class;
 	return BACKEND;
 }
 
@@ -587,6 +613,6 @@ tok_resolve_class(tfm_context *context, const tok_files *files)
 	if (tfm_failed(context))
 		return NULL;
 	if (class == NULL || is_backend(class->name))
-		class = find_class(class_of_files(files));
+		class = find_class(class_of_files(context, files));
 	return class;
 }

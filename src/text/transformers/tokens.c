@@ -593,6 +593,25 @@ write_again(tok_builder *builder, bool plain)
 	return true;
 }
 
+/* A token of tokenizer.json has all that an added token has. */
+static bool
+check_present(tok_builder *builder, json list)
+{
+	static const char *const keys[] = {"single_word", "lstrip", "rstrip", "normalized", "special"};
+
+	for (json item = json_first(list); json_present(item); item = json_next(item))
+	{
+		json_require_string(builder->context, item, "content");
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			if (!json_present(json_member(item, keys[i])))
+				tfm_fail(builder->context, TFM_CORRUPTED, "\"%s\": key \"%s\" is missing",
+						 list.source, keys[i]);
+		if (tfm_failed(builder->context))
+			return false;
+	}
+	return true;
+}
+
 bool
 tok_write_added(tok_builder *builder)
 {
@@ -602,7 +621,8 @@ tok_write_added(tok_builder *builder)
 	tok_token_list present = {.items = NULL};
 
 	buffer_append_string(builder->context, builder->out, "\"added_tokens\":[");
-	if ((as_is || json_present(builder->whole)) && !append_list(builder, &present, own, false))
+	if ((as_is || json_present(builder->whole)) &&
+		(!check_present(builder, own) || !append_list(builder, &present, own, false)))
 		return false;
 	for (size_t i = 0; i < present.count; i++)
 		if (!write_token(builder, present.items[i]))
