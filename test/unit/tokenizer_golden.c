@@ -6,7 +6,7 @@
  *
  *		{"name":...}		the next line is a tokenizer.json, for the texts after it
  *		{"files":{...}}		a directory; a file's content is a string, a JSON object that is written as
- *							it is, or {"base64":...}.  Beside it may stand what the tokenizer is then to
+ *							it is, {"base64":...}, or true: as the row before had it.  Beside it may stand what the tokenizer is then to
  *							say of itself: vocabulary_size, model_max_length, special
  *		{"text":...}		a text with options, and what becomes of it
  *		{"digests":{...}}	after a name: digests of blocks of 4096 characters
@@ -294,11 +294,12 @@ write_files(scratch *s, json files)
 
 	assert_non_null(directory);
 	while ((entry = readdir(directory)) != NULL)
-		if (entry->d_name[0] != '.')
+		if (entry->d_name[0] != '.' && !json_is_bool(json_member(files, entry->d_name)))
 			unlink(scratch_path(s, entry->d_name));
 	closedir(directory);
 	for (json item = json_first(files); json_present(item); item = json_next(item))
-		write_file(s, item);
+		if (!json_is_bool(item))
+			write_file(s, item);
 }
 
 /* A directory, or the GGUF file that is in it. */
@@ -312,6 +313,20 @@ open_directory(scratch *s, const char *where)
 						  : !tok_compile(&s->context, s->directory, false, blob))
 		fail_msg("%s: %s", where, s->context.error.message);
 	return tok_open(&s->context, blob->data, blob->length);
+}
+
+/* The special tokens with names, in their order. */
+static void
+check_named(json named, tfm_text found, const char *where)
+{
+	char *text;
+
+	if (!json_present(named))
+		return;
+	text = cJSON_PrintUnformatted(named.node);
+	if (strlen(text) != found.length || memcmp(text, found.data, found.length) != 0)
+		fail_msg("%s: special tokens %.*s, not %s", where, (int) found.length, found.data, text);
+	free(text);
 }
 
 /* Open the directory of a row, and check what the row says of it. */
@@ -335,6 +350,7 @@ open_files(scratch *s, json row, const char *where)
 	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
 		special[i] = tok_special_id(tokenizer, (tok_special) i);
 	check_numbers(row, "special", special, TOK_SPECIAL_COUNT, where);
+	check_named(json_member(row, "named"), tok_special_tokens_json(tokenizer), where);
 	return tokenizer;
 }
 
