@@ -41,11 +41,11 @@ read_truncation(tfm_context *context, const char *name, tok_truncation *truncati
 	return tfm_hint(context, "Use longest_first, only_first or only_second.");
 }
 
-/* Whether a side (NULL: right) is the left one. */
+/* Whether a side is the left one; that of the tokenizer if it is not named. */
 static bool
-read_side(tfm_context *context, const char *option, const char *name, bool *left)
+read_side(tfm_context *context, const char *option, const char *name, bool own, bool *left)
 {
-	*left = name != NULL && strcmp(name, "left") == 0;
+	*left = name == NULL ? own : strcmp(name, "left") == 0;
 	return name == NULL || *left || strcmp(name, "right") == 0 ||
 		   tfm_fail(context, TFM_INVALID_ARGUMENT,
 					"%s must be \"left\" or \"right\", not \"%.64s\"", option, name);
@@ -68,7 +68,7 @@ plan_padding(tfm_context *context, const tok_tokenizer *tokenizer, const tokeniz
 	const char *name = options->padding;
 	bool left;
 
-	if (!read_side(context, "padding_side", options->padding_side, &left))
+	if (!read_side(context, "padding_side", options->padding_side, tok_pads_left(tokenizer), &left))
 		return false;
 	if (name == NULL || strcmp(name, "do_not_pad") == 0)
 		return true;
@@ -116,7 +116,8 @@ task_tokenize_plan(tfm_context *context, const run_model *model, const tokenize_
 		plan->encode.want |= TOK_WANT_OVERFLOWING;
 	}
 	if (!read_truncation(context, options->truncation, &plan->encode.truncation) ||
-		!read_side(context, "truncation_side", options->truncation_side, &left))
+		!read_side(context, "truncation_side", options->truncation_side,
+				   tok_truncates_left(tokenizer), &left))
 		return false;
 	plan->encode.direction = left ? TOK_TRUNCATE_LEFT : TOK_TRUNCATE_RIGHT;
 	return plan_padding(context, tokenizer, options, plan);

@@ -17,10 +17,10 @@ typedef struct tokenize_options
 	int max_length;				 /* most tokens, special ones included; 0: no limit */
 	int stride;					 /* tokens that a piece shares with the one before; -1: no pieces */
 	const char *truncation;		 /* NULL: "longest_first"; "only_first", "only_second" */
-	const char *truncation_side; /* NULL: "right"; "left" */
+	const char *truncation_side; /* "right", "left"; NULL: the tokenizer's own */
 	const char *padding;		 /* NULL or "do_not_pad"; "longest", "max_length" */
 	int pad_to_multiple_of;		 /* 0: not */
-	const char *padding_side;	 /* NULL: "right"; "left" */
+	const char *padding_side;	 /* "right", "left"; NULL: the tokenizer's own */
 } tokenize_options;
 
 #define TOKENIZE_DEFAULTS ((tokenize_options) {.add_special_tokens = true, .stride = -1})
@@ -50,8 +50,8 @@ extern bool task_tokenize_plan(tfm_context *context, const run_model *model,
 
 /* Tokenize count inputs, on several threads; *encodings is [count], in the context's arena. */
 extern bool task_tokenize(tfm_context *context, const run_model *model,
-						  const tokenize_input *inputs, size_t count,
-						  const tokenize_plan *plan, tok_encoding **encodings);
+						  const tokenize_input *inputs, size_t count, const tokenize_plan *plan,
+						  tok_encoding **encodings);
 
 /* The text of ids as Transformers' decode(ids, skip_special_tokens) gives it; unknown ids are an error. */
 extern bool task_detokenize(tfm_context *context, const run_model *model, const int32_t *ids,
