@@ -12,12 +12,14 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "checkpoint/fingerprint.h"
+#include "checkpoint/gguf.h"
 
 #define TEMPLATE_MAX ((size_t) 16 * 1024 * 1024)
 #define CONFIG_MAX ((size_t) 64 * 1024 * 1024)
 #define DEFAULT_FILE "chat_template.jinja"
 #define FOLDER "additional_chat_templates/"
 #define SUFFIX ".jinja"
+#define GGUF_KEY "tokenizer.chat_template"
 
 /* ---- Collecting ---- */
 
@@ -159,6 +161,46 @@ run_collect_templates(tfm_context *context, const char *directory, buffer *templ
 	if (templates->length == before)
 		add_config(context, read_member(context, directory, "chat_template.json"), templates);
 	return !tfm_failed(context);
+}
+
+/* The name of a GGUF key that is a template among others: what follows the dot; false if it is not. */
+static bool
+is_named_key(tfm_text key, tfm_text *name)
+{
+	size_t prefix = strlen(GGUF_KEY ".");
+
+	if (key.length <= prefix || memcmp(key.data, GGUF_KEY ".", prefix) != 0)
+		return false;
+	*name = (tfm_text) {key.data + prefix, key.length - prefix};
+	return true;
+}
+
+bool
+run_collect_gguf_templates(tfm_context *context, const char *path, buffer *templates)
+{
+	const ckpt_gguf *gguf = ckpt_open_gguf(context, path);
+	const ckpt_gguf_value *single;
+	bool named = false;
+	tfm_text name;
+
+	for (size_t i = 0; gguf != NULL && i < gguf->entry_count; i++)
+	{
+		const ckpt_gguf_value *value = &gguf->entries[i].value;
+
+		if (value->type != GGUF_STRING || !is_named_key(gguf->entries[i].key, &name))
+			continue;
+		named = true;
+		if (!run_add_template(context, templates, name, (tfm_text) {value->bytes, value->length},
+							  path))
+			return false;
+	}
+	if (gguf == NULL || (single = ckpt_gguf_find(gguf, GGUF_KEY)) == NULL)
+		return gguf != NULL;
+	if (single->type != GGUF_STRING)
+		return tfm_fail(context, TFM_CORRUPTED, "\"%s\": key \"" GGUF_KEY "\" is not a string",
+						path);
+	return run_add_template(context, templates, (tfm_text) {"default", named ? 7 : 0},
+							(tfm_text) {single->bytes, single->length}, path);
 }
 
 /* ---- Finding ---- */

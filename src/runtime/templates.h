@@ -30,6 +30,12 @@ typedef struct run_templates
  */
 extern bool run_collect_templates(tfm_context *context, const char *directory, buffer *templates);
 
+/*
+ * The same from a GGUF file: the key tokenizer.chat_template, called "default" where there are
+ * tokenizer.chat_template.NAME as well.
+ */
+extern bool run_collect_gguf_templates(tfm_context *context, const char *path, buffer *templates);
+
 /* Append one; name and source without zeros (CORRUPTED), source_name for messages. */
 extern bool run_add_template(tfm_context *context, buffer *templates, tfm_text name,
 							 tfm_text source, const char *source_name);

@@ -9,13 +9,14 @@
 #include <string.h>
 
 #include "checkpoint/fingerprint.h"
+#include "runtime/gguf_tokenizer.h"
 
 /* Of a checkpoint of one file, or of a directory's files. */
 static bool
 compile_tokenizer(tfm_context *context, const char *path, bool lower_case, buffer *blob)
 {
 	if (ckpt_is_gguf(path))
-		return tfm_fail(context, TFM_UNSUPPORTED, "tokenizers of GGUF files are not supported");
+		return run_compile_gguf_tokenizer(context, path, blob);
 	return tok_compile(context, path, lower_case, blob);
 }
 
@@ -48,7 +49,8 @@ run_write_templates(tfm_context *context, image_writer *writer, const char *path
 
 	if (templates == NULL)
 		return false;
-	if (!ckpt_is_gguf(path) && !run_collect_templates(context, path, templates))
+	if (ckpt_is_gguf(path) ? !run_collect_gguf_templates(context, path, templates)
+						   : !run_collect_templates(context, path, templates))
 		return false;
 	return templates->length == 0 ||
 		   image_add_section(writer, IMAGE_TEMPLATES, templates->data, templates->length);
