@@ -1,0 +1,121 @@
+/*
+ * chat.c
+ *	  tfm_apply_chat_template and tfm_render: texts made of templates.
+ *
+ * Values go to the engine as JSON.  A template's clock, strftime_now, is the start of the statement
+ * in the session's time zone: so the functions are stable, and the same throughout a statement.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "pg/border.h"
+#include "pg/registry.h"
+#include "task/chat.h"
+
+PG_FUNCTION_INFO_V1(tfm_apply_chat_template);
+PG_FUNCTION_INFO_V1(tfm_render);
+
+/* The start of the statement as local time; its zone's name lives as long as the session's. */
+static struct tm
+statement_time(void)
+{
+	pg_time_t start = timestamptz_to_time_t(GetCurrentStatementStartTimestamp());
+	const struct pg_tm *local = pg_localtime(&start, session_timezone);
+
+	if (local == NULL)
+		ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				errmsg("the statement's start has no local time"));
+	return (struct tm) {
+		.tm_sec = local->tm_sec,
+		.tm_min = local->tm_min,
+		.tm_hour = local->tm_hour,
+		.tm_mday = local->tm_mday,
+		.tm_mon = local->tm_mon,
+		.tm_year = local->tm_year,
+		.tm_wday = local->tm_wday,
+		.tm_yday = local->tm_yday,
+		.tm_isdst = local->tm_isdst,
+		.tm_gmtoff = local->tm_gmtoff,
+		.tm_zone = local->tm_zone,
+	};
+}
+
+/* A jsonb as the engine's JSON; empty for a NULL. */
+static tfm_text
+json_argument(FunctionCallInfo fcinfo, tfm_context *context, int argument)
+{
+	Jsonb *value;
+	char *json;
+
+	if (PG_ARGISNULL(argument))
+		return (tfm_text) {NULL, 0};
+	value = PG_GETARG_JSONB_P(argument);
+	json = JsonbToCString(NULL, &value->root, VARSIZE(value));
+	return border_string(context, json, strlen(json));
+}
+
+/*
+ * tfm_apply_chat_template(model text, messages jsonb, tools jsonb, documents jsonb,
+ * add_generation_prompt boolean, continue_final_message boolean, chat_template text, kwargs jsonb)
+ * returns text
+ */
+Datum
+tfm_apply_chat_template(PG_FUNCTION_ARGS)
+{
+	const registry_handle *handle;
+	struct tm now = statement_time();
+	chat_request request = {.now = &now};
+	tfm_context *context;
+	tfm_text rendered;
+	text *result;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	handle = registry_use(fcinfo, PG_GETARG_TEXT_PP(0), NULL);
+	context = border_begin(handle->name);
+	request.messages = json_argument(fcinfo, context, 1);
+	request.tools = json_argument(fcinfo, context, 2);
+	request.documents = json_argument(fcinfo, context, 3);
+	request.add_generation_prompt = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
+	request.continue_final_message = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
+	if (!PG_ARGISNULL(6))
+	{
+		tfm_text given = border_text(context, PG_GETARG_TEXT_PP(6));
+
+		request.chat_template = tfm_strndup(context, given.data, given.length);
+	}
+	request.kwargs = json_argument(fcinfo, context, 7);
+	border_check(context);
+	task_apply_chat_template(context, handle->model, &request, &rendered);
+	border_check(context);
+	result = border_to_text(rendered.data, rendered.length);
+	border_end(context);
+	PG_RETURN_TEXT_P(result);
+}
+
+/* tfm_render(template text, context jsonb) returns text */
+Datum
+tfm_render(PG_FUNCTION_ARGS)
+{
+	struct tm now = statement_time();
+	tfm_context *context = border_begin(NULL);
+	tfm_text source = border_text(context, PG_GETARG_TEXT_PP(0));
+	tfm_text rendered;
+	text *result;
+
+	task_render(context, source, json_argument(fcinfo, context, 1), &now, &rendered);
+	border_check(context);
+	result = border_to_text(rendered.data, rendered.length);
+	border_end(context);
+	PG_RETURN_TEXT_P(result);
+}
