@@ -165,10 +165,11 @@ static const uint32_t changes[] = {
 };
 
 tok_grapheme
-tok_grapheme_of(uint32_t character)
+tok_grapheme_of(uint32_t character, uint32_t *end)
 {
 	size_t low = 0, high = sizeof(changes) / sizeof(changes[0]);
 
+	*end = character + 1;
 	if (character >= HANGUL_FIRST && character <= HANGUL_LAST)
 		return (character - HANGUL_FIRST) % 28 == 0 ? TOK_GRAPHEME_LV : TOK_GRAPHEME_LVT;
 	while (high - low > 1)
@@ -180,6 +181,10 @@ tok_grapheme_of(uint32_t character)
 		else
 			high = middle;
 	}
+	if (high < sizeof(changes) / sizeof(changes[0]))
+		*end = changes[high] >> 5;
+	else
+		*end = UINT32_MAX;
 	return (tok_grapheme) (changes[low] & 31);
 }
 

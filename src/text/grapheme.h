@@ -45,7 +45,8 @@ typedef struct tok_grapheme_state
 	uint8_t conjunct;	/* 1 after a consonant and what extends it, 2 if a linker is among that */
 } tok_grapheme_state;
 
-extern tok_grapheme tok_grapheme_of(uint32_t character);
+/* The kind of a character; *end is the first one after it that may be of another kind. */
+extern tok_grapheme tok_grapheme_of(uint32_t character, uint32_t *end);
 
 /* Whether there is a break before a character of this kind. */
 extern bool tok_grapheme_breaks(const tok_grapheme_state *state, tok_grapheme next);

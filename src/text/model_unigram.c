@@ -6,8 +6,9 @@
  * tokens that begin there lengthen the best way to it.  A character that is no token itself may be
  * unknown, at a score below all others; unknown characters in a row are one token.
  *
- * Tokens are walked in the vocabulary's trie; the score of the token that ends at a node stands in an
- * array beside the nodes.  Scores of ways are kept only as far as a token reaches.
+ * Tokens are walked in a copy of the vocabulary's trie that has their scores.  Scores of ways are kept
+ * only as far as a token reaches.  Most words are a token, and for most tokens nothing is better than
+ * they themselves; which those are is found out when the vocabulary is compiled.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -43,9 +44,12 @@ typedef struct unigram_payload
  */
 typedef struct scored_node
 {
-	uint32_t base, check;
+	uint32_t base; /* and NODE_WHOLE: a word that ends here is one token */
+	uint32_t check;
 	double score;
 } scored_node;
+
+#define NODE_WHOLE TRIE_TERMINAL
 
 /* The last token of the best way to a place in the word. */
 typedef struct step
@@ -57,7 +61,8 @@ typedef struct step
 /* A search under way. */
 typedef struct search
 {
-	tok_work *work;
+	tfm_context *context;
+	tok_work *work; /* NULL while compiling */
 	const unigram_payload *model;
 	const scored_node *nodes;
 	trie vocabulary;
@@ -67,6 +72,118 @@ typedef struct search
 	double *scores; /* of the best ways to the next places: [place & mask]; else -INFINITY */
 	size_t mask;
 } search;
+
+/* The number of bytes of the character that begins with this byte. */
+static inline size_t
+character_width(unsigned char first)
+{
+	return first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+}
+
+/* Note a way to a place, if it is the best so far. */
+static inline void
+reach(search *s, size_t place, double score, step last)
+{
+	double *best = &s->scores[place & s->mask];
+	bool better = score > *best;
+
+	*best = better ? score : *best;
+	s->steps[place] = better ? last : s->steps[place];
+}
+
+/* Go on from a place with each token that begins there; true if its first character is one. */
+static inline bool
+follow_tokens(search *s, size_t start, size_t width)
+{
+	const scored_node *nodes = s->nodes;
+	const unsigned char *text = (const unsigned char *) s->text + start;
+	double before = s->scores[start & s->mask];
+	size_t end = s->length - start > s->model->longest ? s->model->longest : s->length - start;
+	uint32_t node = TRIE_ROOT;
+	bool found = false;
+
+	if (s->vocabulary.count == 0)
+		return false;
+	for (size_t i = 0; i < end && text[i] != 0;)
+	{
+		uint32_t child = (nodes[node].base & ~NODE_WHOLE) ^ text[i++];
+
+		if (child >= s->vocabulary.count || nodes[child].check != node)
+			break;
+		node = child;
+		reach(s, start + i, nodes[node].score + before,
+			  (step) {.node = node, .length = (uint32_t) i});
+		found |= i == width && nodes[node].score > -INFINITY;
+	}
+	return found;
+}
+
+static bool
+fail_unknown(tfm_context *context)
+{
+	return tfm_fail(context, TFM_CORRUPTED,
+					"a character is not in the vocabulary, which has no unknown token");
+}
+
+/* Find the best way to each place. */
+static bool
+find_ways(search *s)
+{
+	size_t polled = 0;
+
+	memset(s->steps, 0, (s->length + 1) * sizeof(step));
+	for (size_t i = 0; i <= s->mask && i <= s->length; i++)
+		s->scores[i] = -INFINITY;
+	s->scores[0] = 0;
+	for (size_t place = 0; place < s->length;)
+	{
+		size_t width = character_width((unsigned char) s->text[place]);
+
+		if (width > s->length - place)
+			width = s->length - place;
+		if (!follow_tokens(s, place, width))
+		{
+			double score = s->model->unknown_score + s->scores[place & s->mask];
+
+			reach(s, place + width, score, (step) {.node = TRIE_NONE, .length = (uint32_t) width});
+			if (s->model->unknown_id < 0 && s->steps[place + width].node == TRIE_NONE)
+				return fail_unknown(s->context);
+		}
+		for (; width > 0; width--)
+			s->scores[place++ & s->mask] = -INFINITY;
+		if ((++polled & 0xFFFF) == 0 && tfm_stopped(s->context))
+			return false;
+	}
+	return true;
+}
+
+/* The number of places that the scores are kept of: more than a token or a character is long. */
+static size_t
+window_of(const unigram_payload *model)
+{
+	size_t window = 8;
+
+	while (window <= model->longest)
+		window *= 2;
+	return window;
+}
+
+/* Put the arrays of a search into room for search_size bytes. */
+static void
+place_arrays(search *s, void *room)
+{
+	size_t window = window_of(s->model);
+
+	s->mask = window - 1;
+	s->scores = room;
+	s->steps = (step *) (void *) (s->scores + window);
+}
+
+static size_t
+search_size(const unigram_payload *model, size_t length)
+{
+	return window_of(model) * sizeof(double) + (length + 1) * sizeof(step);
+}
 
 /*
  * A score as the library reads it.  Its JSON parser (serde_json) takes the digits as a whole number
@@ -194,6 +311,44 @@ append_nodes(tok_compiler *compiler, const trie *vocabulary, const double *score
 	return true;
 }
 
+/* Mark the nodes of tokens that are the best way through themselves. */
+static bool
+mark_whole(tok_compiler *compiler, const trie *vocabulary, json tokens, buffer *payload)
+{
+	search s = {
+		.context = compiler->context,
+		.model = (const unigram_payload *) (const void *) payload->data,
+		.vocabulary = *vocabulary,
+	};
+	scored_node *nodes = (scored_node *) (void *) (payload->data + sizeof(unigram_payload));
+	void *room = tfm_alloc(compiler->context, search_size(s.model, s.model->longest));
+
+	if (room == NULL)
+		return false;
+	s.nodes = nodes;
+	place_arrays(&s, room);
+	for (json entry = json_first(tokens); json_present(entry); entry = json_next(entry))
+	{
+		step last;
+
+		s.text = json_as_string(json_first(entry));
+		s.length = strlen(s.text);
+		if (!find_ways(&s))
+		{
+			/* Of what is unknown in a token: nothing is known of it. */
+			if (compiler->context->error.kind != TFM_CORRUPTED)
+				return false;
+			tfm_clear_error(compiler->context);
+			continue;
+		}
+		last = s.steps[s.length];
+		if (s.length > 0 && last.length == s.length && last.node != TRIE_NONE &&
+			trie_value(vocabulary, last.node) != (uint32_t) s.model->unknown_id)
+			nodes[last.node].base |= NODE_WHOLE;
+	}
+	return true;
+}
+
 static bool
 compile_unigram(tok_compiler *compiler, json spec, buffer *payload)
 {
@@ -223,7 +378,8 @@ compile_unigram(tok_compiler *compiler, json spec, buffer *payload)
 	model.node_count = tokens.count;
 	find_bytes(&tokens, &model);
 	return buffer_append(context, payload, &model, sizeof(model)) &&
-		   append_nodes(compiler, &tokens, scores, payload);
+		   append_nodes(compiler, &tokens, scores, payload) &&
+		   mark_whole(compiler, &tokens, vocabulary, payload);
 }
 
 static bool
@@ -239,90 +395,6 @@ check_unigram(tfm_context *context, const tok_tokenizer *tokenizer, tok_payload 
 	for (int byte = 0; byte < 256; byte++)
 		if (model->byte_ids[byte] < -1 || model->byte_ids[byte] >= limit)
 			return tok_fail_damaged(context);
-	return true;
-}
-
-/* The number of bytes of the character that begins with this byte. */
-static inline size_t
-character_width(unsigned char first)
-{
-	return first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-}
-
-/* Note a way to a place, if it is the best so far. */
-static inline void
-reach(search *s, size_t place, double score, step last)
-{
-	double *best = &s->scores[place & s->mask];
-	bool better = score > *best;
-
-	*best = better ? score : *best;
-	s->steps[place] = better ? last : s->steps[place];
-}
-
-/* Go on from a place with each token that begins there; true if its first character is one. */
-static inline bool
-follow_tokens(search *s, size_t start, size_t width)
-{
-	const scored_node *nodes = s->nodes;
-	const unsigned char *text = (const unsigned char *) s->text + start;
-	double before = s->scores[start & s->mask];
-	size_t end = s->length - start > s->model->longest ? s->model->longest : s->length - start;
-	uint32_t node = TRIE_ROOT;
-	bool found = false;
-
-	if (s->vocabulary.count == 0)
-		return false;
-	for (size_t i = 0; i < end && text[i] != 0;)
-	{
-		uint32_t child = nodes[node].base ^ text[i++];
-
-		if (child >= s->vocabulary.count || nodes[child].check != node)
-			break;
-		node = child;
-		reach(s, start + i, nodes[node].score + before,
-			  (step) {.node = node, .length = (uint32_t) i});
-		found |= i == width && nodes[node].score > -INFINITY;
-	}
-	return found;
-}
-
-static bool
-fail_unknown(tok_work *work)
-{
-	return tfm_fail(work->context, TFM_CORRUPTED,
-					"a character is not in the vocabulary, which has no unknown token");
-}
-
-/* Find the best way to each place. */
-static bool
-find_ways(search *s)
-{
-	size_t polled = 0;
-
-	memset(s->steps, 0, (s->length + 1) * sizeof(step));
-	for (size_t i = 0; i <= s->mask && i <= s->length; i++)
-		s->scores[i] = -INFINITY;
-	s->scores[0] = 0;
-	for (size_t place = 0; place < s->length;)
-	{
-		size_t width = character_width((unsigned char) s->text[place]);
-
-		if (width > s->length - place)
-			width = s->length - place;
-		if (!follow_tokens(s, place, width))
-		{
-			double score = s->model->unknown_score + s->scores[place & s->mask];
-
-			reach(s, place + width, score, (step) {.node = TRIE_NONE, .length = (uint32_t) width});
-			if (s->model->unknown_id < 0 && s->steps[place + width].node == TRIE_NONE)
-				return fail_unknown(s->work);
-		}
-		for (; width > 0; width--)
-			s->scores[place++ & s->mask] = -INFINITY;
-		if ((++polled & 0xFFFF) == 0 && tfm_stopped(s->work->context))
-			return false;
-	}
 	return true;
 }
 
@@ -433,21 +505,28 @@ push_way(search *s, size_t offset, int32_t word)
 	return true;
 }
 
-/* Room for the places of a word and the scores of those within reach. */
-static bool
-reserve_search(search *s)
+/* The token that the whole word is, if nothing is better; -1: none, or it is to be found out. */
+static int32_t
+find_whole(const search *s)
 {
-	size_t steps = (s->length + 1) * sizeof(step);
-	size_t window = 8;
+	const scored_node *nodes = s->nodes;
+	uint32_t node = TRIE_ROOT, id;
 
-	while (window <= s->model->longest || window <= 4)
-		window *= 2;
-	s->scores = tok_work_room(s->work, window * sizeof(double) + steps);
-	if (s->scores == NULL)
-		return false;
-	s->mask = window - 1;
-	s->steps = (step *) (void *) (s->scores + window);
-	return true;
+	if (s->length > s->model->longest)
+		return -1;
+	for (size_t i = 0; i < s->length; i++)
+	{
+		unsigned char byte = (unsigned char) s->text[i];
+		uint32_t child = (nodes[node].base & ~NODE_WHOLE) ^ byte;
+
+		if (child >= s->vocabulary.count || nodes[child].check != node || byte == 0)
+			return -1;
+		node = child;
+	}
+	if ((nodes[node].base & NODE_WHOLE) == 0)
+		return -1;
+	id = trie_value(&s->vocabulary, node);
+	return id < (uint32_t) s->work->tokenizer->settings->id_limit ? (int32_t) id : -1;
 }
 
 static bool
@@ -455,6 +534,7 @@ run_unigram(tok_work *work, tok_payload payload, uint32_t start, uint32_t end, i
 {
 	const unigram_payload *model = payload.bytes;
 	search s = {
+		.context = work->context,
 		.work = work,
 		.model = model,
 		.nodes = (const scored_node *) (const void *) (model + 1),
@@ -462,8 +542,16 @@ run_unigram(tok_work *work, tok_payload payload, uint32_t start, uint32_t end, i
 		.text = work->string.bytes + start,
 		.length = end - start,
 	};
+	int32_t whole = s.vocabulary.count == 0 ? -1 : find_whole(&s);
+	void *room;
 
-	return reserve_search(&s) && find_ways(&s) && push_way(&s, start, word);
+	if (whole >= 0)
+		return push_token(&s, whole, start, 0, s.length, word);
+	room = tok_work_room(work, search_size(model, s.length));
+	if (room == NULL)
+		return false;
+	place_arrays(&s, room);
+	return find_ways(&s) && push_way(&s, start, word);
 }
 
 const tok_model tok_model_unigram = {

@@ -117,19 +117,51 @@ find_replacement(const charsmap *map, const char *key, size_t length, size_t *re
 	return NULL;
 }
 
+/* What the trie says of a character. */
 static unsigned char
-find_kind(const charsmap *map, uint32_t character)
+find_flags(const charsmap *map, uint32_t character)
 {
-	unsigned char kind = (unsigned char) tok_grapheme_of(character);
 	char bytes[4];
 	size_t length;
 	bool alive;
+	const char *replacement;
 
 	if (character == 0 || (character >= 0xD800 && character < 0xE000))
-		return kind;
-	if (find_replacement(map, bytes, (size_t) utf8_encode(character, bytes), &length, &alive))
-		kind |= KIND_REPLACED;
-	return alive ? kind | KIND_BEGINS : kind;
+		return 0;
+	replacement =
+		find_replacement(map, bytes, (size_t) utf8_encode(character, bytes), &length, &alive);
+	return (replacement != NULL ? KIND_REPLACED : 0) | (alive ? KIND_BEGINS : 0);
+}
+
+/* Whether the trie has no key that begins as the characters of this page's half do. */
+static bool
+is_absent(const charsmap *map, uint32_t first)
+{
+	char bytes[4];
+	int width = utf8_encode(first, bytes);
+	size_t length;
+	bool alive;
+
+	return width > 1 && find_replacement(map, bytes, (size_t) width - 1, &length, &alive) == NULL &&
+		   !alive;
+}
+
+static void
+fill_page(const charsmap *map, uint32_t page, unsigned char content[PAGE_SIZE])
+{
+	uint32_t first = page << PAGE_BITS, end = first;
+
+	for (uint32_t c = first; c < first + PAGE_SIZE;)
+	{
+		unsigned char kind = (unsigned char) tok_grapheme_of(c, &end);
+
+		for (; c < end && c < first + PAGE_SIZE; c++)
+			content[c - first] = kind;
+	}
+	/* The characters of a half differ in their last byte alone. */
+	for (uint32_t half = first; half < first + PAGE_SIZE; half += PAGE_SIZE / 2)
+		for (uint32_t i = 0; i < PAGE_SIZE / 2 && !is_absent(map, half); i++)
+			content[half + i - first] |= find_flags(map, half + i);
 }
 
 /* The kinds of all characters, equal pages once. */
@@ -142,8 +174,7 @@ append_pages(tok_compiler *compiler, const charsmap *map, precompiled_payload *h
 		unsigned char content[PAGE_SIZE];
 		uint32_t same = header->page_count;
 
-		for (uint32_t i = 0; i < PAGE_SIZE; i++)
-			content[i] = find_kind(map, page << PAGE_BITS | i);
+		fill_page(map, page, content);
 		while (same > 0 &&
 			   memcmp(kinds->data + (size_t) (same - 1) * PAGE_SIZE, content, PAGE_SIZE) != 0)
 			same--;
