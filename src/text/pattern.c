@@ -199,13 +199,18 @@ copy_bytes(tok_work *work, size_t start, size_t end)
 	return true;
 }
 
-/* Append what stands for a match: it stems from the last character of the match, or the one before. */
+/*
+ * Append what stands for a match: it stems from the last character of the match, or the one before; at
+ * the beginning of the text from nothing.
+ */
 static bool
 put_content(tok_work *work, tfm_text content, size_t end)
 {
 	tok_string *to = &work->next;
 	int32_t source = tok_source(&work->string, end == 0 ? 0 : end - 1);
 
+	if (end == 0 && source >= 0)
+		source = TOK_BEFORE(source);
 	if (!tok_reserve_string(work, to, content.length))
 		return false;
 	if (content.length > 0)

@@ -17,6 +17,9 @@
 #include "text/tokenizer.h"
 #include "text/trie.h"
 
+/* The source of what was put before a character, and stems from none; and back. */
+#define TOK_BEFORE(character) (-1 - (character))
+
 /*
  * The text in work, as bytes and, for each byte, the original character that it stems from (alignment
  * in the library: always one character).  Sources are kept only where offsets are wanted.

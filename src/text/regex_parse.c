@@ -79,12 +79,12 @@ accept(tok_regex_parser *p, const char *string)
 	return true;
 }
 
-static tok_node *
-new_set_node(tok_regex_parser *p, const tok_set *set)
+tok_node *
+tok_new_set_node(tfm_context *context, const tok_set *set)
 {
-	tok_node *node = tok_new_node(p->context, TOK_NODE_SET);
+	tok_node *node = tok_new_node(context, TOK_NODE_SET);
 
-	if (node == NULL || (node->set = tfm_alloc(p->context, sizeof(tok_set))) == NULL)
+	if (node == NULL || (node->set = tfm_alloc(context, sizeof(tok_set))) == NULL)
 		return NULL;
 	*node->set = *set;
 	tok_set_sort(node->set);
@@ -101,38 +101,13 @@ new_assertion(tok_regex_parser *p, tok_assertion assertion)
 	return node;
 }
 
-/* All forms of a character; those of ASCII letters are known. */
-static bool
-add_forms(tok_regex_parser *p, tok_set *set, uint32_t character)
-{
-	uint32_t lower = character | 0x20;
-	uint32_t third = lower == 'k' ? 0x212A : lower == 's' ? 0x17F : 0;
-
-	if (character >= 0x80)
-		return tok_count_set(p) && tok_set_add(p->context, set, character, character) &&
-			   tok_set_fold(p->context, set);
-	if (lower < 'a' || lower > 'z')
-		return tok_set_add(p->context, set, character, character);
-	return tok_set_add(p->context, set, lower - 0x20, lower - 0x20) &&
-		   tok_set_add(p->context, set, lower, lower) &&
-		   (third == 0 || tok_set_add(p->context, set, third, third));
-}
-
-/* A character by itself; where case does not count, a set of all its forms. */
 static tok_node *
 new_character(tok_regex_parser *p, uint32_t character)
 {
 	tok_node *node;
 
 	if ((p->options & TOK_REGEX_IGNORE_CASE) != 0)
-	{
-		tok_set set = {0};
-
-		if (!add_forms(p, &set, character))
-			return NULL;
-		if (set.count > 1 || set.items[0].first != set.items[0].last)
-			return new_set_node(p, &set);
-	}
+		return tok_new_folded(p, character);
 	node = tok_new_node(p->context, TOK_NODE_CHARACTER);
 	if (node != NULL)
 		node->character = character;
@@ -146,7 +121,7 @@ new_all_but_newline(tok_regex_parser *p)
 
 	return tok_set_add(p->context, &set, 0, '\n' - 1) &&
 				   tok_set_add(p->context, &set, '\n' + 1, TOK_LAST_CHARACTER)
-			   ? new_set_node(p, &set)
+			   ? tok_new_set_node(p->context, &set)
 			   : NULL;
 }
 
@@ -155,7 +130,8 @@ new_any(tok_regex_parser *p)
 {
 	tok_set set = {0};
 
-	return tok_set_add(p->context, &set, 0, TOK_LAST_CHARACTER) ? new_set_node(p, &set) : NULL;
+	return tok_set_add(p->context, &set, 0, TOK_LAST_CHARACTER) ? tok_new_set_node(p->context, &set)
+																: NULL;
 }
 
 /* \R: (?>\r\n|[\n-\r\x85\u2028\u2029]) */
@@ -177,7 +153,7 @@ new_line_break(tok_regex_parser *p)
 	second->character = '\n';
 	first->next = second;
 	pair->child = first;
-	pair->next = new_set_node(p, &set);
+	pair->next = tok_new_set_node(p->context, &set);
 	either->child = pair;
 	atomic->child = either;
 	return pair->next == NULL ? NULL : atomic;
@@ -238,7 +214,7 @@ parse_escape(tok_regex_parser *p)
 		case TOK_ESCAPE_CHARACTER:
 			return new_character(p, character);
 		case TOK_ESCAPE_SET:
-			return new_set_node(p, &set);
+			return tok_new_set_node(p->context, &set);
 		case TOK_ESCAPE_OTHER:
 			return parse_special_escape(p);
 		default:
@@ -264,11 +240,14 @@ static tok_node *
 parse_wrapped(tok_regex_parser *p, tok_node_kind kind, bool negated)
 {
 	tok_node *node = tok_new_node(p->context, kind);
+	bool before = p->folds_singly;
 
 	if (node == NULL)
 		return NULL;
+	p->folds_singly = before || kind == TOK_NODE_LOOK_BEHIND;
 	node->negated = negated;
 	node->child = parse_group_end(p, p->options);
+	p->folds_singly = before;
 	return node->child == NULL ? NULL : node;
 }
 
@@ -360,7 +339,7 @@ parse_class(tok_regex_parser *p)
 {
 	tok_set set = {0};
 
-	return tok_parse_class(p, &set) ? new_set_node(p, &set) : NULL;
+	return tok_parse_class(p, &set) ? tok_new_set_node(p->context, &set) : NULL;
 }
 
 /* {n}, {n,}, {,m} or {n,m}; what is none of these stands for itself. */
@@ -542,7 +521,7 @@ parse_sequence(tok_regex_parser *p)
 			return NULL;
 		end = &(*end)->next;
 	}
-	return sequence;
+	return sequence != NULL && tok_join_folded(p, sequence) ? sequence : NULL;
 }
 
 static tok_node *

@@ -50,6 +50,7 @@ typedef struct tok_node
 {
 	tok_node_kind kind;
 	uint32_t character;
+	uint32_t folded;		   /* of a literal whose case does not count, what it folds to; or 0 */
 	uint32_t minimum, maximum; /* of a repeat; TOK_UNBOUNDED */
 	tok_greed greed;
 	bool negated; /* a look around */
@@ -90,7 +91,9 @@ typedef struct tok_regex_parser
 	uint32_t options;
 	int depth;
 	int groups;
-	int sets; /* that took time to make */
+	int sets;				 /* that took time to make */
+	bool folds_singly;		 /* a character never stands for several, nor several for one */
+	struct tok_folds *folds; /* characters that fold to several; NULL: not asked for yet */
 } tok_regex_parser;
 
 #define TOK_REGEX_IGNORE_CASE 1u
@@ -115,6 +118,16 @@ typedef enum tok_escape
 extern tok_escape tok_parse_escape(tok_regex_parser *parser, bool inside, uint32_t *character,
 								   tok_set *set);
 extern bool tok_parse_class(tok_regex_parser *parser, tok_set *set);
+
+/*
+ * regex_fold.c: a literal of a pattern where case does not count, and what becomes of a sequence in
+ * which several literals together may be one character; NULL (false) with an error.
+ */
+extern tok_node *tok_new_folded(tok_regex_parser *parser, uint32_t character);
+extern bool tok_join_folded(tok_regex_parser *parser, tok_node *sequence);
+
+/* A node of a set, which is copied and sorted. */
+extern tok_node *tok_new_set_node(tfm_context *context, const tok_set *set);
 
 /* Count a set that takes time to make; false if the pattern has too many, or was cancelled. */
 extern bool tok_count_set(tok_regex_parser *parser);

@@ -192,8 +192,10 @@ tok_push_piece(tok_work *work, int32_t id, size_t start, size_t end, int32_t wor
 	piece->text = NULL;
 	if (work->offsets && end > start)
 	{
-		piece->start = work->string.sources[start];
-		piece->end = work->string.sources[end - 1] + 1;
+		int32_t first = work->string.sources[start], last = work->string.sources[end - 1];
+
+		piece->start = first < 0 ? TOK_BEFORE(first) : first;
+		piece->end = last < 0 ? TOK_BEFORE(last) : last + 1;
 	}
 	else
 		piece->start = piece->end = 0;
