@@ -150,6 +150,9 @@ check_encoding(tfm_context *context, const tok_tokenizer *tokenizer, json row,
 	check_numbers(row, "special", special, e->count, where);
 	check_numbers(row, "sequences", sequences, e->count, where);
 	check_tokens(tokenizer, row, e, where);
+	/* Python's tokenizers tell ids alone, and cut off no pieces. */
+	if (!json_present(json_member(row, "starts")))
+		return;
 	if (json_size(overflowing) != e->overflowing_count)
 		fail_msg("%s: %zu overflowing pieces, not %zu", where, e->overflowing_count,
 				 json_size(overflowing));
@@ -162,9 +165,11 @@ static void
 check_decoded(tfm_context *context, const tok_tokenizer *tokenizer, json row, bool skip,
 			  const tok_encoding *e, const char *where)
 {
-	const char *wanted = json_string(context, row, "decoded", "");
+	const char *wanted = json_string(context, row, "decoded", NULL);
 	tfm_text found;
 
+	if (wanted == NULL)
+		return;
 	if (!tok_decode(context, tokenizer, e->ids, e->count, skip, &found))
 		fail_msg("%s: %s", where, context->error.message);
 	if (strlen(wanted) != found.length || memcmp(wanted, found.data, found.length) != 0)
