@@ -52,6 +52,7 @@ const tok_model *const tok_models[] = {
 	&tok_model_python_bytes,
 	&tok_model_python_characters,
 	&tok_model_python_code_points,
+	&tok_model_python_sentencepiece,
 	&tok_model_python_words,
 	&tok_model_wordpiece,
 	NULL,
@@ -78,6 +79,7 @@ const tok_decoder *const tok_decoders[] = {
 	&tok_decoder_python_bytes,
 	&tok_decoder_python_ctc,
 	&tok_decoder_python_join,
+	&tok_decoder_python_sentencepiece,
 	&tok_decoder_wordpiece,
 	NULL,
 };

@@ -1,11 +1,14 @@
 """Tokenizers that Transformers has in Python alone: tiny files for each class, and what it makes."""
 
+import base64
 import collections
+import io
 import json
 import logging
 import tempfile
 import unicodedata
 
+import sentencepiece
 import transformers
 from sacremoses import MosesTokenizer
 
@@ -86,6 +89,23 @@ def wordpiece():
     return "\n".join([*tokens, "human", "be", "##ing", "##ings", "un", "##ed", "##ed", "##s"]) + "\n"
 
 
+def sentences(**options):
+    """A SentencePiece model and its pieces; its map of characters is a small one of ours."""
+    rules = {"Σ": "σ", "ﬁ": "fi", "　": " ", "…": "...", "e\u0301": "é"}
+    model = io.BytesIO()
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+        for key, value in rules.items():
+            hexes = [" ".join(f"{ord(c):X}" for c in text) for text in (key, value)]
+            file.write("\t".join(hexes) + "\n")
+        file.flush()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(TEXTS[:3] * 3), model_writer=model, minloglevel=2,
+            hard_vocab_limit=False, character_coverage=0.98, num_threads=1,
+            normalization_rule_tsv=file.name, **options)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    return model.getvalue(), [processor.IdToPiece(i) for i in range(len(processor))]
+
+
 def numbered(tokens):
     return {token: i for i, token in enumerate(tokens)}
 
@@ -140,6 +160,23 @@ def cases():
     for langs in (["en", "ru"], ["de", "en"], ["ja", "fr"]):
         yield "FSMTTokenizer", {"vocab-src.json": vocabulary, "vocab-tgt.json": target,
                                 "merges.txt": merges}, {"langs": langs}
+    unigram, units = sentences(vocab_size=120, model_type="unigram",
+                               user_defined_symbols=["<user>", "hu"])
+    named = numbered(["<s>", "<pad>", "</s>", "<unk>", *units[3:-5], ">>fra<<", "▁한"])
+    languages = {"source_lang": "en", "target_lang": "fr"}
+    yield "MarianTokenizer", {"source.spm": unigram, "target.spm": unigram,
+                              "vocab.json": named}, languages
+    yield "Speech2TextTokenizer", {"sentencepiece.bpe.model": unigram, "vocab.json": named}, {
+        "do_upper_case": True}
+    bpe, units = sentences(vocab_size=400, model_type="bpe", byte_fallback=True,
+                           remove_extra_whitespaces=False)
+    named = numbered(["<s>", "<pad>", "</s>", "<unk>", *units[3:-9]])
+    yield "M2M100Tokenizer", {"sentencepiece.bpe.model": bpe, "vocab.json": named}, {
+        "src_lang": "fr"}
+    yield "GPTSw3Tokenizer", {"spiece.model": bpe}, {}
+    characters, units = sentences(vocab_size=90, model_type="char")
+    yield "SpeechT5Tokenizer", {"spm_char.model": characters}, {}
+    yield "BertGenerationTokenizer", {"spiece.model": unigram}, {}
     lines = wordpiece()
     yield "BertJapaneseTokenizer", {"vocab.txt": lines}, {}
     yield "BertJapaneseTokenizer", {"vocab.txt": lines}, {
@@ -159,8 +196,10 @@ def load(name, files, config):
         transformers.models.tapas.tokenization_tapas.is_pandas_available = lambda: True
     with tempfile.TemporaryDirectory() as directory:
         for file, content in files.items():
-            with open(f"{directory}/{file}", "w", encoding="utf-8", newline="") as f:
-                f.write(content if isinstance(content, str) else json.dumps(content))
+            if isinstance(content, dict):
+                content = json.dumps(content)
+            with open(f"{directory}/{file}", "wb") as f:
+                f.write(content if isinstance(content, bytes) else content.encode())
         with open(f"{directory}/tokenizer_config.json", "w", encoding="utf-8") as f:
             json.dump(config, f)
         return tokenizer_class.from_pretrained(directory)
@@ -206,26 +245,35 @@ def encode(tokenizer, text, pair=None, **options):
     return row
 
 
+def make_case(file, name, files, config):
+    config = {"tokenizer_class": name} | config
+    tokenizer = load(name, files, config)
+    # The file of goldens has no NUL characters.
+    config = {k: v for k, v in config.items() if v != "\0"}
+    for key, content in files.items():
+        if isinstance(content, bytes):
+            files[key] = {"base64": base64.b64encode(content).decode()}
+    write(file, {"files": files | {"tokenizer_config.json": config}} | describe(tokenizer))
+    for text in SAMPLE + TRICKY:
+        write(file, encode(tokenizer, text))
+    if name in ("TapasTokenizer", "RoCBertTokenizer"):
+        return
+    for i, options in enumerate(OPTIONS):
+        write(file, encode(tokenizer, SAMPLE[i][:25], **options))
+    for i, options in enumerate(PAIR_OPTIONS):
+        write(file, encode(tokenizer, SAMPLE[i][:20], SAMPLE[i + 1][:12], **options))
+
+
 def make(golden, wanted):
     if not wanted("tokenizer"):
         return
     logging.disable(logging.CRITICAL)
     directory = golden / "tokenizer"
     directory.mkdir(exist_ok=True)
-    with open(directory / "python.jsonl", "w", encoding="utf-8") as file:
+    with (open(directory / "python.jsonl", "w", encoding="utf-8") as plain,
+          open(directory / "python_pieces.jsonl", "w", encoding="utf-8") as pieced):
         for name, files, config in cases():
-            config = {"tokenizer_class": name} | config
-            tokenizer = load(name, files, config)
-            # The file of goldens has no NUL characters.
-            config = {k: v for k, v in config.items() if v != "\0"}
-            write(file, {"files": files | {"tokenizer_config.json": config}} | describe(tokenizer))
-            for text in SAMPLE + TRICKY:
-                write(file, encode(tokenizer, text))
-            if name in ("TapasTokenizer", "RoCBertTokenizer"):
-                continue
-            for i, options in enumerate(OPTIONS):
-                write(file, encode(tokenizer, SAMPLE[i][:25], **options))
-            for i, options in enumerate(PAIR_OPTIONS):
-                write(file, encode(tokenizer, SAMPLE[i][:20], SAMPLE[i + 1][:12], **options))
+            merged = any(key.endswith(("codes", "merges.txt", ".model", ".spm")) for key in files)
+            make_case(pieced if merged else plain, name, files, config)
     logging.disable(logging.NOTSET)
     print("tokenizer_python")

@@ -107,6 +107,29 @@ run_join_spaces(tok_python_text *text, const step *s)
 	return tok_python_turn(text);
 }
 
+/* Spaces of other kinds are spaces, and what is not printed goes: preprocess_text of GPT-SW3. */
+static bool
+run_gpt_sw3(tok_python_text *text, const step *s)
+{
+	static const uint32_t spaces[] = {0x2002, 0x2003, 0x2005, 0x2008, 0x2009,
+									  0x200A, 0x202F, 0x3000, 0xFFFC};
+
+	(void) s;
+	for (size_t i = 0; i < text->row.length; i++)
+	{
+		uint32_t c = text->row.characters[i];
+
+		if (c < 9 || (c >= 11 && c < 32) || (c >= 127 && c <= 160) || c == 173 || c == 8203)
+			continue;
+		for (size_t j = 0; j < sizeof(spaces) / sizeof(spaces[0]); j++)
+			if (c == spaces[j])
+				c = ' ';
+		if (!tok_python_append(text, c, text->row.sources[i]))
+			return false;
+	}
+	return tok_python_turn(text);
+}
+
 /*
  * The words of BlenderbotSmall's bpe(): \S+\n? in turn, with spaces before .,!?() and around ', then
  * "\s{2,}" as one space, and a line feed as " __newln__"; with spaces between.
@@ -219,6 +242,7 @@ static const struct
 	{"remove_punctuation", run_remove_punctuation},
 	{"join_spaces", run_join_spaces},
 	{"blenderbot", run_blenderbot},
+	{"gpt_sw3", run_gpt_sw3},
 	{"replace", run_replace},
 	{"unicode_punctuation", run_unicode_punctuation},
 	{"moses_punctuation", run_moses_punctuation},

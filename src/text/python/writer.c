@@ -5,7 +5,7 @@
  *
  * Follows PreTrainedTokenizerBase._from_pretrained and __init__, and PythonBackend.__init__ and
  * _add_tokens.  A layout is two words, for a text and a pair: A and B are the texts, c s b e the
- * special tokens cls sep bos eos, E eos unless the text ends with it; from | on the type is 1.
+ * special tokens cls sep bos eos, p the prefix, E eos unless the text ends with it; from | on the type is 1.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -16,6 +16,7 @@
 
 #include "text/python/python.h"
 
+#define FURTHER_MAX 200				  /* added tokens of a class's own */
 #define MODEL_MAX_LENGTH_SENTINEL 1e9 /* Transformers writes 1e30 for "no limit" */
 
 /* Each added token is compared with those before. */
@@ -33,10 +34,8 @@ static const struct
 };
 
 static const tok_python_class *const tables[] = {
-	tok_python_byte_classes,
-	tok_python_character_classes,
-	tok_python_bpe_classes,
-	tok_python_bert_classes,
+	tok_python_byte_classes, tok_python_character_classes, tok_python_bpe_classes,
+	tok_python_bert_classes, tok_python_piece_classes,
 };
 
 /* A member even if it is null, which is not the same as absent here. */
@@ -219,6 +218,12 @@ tok_python_add(tok_python_writer *w, int64_t id, const char *content, uint32_t f
 	return !tfm_stopped(w->context);
 }
 
+bool
+tok_python_add_hidden(tok_python_writer *w, int64_t id, const char *content)
+{
+	return find_added(w, content) != NULL || tok_python_add(w, id, content, TOK_PYTHON_HIDDEN);
+}
+
 static uint32_t
 read_flags(json token)
 {
@@ -337,10 +342,11 @@ collect_added(tok_python_writer *w)
 	if (count > ADDED_MAX)
 		return tfm_fail(w->context, TFM_LIMIT_EXCEEDED, "\"%s\": %zu added tokens are too many",
 						w->files->config.source, count);
-	w->added = tfm_alloc_array(w->context, count + w->all_special_count + TOK_SPECIAL_COUNT,
+	w->added = tfm_alloc_array(w->context, count + w->all_special_count + FURTHER_MAX,
 							   sizeof(tok_python_added));
 	if (w->added == NULL || (w->class->has_initial && !tok_python_add_initial(w)) ||
-		!add_configured(w) || !add_specials(w) || (w->class->adds_long && !add_long(w)))
+		!add_configured(w) || !add_specials(w) ||
+		(w->class->finish != NULL && !w->class->finish(w)) || (w->class->adds_long && !add_long(w)))
 		return false;
 	for (size_t i = 0; i < w->added_count; i++)
 		if (is_all_special(w, w->added[i].content))
@@ -366,7 +372,8 @@ write_added(tok_python_writer *w)
 		/* The one token that is decoded though it is special: wav2vec2's word delimiter. */
 		bool kept =
 			delimiter != NULL && strcmp(delimiter, "=|") == 0 && strcmp(token->content, "|") == 0;
-		bool hidden = w->class->hides_known && tok_python_base_id(w, token->content) >= 0;
+		bool hidden = (token->flags & TOK_PYTHON_HIDDEN) != 0 ||
+					  (w->class->hides_known && tok_python_base_id(w, token->content) >= 0);
 
 		tok_python_print(w, "%s{\"id\":%lld,\"single_word\":%s,\"lstrip\":%s,\"rstrip\":%s,",
 						 i == 0 ? "" : ",", (long long) token->id,
@@ -423,6 +430,11 @@ write_template(tok_python_writer *w, const char *key, const char **layout)
 			tok_python_print(w, "{\"Sequence\":{\"id\":\"%c\",\"type_id\":%d}}", letter, type);
 			continue;
 		}
+		if (letter == 'p')
+		{
+			tok_python_print(w, "{\"SpecialToken\":{\"type_id\":%d,\"id\":\"\"}}", type);
+			continue;
+		}
 		if (w->specials[special_of(letter)] == NULL)
 			return tfm_fail(w->context, TFM_CORRUPTED,
 							"\"%s\": a special token that %s needs is missing",
@@ -447,6 +459,13 @@ write_layout(tok_python_writer *w)
 	if (!write_template(w, "pair", &layout))
 		return false;
 	tok_python_print(w, ",\"special_tokens\":{");
+	if (w->prefix != NULL)
+	{
+		tok_python_print(w, "\"\":{\"ids\":[%lld],\"tokens\":[", (long long) w->prefix_id);
+		tok_python_quote(w, w->prefix);
+		tok_python_print(w, "]}");
+		comma = ",";
+	}
 	for (int i = 0; i < TOK_SPECIAL_COUNT; i++)
 	{
 		const char *content = w->specials[i];

@@ -50,6 +50,13 @@ typedef struct tok_python_writer
 	size_t added_count;
 	int64_t size;  /* of the vocabulary with added tokens */
 	bool no_extra; /* the class's extra tokens are switched off */
+
+	/* SentencePiece models, as they lie in their files. */
+	tfm_text model;
+	tfm_text target_model; /* to decode with; absent: the same */
+	const char *unknown;   /* the model's unknown piece, where that counts */
+	const char *prefix;	   /* a token before the text (p in the layout) */
+	int64_t prefix_id;
 } tok_python_writer;
 
 typedef struct tok_python_class
@@ -59,7 +66,8 @@ typedef struct tok_python_class
 	const char *layout; /* around a text and a pair, see writer.c */
 	bool (*load)(tok_python_writer *w);
 	bool (*write)(tok_python_writer *w);
-	const char *const *extra; /* default of extra_special_tokens, ended by NULL */
+	bool (*finish)(tok_python_writer *w); /* NULL, or adds to the added tokens last of all */
+	const char *const *extra;			  /* default of extra_special_tokens, ended by NULL */
 	const char *unnamed;	  /* keys that end with _token and are none, each between spaces */
 	const char *named;		  /* a special token of a name of its own: "x_sep_token=[X_SEP]" */
 	int64_t model_max_length; /* the class's default; 0: none */
@@ -74,10 +82,15 @@ extern const tok_python_class tok_python_byte_classes[];
 extern const tok_python_class tok_python_character_classes[];
 extern const tok_python_class tok_python_bpe_classes[];
 extern const tok_python_class tok_python_bert_classes[];
+extern const tok_python_class tok_python_piece_classes[];
 
 /* The initial added tokens of a class that has them. */
 extern bool tok_python_add_initial(tok_python_writer *w);
 extern bool tok_python_add(tok_python_writer *w, int64_t id, const char *content, uint32_t flags);
+
+/* One that is not looked for in the text, unless it is there already. */
+#define TOK_PYTHON_HIDDEN (1u << 31)
+extern bool tok_python_add_hidden(tok_python_writer *w, int64_t id, const char *content);
 
 /*
  * Readers of files in the directory: an object of tokens and ids; lines that are tokens, without
