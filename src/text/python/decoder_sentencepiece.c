@@ -302,8 +302,7 @@ run_decoder(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *
 		return true;
 	if (spaced == NULL || d.text == NULL || d.out == NULL ||
 		!append_all(
-			&d,
-			tok_strings_after(payload, sizeof(*decoder) + decoder->nodes * sizeof(trie_node)),
+			&d, tok_strings_after(payload, sizeof(*decoder) + decoder->nodes * sizeof(trie_node)),
 			texts, *count))
 		return false;
 	if (decoder->replaces != 0)
