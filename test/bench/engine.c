@@ -13,6 +13,7 @@
  *		latency KIND FIRST N	embed N texts one by one, from that one on: each one's time
  *		embed KIND BATCH		the embeddings of all texts
  *		tokenize KIND			time, number of tokens and sum of ids of all texts
+ *		tokenize KIND FILE		the same with the tokenizer.json named, without special tokens
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -26,6 +27,7 @@
 #include "base/threads.h"
 #include "task/embed.h"
 #include "task/tokenize.h"
+#include "text/tokenizer.h"
 
 #define MAX_TEXTS 4096
 
@@ -33,7 +35,9 @@ typedef struct bench
 {
 	tfm_context context;
 	run_model *model;
-	json kinds; /* name: {"texts": [...]} */
+	json kinds;						/* name: {"texts": [...]} */
+	const tok_tokenizer *tokenizer; /* of the file named last */
+	char tokenizer_file[512];
 	double compile_seconds;
 	double open_seconds;
 	tfm_text texts[MAX_TEXTS];
@@ -161,11 +165,52 @@ tokenize(bench *b)
 		   sum);
 }
 
-static size_t
-next_number(void)
+/* Have the tokenizer of a file open. */
+static bool
+open_tokenizer(bench *b, const char *path)
 {
-	const char *word = strtok(NULL, " \n");
+	buffer *blob;
+	tfm_text text;
 
+	if (strcmp(b->tokenizer_file, path) == 0)
+		return true;
+	snprintf(b->tokenizer_file, sizeof(b->tokenizer_file), "%s", path);
+	text.data = file_read(&b->context, b->tokenizer_file, 1 << 28, &text.length);
+	blob = buffer_create(&b->context);
+	if (text.data != NULL && blob != NULL &&
+		tok_compile_json(&b->context, text, b->tokenizer_file, (tfm_text) {NULL, 0}, "none", blob))
+		b->tokenizer = tok_open(&b->context, blob->data, blob->length);
+	return !tfm_failed(&b->context);
+}
+
+static void
+tokenize_with(bench *b, const char *path)
+{
+	tok_encode_options options = {.add_special_tokens = false};
+	unsigned long long count = 0, sum = 0;
+	double start;
+
+	if (!open_tokenizer(b, path))
+		return;
+	start = seconds_now();
+	for (size_t i = 0; i < b->count && !tfm_failed(&b->context); i++)
+	{
+		arena_mark mark = arena_save(b->context.arena);
+		tok_encoding tokens = {.count = 0};
+
+		tok_encode(&b->context, b->tokenizer, b->texts[i], NULL, &options, &tokens);
+		for (size_t j = 0; j < tokens.count; j++)
+			sum += (unsigned long long) tokens.ids[j];
+		count += tokens.count;
+		arena_restore(b->context.arena, mark);
+	}
+	printf("{\"seconds\": %.9f, \"tokens\": %llu, \"sum\": %llu}\n", seconds_now() - start, count,
+		   sum);
+}
+
+static size_t
+number_of(const char *word)
+{
 	return word == NULL ? 0 : strtoul(word, NULL, 10);
 }
 
@@ -174,13 +219,16 @@ answer(bench *b, char *line)
 {
 	const char *verb = strtok(line, " \n");
 	const char *kind = strtok(NULL, " \n");
-	size_t first = next_number(), second = next_number();
+	const char *argument = strtok(NULL, " \n");
+	size_t first = number_of(argument), second = number_of(strtok(NULL, " \n"));
 
 	read_texts(b, kind == NULL ? "" : kind);
 	if (verb != NULL && strcmp(verb, "load") == 0)
 		printf("{\"compile\": %.9f, \"open\": %.9f}\n", b->compile_seconds, b->open_seconds);
 	else if (b->count == 0)
 		puts("null");
+	else if (strcmp(verb, "tokenize") == 0 && argument != NULL)
+		tokenize_with(b, argument);
 	else if (strcmp(verb, "tokenize") == 0)
 		tokenize(b);
 	else if (strcmp(verb, "latency") == 0 && second > 0)
@@ -244,7 +292,7 @@ int
 main(int argc, char **argv)
 {
 	static bench b;
-	char line[256];
+	char line[1024];
 
 	if (argc != 7)
 	{

@@ -17,7 +17,7 @@ from programs import Gone  # noqa: E402
 from summary import print_summary  # noqa: E402
 
 PARTS = ["embedding", "latency", "load", "memory", "tokenizer", "kernels"]
-PEERS = "engine,sql,onnxruntime,pl/python,tokenizers"
+PEERS = "engine,sql,onnxruntime,pl/python,tokenizers,tiktoken"
 
 
 def words(text):
@@ -33,6 +33,12 @@ def read_options():
     parser.add_argument("--kernels", help="program made of kernels.c")
     parser.add_argument(
         "--onnx", type=pathlib.Path, help="model for onnxruntime, exported if it is not there"
+    )
+    parser.add_argument(
+        "--vocabularies",
+        type=pathlib.Path,
+        default="build/bench",
+        help="where tokenizers are kept that are trained if they are not there",
     )
     parser.add_argument("--site", help="Python packages for PL/Python, as the server sees them")
     parser.add_argument("--threads", type=int, default=2)

@@ -4,6 +4,7 @@ import statistics
 
 from bench import COMPUTED
 from results import Key, Ratio, ratio_of, short
+from vocabularies import KINDS
 
 KERNELS = ["linear 512 x 384 x 1536, gelu", "attend 4 x 200 tokens, 12 x 32"]
 
@@ -99,9 +100,10 @@ def kernel_rows(bench):
 
 
 def tokenizer_rows(bench):
-    for what in bench.tokenized:
-        key = Key("tokenizer", what, "engine", 1)
-        yield compare(bench, f"tokenizer, {what}", key, "tokenizers")
+    for prefix in ["", *(f"{kind} " for kind in KINDS)]:
+        for what in bench.tokenized:
+            key = Key("tokenizer", prefix + what, "engine", 1)
+            yield compare(bench, f"tokenizer, {prefix}{what}", key, "tokenizers")
 
 
 def rows_of(bench):
