@@ -202,7 +202,7 @@ wrong_directories_are_refused(void **state)
 	assert_failed(&s->context, TFM_CORRUPTED, "T5Tokenizer needs a Unigram model");
 	scratch_write_text(s, "config.json", "{\"model_type\":\"marian\"}");
 	assert_false(tok_compile(&s->context, s->directory, false, blob));
-	assert_failed(&s->context, TFM_UNSUPPORTED, "MarianTokenizer");
+	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "MarianTokenizer needs");
 	scratch_write_text(s, "tokenizer.json", small);
 	scratch_write_text(s, "tokenizer_config.json",
 					   "{\"do_lower_case\":1,"
