@@ -21,11 +21,15 @@
 #define SPACE "\xE2\x96\x81"
 #define UNKNOWN " \xE2\x81\x87 "
 
+/* Spaces at the beginning that are left out, of pieces one after the other. */
+#define ONE_SPACE 1
+#define ALL_SPACES 2
+
 /* Then the trie of pieces to their types, and the set of special tokens. */
 typedef struct decoder_payload
 {
 	uint32_t nodes;
-	uint32_t drops_space;	 /* the one at the beginning is the model's own */
+	uint32_t drops_space;	 /* at the beginning: it is the model's own */
 	uint32_t space_before;	 /* of the first special token in a row */
 	uint32_t space_after;	 /* of each special token */
 	uint32_t strips, uppers; /* the whole; what is no special token */
@@ -85,7 +89,10 @@ compile_decoder(tok_compiler *compiler, json spec, buffer *payload)
 
 	if (file == NULL || keys == NULL || tfm_failed(context))
 		return false;
-	decoder.drops_space = file->add_dummy_prefix || file->remove_extra_whitespaces;
+	if (file->remove_extra_whitespaces)
+		decoder.drops_space = ALL_SPACES;
+	else
+		decoder.drops_space = file->add_dummy_prefix ? ONE_SPACE : 0;
 	if (!buffer_append(context, payload, &decoder, sizeof(decoder)))
 		return false;
 	for (size_t i = 0; i < file->count; i++)
@@ -193,8 +200,7 @@ append_piece(decoding *d, tfm_text piece)
 	{
 		piece.data += 3;
 		piece.length -= 3;
-		/* Only where the model keeps other spaces does one count as seen. */
-		d->seen = d->payload->drops_space == 1;
+		d->seen = d->payload->drops_space == ONE_SPACE;
 	}
 	return append_spaced(d->context, d->text, piece.data, piece.length);
 }
