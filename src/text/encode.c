@@ -196,23 +196,48 @@ tokenize_text(tok_work *work, tfm_text text)
 	return true;
 }
 
+/* Words that were split before: each is a text of its own, and all its tokens have its number. */
 static bool
-encode(tok_work *work, tfm_text first, const tfm_text *second, const tok_encode_options *options,
-	   tok_encoding *encoding)
+tokenize_words(tok_work *work, const tok_words *words)
+{
+	for (size_t i = 0; i < words->count && work->pieces.count < work->wanted; i++)
+	{
+		size_t first = work->pieces.count;
+
+		if (!tokenize_text(work, words->items[i]))
+			return false;
+		for (size_t piece = first; piece < work->pieces.count; piece++)
+			work->pieces.items[piece].word = (int32_t) i;
+		if ((i & 0xFF) == 0xFF && tfm_stopped(work->context))
+			return false;
+	}
+	return true;
+}
+
+static bool
+tokenize_input(tok_work *work, const tok_words *input, bool split)
+{
+	return split ? tokenize_words(work, input) : tokenize_text(work, input->items[0]);
+}
+
+static bool
+encode(tok_work *work, const tok_words *first, const tok_words *second, bool split,
+	   const tok_encode_options *options, tok_encoding *encoding)
 {
 	size_t first_count;
 
-	if (tfm_stopped(work->context) || !tokenize_text(work, first))
+	if (tfm_stopped(work->context) || !tokenize_input(work, first, split))
 		return false;
 	first_count = work->pieces.count;
-	if (second != NULL && !tokenize_text(work, *second))
+	if (second != NULL && !tokenize_input(work, second, split))
 		return false;
 	return tok_lay_out(work, first_count, second != NULL, options, encoding);
 }
 
-bool
-tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
-		   const tfm_text *second, const tok_encode_options *options, tok_encoding *encoding)
+static bool
+encode_inputs(tfm_context *context, const tok_tokenizer *tokenizer, const tok_words *first,
+			  const tok_words *second, bool split, const tok_encode_options *options,
+			  tok_encoding *encoding)
 {
 	bool offsets = (options->want & TOK_WANT_OFFSETS) != 0;
 	bool keeps_sources = offsets || tokenizer->needs_sources;
@@ -236,7 +261,24 @@ tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
 		work.wanted = (size_t) options->max_length + 1;
 	if (!tok_work_begin(&work, context))
 		return false;
-	ok = encode(&work, first, second, options, encoding);
+	ok = encode(&work, first, second, split, options, encoding);
 	tok_work_end(&work);
 	return ok;
+}
+
+bool
+tok_encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text first,
+		   const tfm_text *second, const tok_encode_options *options, tok_encoding *encoding)
+{
+	const tok_words inputs[2] = {{.items = &first, .count = 1}, {.items = second, .count = 1}};
+
+	return encode_inputs(context, tokenizer, &inputs[0], second == NULL ? NULL : &inputs[1], false,
+						 options, encoding);
+}
+
+bool
+tok_encode_words(tfm_context *context, const tok_tokenizer *tokenizer, tok_words first,
+				 const tok_words *second, const tok_encode_options *options, tok_encoding *encoding)
+{
+	return encode_inputs(context, tokenizer, &first, second, true, options, encoding);
 }

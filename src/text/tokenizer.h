@@ -154,6 +154,21 @@ typedef struct tok_padding
 extern bool tok_pad(tfm_context *context, tok_encoding *encodings, size_t count,
 					const tok_padding *padding);
 
+/* A text that is split into words already. */
+typedef struct tok_words
+{
+	const tfm_text *items;
+	size_t count;
+} tok_words;
+
+/*
+ * The same for texts that are split into words (is_split_into_words): each word is treated as a text
+ * of its own, characters are counted from its start, and its number is the word of its tokens.
+ */
+extern bool tok_encode_words(tfm_context *context, const tok_tokenizer *tokenizer, tok_words first,
+							 const tok_words *second, const tok_encode_options *options,
+							 tok_encoding *encoding);
+
 /*
  * The text of ids as Transformers' decode(ids, skip_special_tokens) gives it: the library's, and then
  * what the tokenizer's class or clean_up_tokenization_spaces makes of it.  In the context's arena.  INVALID_ARGUMENT for an id that is no token's.
