@@ -251,12 +251,16 @@ write_entries(added_list *list)
 	return true;
 }
 
-/* The trie of the tokens to be found in the raw (the normalised) text, to indexes of records. */
+/*
+ * The trie of the tokens to be found in the raw (the normalised) text, to indexes of records; without
+ * special ones where they are text like any other (split_special_tokens).
+ */
 static bool
 build_matcher(added_list *list, bool normalized, tok_section section)
 {
 	tfm_context *context = list->compiler->context;
 	trie_key *keys = tfm_alloc_array(context, list->count, sizeof(trie_key));
+	bool split = list->compiler->config->split_special_tokens;
 	size_t count = 0;
 	uint32_t index = 0;
 
@@ -269,7 +273,8 @@ build_matcher(added_list *list, bool normalized, tok_section section)
 
 		if (entry->replaced)
 			continue;
-		if ((entry->normalized != NULL) == normalized && pattern[0] != '\0')
+		if ((entry->normalized != NULL) == normalized && pattern[0] != '\0' &&
+			!(split && list->items[entry->group].special))
 			keys[count++] = (trie_key) {
 				.bytes = pattern,
 				.length = (uint32_t) strlen(pattern),

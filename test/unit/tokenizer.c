@@ -184,9 +184,9 @@ wrong_directories_are_refused(void **state)
 	scratch_write_text(s, "tiktoken.model", "YQ== 0\n\nYg= 1\n");
 	assert_false(tok_compile(&s->context, s->directory, false, blob));
 	assert_failed(&s->context, TFM_CORRUPTED, "tiktoken.model\": line 3 is not a token");
-	scratch_write_text(s, "tekken.json", "{\"config\":{\"pattern\":\"a\"},\"vocab\":[]}");
+	scratch_write_text(s, "tekken.json", "{\"config\":{\"pattern\":\"a\"},\"vocab\":[{}]}");
 	assert_false(tok_compile(&s->context, s->directory, false, blob));
-	assert_failed(&s->context, TFM_UNSUPPORTED, "without \"special_tokens\"");
+	assert_failed(&s->context, TFM_CORRUPTED, "\"token_bytes\" is missing");
 	scratch_write_text(s, "config.json", "{\"model_type\":\"bert\"}");
 	scratch_write_text(s, "tekken.json", "{}");
 	assert_false(tok_compile(&s->context, s->directory, false, blob));

@@ -347,16 +347,38 @@ static bool
 read_tekken_specials(tok_builder *builder, json tekken, tok_token_list *specials, int64_t wanted)
 {
 	tfm_context *context = builder->context;
+	/* Of files that do not list them. */
+	static const char *const older[] = {
+		"<unk>",
+		"<s>",
+		"</s>",
+		"[INST]",
+		"[/INST]",
+		"[AVAILABLE_TOOLS]",
+		"[/AVAILABLE_TOOLS]",
+		"[TOOL_RESULTS]",
+		"[/TOOL_RESULTS]",
+		"[TOOL_CALLS]",
+		"[IMG]",
+		"<pad>",
+		"[IMG_BREAK]",
+		"[IMG_END]",
+		"[PREFIX]",
+		"[MIDDLE]",
+		"[SUFFIX]",
+		"[SYSTEM_PROMPT]",
+		"[/SYSTEM_PROMPT]",
+		"[TOOL_CONTENT]",
+	};
 	json list = json_member(tekken, "special_tokens");
 	size_t count = json_size(list);
 	const char **names = tfm_alloc_zero(context, (count + 1) * sizeof(char *));
 
 	if (names == NULL)
 		return false;
-	if (!json_is_array(list))
-		return tfm_fail(context, TFM_UNSUPPORTED,
-						"\"%s\": a tekken file without \"special_tokens\" is not supported",
-						tekken.source);
+	for (size_t i = 0; !json_is_array(list) && i < sizeof(older) / sizeof(older[0]); i++)
+		if (!tok_append_plain(builder, specials, older[i]))
+			return false;
 	for (json item = json_first(list); json_present(item); item = json_next(item))
 	{
 		int64_t rank = json_require_int(context, item, "rank", 0, (int64_t) count - 1);
@@ -373,7 +395,7 @@ read_tekken_specials(tok_builder *builder, json tekken, tok_token_list *specials
 							tekken.source);
 		else if (!tok_append_plain(builder, specials, names[i]))
 			return false;
-	for (int64_t i = (int64_t) count; i < wanted; i++)
+	for (int64_t i = (int64_t) specials->count; i < wanted; i++)
 		if (!tok_append_plain(builder, specials,
 							  tfm_sprintf(context, "<SPECIAL_%lld>", (long long) i)))
 			return false;

@@ -368,10 +368,28 @@ take_tiktoken(tok_builder *builder, tfm_text text, const char *source)
 	return !tfm_failed(builder->context);
 }
 
+/* Put a space for \u0000 in a JSON text: tekken.json has it where it tells what a token looks like. */
+static char *
+without_nul(tok_builder *builder, tfm_text text)
+{
+	char *copy = tfm_strndup(builder->context, text.data, text.length);
+
+	for (size_t i = 0; copy != NULL && i + 5 < text.length; i++)
+	{
+		if (copy[i] != '\\')
+			continue;
+		if (memcmp(copy + i, "\\u0000", 6) == 0)
+			copy[i + 4] = '2';
+		i++;
+	}
+	return copy;
+}
+
 static bool
 take_tekken(tok_builder *builder, tfm_text text, const char *source)
 {
-	json tekken = json_parse(builder->context, text.data, text.length, source);
+	char *copy = without_nul(builder, text);
+	json tekken = json_parse(builder->context, copy, copy == NULL ? 0 : text.length, source);
 	buffer *out = buffer_create(builder->context);
 
 	if (out == NULL || tfm_failed(builder->context) || !tok_write_tekken(builder, tekken, out))
