@@ -36,11 +36,17 @@ for my $case ([ 'latin1', $latin ], [ 'euc_jp', $japanese ])
 	my ($database, $text) = @$case;
 
 	for my $sql ("SELECT tfm_tokenize('m', '$text')", "SELECT tfm_tokens('m', '$text')",
-		"SELECT tfm_detokenize('m', tfm_tokenize('m', '$text'))")
+		"SELECT tfm_detokenize('m', tfm_tokenize('m', '$text'))",
+		"SELECT tfm_chunk('m', repeat('$text. ', 5), 20, 3)",
+		"SELECT tfm_render('{{ a }} {{ \"$text\" }}', '{\"a\": \"$text\"}')",
+		"SELECT tfm_apply_chat_template('m', '[{\"content\": \"$text\"}]', chat_template => '{{ messages[0].content }}')")
 	{
 		is(query($database, $sql), query('postgres', $sql), "$database: $sql");
 	}
 }
+
+my ($untranslatable) = sql_error($node, q{SELECT tfm_render('{{ "\u65e5" }}')}, database => 'latin1');
+is($untranslatable, '22P05', 'latin1: a text that a template makes and that cannot be converted');
 
 # A text of unknown encoding is UTF-8 or an error.
 is($node->safe_psql('sql_ascii', "SELECT tfm_tokenize('m', '$latin')"),
