@@ -224,7 +224,7 @@ tok_write_units(tfm_context *context, const tok_sentencepiece *model,
 {
 	writer w = {.context = context, .model = model, .options = options, .out = out};
 
-	return write_model(&w);
+	return write_model(&w) && !tfm_failed(context);
 }
 
 bool
@@ -289,7 +289,7 @@ tok_write_special_units(tfm_context *context, const tok_sentencepiece *model, bu
 			!append_special(&w, i, unit->text, unit->type == TOK_UNIT_CONTROL, &any))
 			return false;
 	}
-	return append(&w, "]");
+	return append(&w, "]") && !tfm_failed(context);
 }
 
 bool
@@ -319,5 +319,5 @@ tok_write_sentencepiece(tfm_context *context, const tok_sentencepiece *model,
 	append(&w, options->post_processor == NULL ? "null" : options->post_processor);
 	append(&w, ",\"decoder\":");
 	append(&w, decoder);
-	return append(&w, ",\"model\":") && write_model(&w) && append(&w, "}");
+	return append(&w, ",\"model\":") && write_model(&w) && append(&w, "}") && !tfm_failed(context);
 }

@@ -261,7 +261,8 @@ read_and_write(tfm_context *context, void *argument)
 	return m != NULL && json != NULL && blob != NULL &&
 		   tok_write_sentencepiece(context, m, &options, json) &&
 		   (m->type == TOK_SENTENCEPIECE_BPE ||
-			tok_compile_json(context, text_of(json), "x", (tfm_text) {NULL, 0}, "c", blob));
+			tok_compile_json(context, text_of(json), "x", (tfm_text) {NULL, 0}, "c", blob)) &&
+		   !tfm_failed(context);
 }
 
 static void
