@@ -1,6 +1,8 @@
 """Tokenizers trained on the texts of the benchmark, one of each kind, kept beside the peers."""
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+import io
+
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 import texts
 
@@ -31,13 +33,45 @@ def sentencepiece_bpe():
     )
 
 
+def sentencepiece_unigram():
+    """XLM-RoBERTa's, trained by SentencePiece, which has its map of characters."""
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts.descriptions()[::2]),
+        model_writer=model,
+        vocab_size=SIZE,
+        hard_vocab_limit=False,
+        max_sentence_length=2000,
+        minloglevel=2,
+    )
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model.getvalue())
+    tokenizer = Tokenizer(models.Unigram([(p.piece, p.score) for p in proto.pieces], 0, False))
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap),
+            normalizers.Replace(Regex(" {2,}"), " "),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(SPACE, "always")
+    return tokenizer, None
+
+
 # What is trained, and what to leave out of it when it is done.
-KINDS = {"byte-level-bpe": (byte_level_bpe, None), "sentencepiece-bpe": (sentencepiece_bpe, "split")}
+KINDS = {
+    "byte-level-bpe": (byte_level_bpe, None),
+    "sentencepiece-bpe": (sentencepiece_bpe, "split"),
+    "sentencepiece-unigram": (sentencepiece_unigram, None),
+}
 
 
 def train(build, left_out, path):
     tokenizer, trainer = build()
-    tokenizer.train_from_iterator(texts.descriptions(), trainer)
+    if trainer:
+        tokenizer.train_from_iterator(texts.descriptions(), trainer)
     if left_out == "split":
         tokenizer.pre_tokenizer = None
     path.parent.mkdir(parents=True, exist_ok=True)
