@@ -64,10 +64,11 @@ typedef struct tok_regex
 	const char *strings;
 	const char *text; /* the one of the last search */
 	size_t length;
-	uint64_t steps;			/* in this text */
-	uint64_t next_stock;	/* steps after which to see how it goes */
-	unsigned char *visited; /* bits of branches tried, for each byte of the text; NULL so far */
-	bool remembers;			/* visited has been tried to get */
+	uint64_t steps;			  /* in this text */
+	uint64_t next_stock;	  /* steps after which to see how it goes */
+	unsigned char *visited;	  /* bits of branches tried, for each byte of the text; NULL so far */
+	unsigned char *succeeded; /* the same for those that have led to the end of a look ahead */
+	bool remembers;			  /* visited has been tried to get */
 	tok_regex_entry *stack;
 	size_t stack_count, stack_capacity;
 	uint32_t frame; /* entry of the innermost group that has a stack of its own */

@@ -23,6 +23,7 @@ typedef struct compiler
 	buffer *instructions, *sets, *ranges, *strings;
 	uint32_t branches, runs, registers;
 	int forgetful; /* depth of what failures must not be remembered in */
+	int looking;   /* depth of looks ahead */
 	uint32_t class_sizes[32];
 } compiler;
 
@@ -257,6 +258,7 @@ emit_split(compiler *c, uint32_t *at)
 {
 	*at = here(c);
 	return emit(c, (regex_instruction) {.operation = REGEX_SPLIT,
+										.flag = c->looking > 0,
 										.c = c->forgetful > 0 ? REGEX_NONE : c->branches++});
 }
 
@@ -405,12 +407,14 @@ compile_look(compiler *c, const tok_node *node)
 	look.operation = behind ? REGEX_LOOK_BEHIND : REGEX_LOOK_AHEAD;
 	look.b = all.minimum;
 	look.c = all.maximum;
-	/* What fails for want of its end may succeed elsewhere. */
-	c->forgetful++;
+	/* What fails for want of the end of a look behind may succeed elsewhere. */
+	c->forgetful += behind;
+	c->looking += !behind;
 	if (!emit(c, look) || !compile_node(c, node->child) ||
 		!emit(c, (regex_instruction) {.operation = behind ? REGEX_BEHIND_END : REGEX_LOOK_END}))
 		return false;
-	c->forgetful--;
+	c->forgetful -= behind;
+	c->looking -= !behind;
 	INSTRUCTION(c, at)->a = here(c);
 	return true;
 }

@@ -7,10 +7,11 @@
  * innermost is the topmost frame of the stack, and what lies above it is thrown away at its end.
  *
  * Whether it goes on from an instruction at a place to a match depends on nothing else (but in loops
- * whose turns may be empty, and in looks around, which are left out).  So a branch that was taken
+ * whose turns may be empty, and in looks behind, which are left out).  So a branch that was taken
  * once, and has not led to a match, is not taken again at the same place, in this search or in the
  * next; and a loop over single characters remembers the last stretch on which going on has failed.
- * Memory for branches is taken only for a text that turns out to need it.
+ * A branch in a look ahead may lead to its end many times: there it is remembered when it has failed,
+ * and when it has succeeded.  Memory for branches is taken only for a text that turns out to need it.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -23,7 +24,7 @@
 #include "text/regex_program.h"
 
 #define STEPS_MAX ((uint64_t) 1 << 25)
-#define STEPS_PER_BYTE 1024
+#define STEPS_PER_BYTE 256
 #define VISITED_MAX ((size_t) 64 * 1024 * 1024)
 #define STACK_MAX ((size_t) 1 << 24)
 #define STOCK_STEPS 0x4000
@@ -248,15 +249,28 @@ take_stock(tok_regex *regex)
 	if (regex->remembers || bits == 0)
 		return !tfm_stopped(regex->context);
 	regex->remembers = true;
-	if (bits <= VISITED_MAX * 8 / (regex->length + 1))
-	{
-		size = (bits * (regex->length + 1) + 7) / 8;
-		regex->visited = arena_alloc(regex->scratch, size);
-		if (regex->visited == NULL)
-			return tfm_fail(regex->context, TFM_OUT_OF_MEMORY, "out of memory while tokenizing");
-		memset(regex->visited, 0, size);
-	}
+	size = bits <= VISITED_MAX * 8 / (regex->length + 1) ? (bits * (regex->length + 1) + 7) / 8 : 0;
+	if (size == 0)
+		return !tfm_stopped(regex->context);
+	regex->visited = arena_alloc(regex->scratch, size);
+	regex->succeeded = arena_alloc(regex->scratch, size);
+	if (regex->visited == NULL || regex->succeeded == NULL)
+		return tfm_fail(regex->context, TFM_OUT_OF_MEMORY, "out of memory while tokenizing");
+	memset(regex->visited, 0, size);
+	memset(regex->succeeded, 0, size);
 	return !tfm_stopped(regex->context);
+}
+
+static inline bool
+has_bit(const unsigned char *bits, size_t bit)
+{
+	return (bits[bit >> 3] >> (bit & 7) & 1) != 0;
+}
+
+static inline void
+set_bit(unsigned char *bits, size_t bit)
+{
+	bits[bit >> 3] |= (unsigned char) (1 << (bit & 7));
 }
 
 /* Note that a branch is taken at a place; false if it was before. */
@@ -268,9 +282,9 @@ visit(tok_regex *regex, uint32_t branch, size_t at)
 	if (regex->visited == NULL || branch == REGEX_NONE)
 		return true;
 	bit = at * regex->header->branch_count + branch;
-	if ((regex->visited[bit >> 3] >> (bit & 7) & 1) != 0)
+	if (has_bit(regex->visited, bit))
 		return false;
-	regex->visited[bit >> 3] |= (unsigned char) (1 << (bit & 7));
+	set_bit(regex->visited, bit);
 	return true;
 }
 
@@ -286,14 +300,24 @@ forget_visits(tok_regex *regex, size_t at)
 		regex->visited[bit >> 3] &= (unsigned char) ~(1 << (bit & 7));
 }
 
-/* Where the characters of a run's set end, from a place on: at most so many characters. */
+/* Where the characters of a set end, from a place on; at the limit at the latest. */
 static size_t
-skip_set(const tok_regex *regex, const regex_set *set, size_t at, uint32_t most)
+skip_set(const tok_regex *regex, const regex_set *set, size_t at, size_t limit)
 {
 	int width;
 
-	for (; most > 0 && at < regex->length && is_member(regex, set, at, &width);
-		 most -= most != TOK_UNBOUNDED)
+	while (at < limit && is_member(regex, set, at, &width))
+		at += (size_t) width;
+	return at;
+}
+
+/* The same for at most so many characters. */
+static size_t
+skip_some(const tok_regex *regex, const regex_set *set, size_t at, uint32_t most)
+{
+	int width;
+
+	for (; most > 0 && at < regex->length && is_member(regex, set, at, &width); most--)
 		at += (size_t) width;
 	return at;
 }
@@ -304,14 +328,21 @@ find_run_end(tok_regex *regex, const regex_instruction *i, size_t at)
 {
 	tok_regex_run *run;
 
-	if (i->run == UINT16_MAX || i->c != TOK_UNBOUNDED)
-		return skip_set(regex, &regex->sets[i->a], at, i->c);
+	if (i->c != TOK_UNBOUNDED)
+		return skip_some(regex, &regex->sets[i->a], at, i->c);
+	if (i->run == UINT16_MAX)
+		return skip_set(regex, &regex->sets[i->a], at, regex->length);
 	run = &regex->runs[i->run];
 	if (at < run->start || at > run->end)
 	{
+		bool before = at < run->start && run->start <= run->end;
+		size_t known = before ? run->start : regex->length;
+		size_t end = skip_set(regex, &regex->sets[i->a], at, known);
+
+		regex->steps += (end - at) / 8;
 		run->start = (uint32_t) at;
-		run->end = (uint32_t) skip_set(regex, &regex->sets[i->a], at, TOK_UNBOUNDED);
-		regex->steps += (run->end - at) / 8;
+		if (!before || end < known)
+			run->end = (uint32_t) end;
 	}
 	return run->end;
 }
@@ -436,6 +467,72 @@ pop_frame(tok_regex *regex)
 	return frame;
 }
 
+/* The branches above the innermost frame have led to the end of its look ahead. */
+static void
+note_success(tok_regex *regex)
+{
+	for (size_t n = regex->frame + 1; n < regex->stack_count; n++)
+	{
+		const tok_regex_entry *entry = &regex->stack[n];
+		const regex_instruction *i = &regex->instructions[entry->instruction];
+
+		if (i->operation == REGEX_SPLIT && i->flag != 0 && i->c != REGEX_NONE)
+			set_bit(regex->succeeded, (size_t) entry->at * regex->header->branch_count + i->c);
+	}
+}
+
+/* The end of a look around: it holds if it is not negated. */
+static bool
+end_look(tok_regex *regex, uint32_t *next, size_t *at)
+{
+	const tok_regex_entry *frame;
+	const regex_instruction *i;
+
+	if (regex->frame != REGEX_NONE && regex->visited != NULL)
+		note_success(regex);
+	frame = pop_frame(regex);
+	if (frame == NULL)
+		return false;
+	i = &regex->instructions[frame->instruction];
+	*at = frame->at;
+	*next = i->a;
+	return i->flag == 0;
+}
+
+/* A branch in a look ahead. */
+static bool
+split_looking(tok_regex *regex, const regex_instruction *i, uint32_t *next, size_t *at)
+{
+	size_t bit = *at * regex->header->branch_count + i->c;
+
+	if (regex->visited != NULL && i->c != REGEX_NONE)
+	{
+		if (has_bit(regex->visited, bit))
+			return false;
+		if (has_bit(regex->succeeded, bit))
+			return end_look(regex, next, at);
+	}
+	if (!push(regex, *next - 1, *at, 0))
+		return false;
+	*next = i->a;
+	return true;
+}
+
+/* Come back to a branch: take the second way, or note that both have failed in a look ahead. */
+static bool
+retry_split(tok_regex *regex, const tok_regex_entry *entry, uint32_t *next)
+{
+	const regex_instruction *i = &regex->instructions[entry->instruction];
+
+	*next = i->b;
+	if (i->flag == 0 || i->c == REGEX_NONE || regex->visited == NULL)
+		return true;
+	if (entry->extra == 0)
+		return push(regex, entry->instruction, entry->at, 1);
+	set_bit(regex->visited, (size_t) entry->at * regex->header->branch_count + i->c);
+	return false;
+}
+
 /* Come back to the last choice: the instruction and the place to go on from; false if there is none. */
 static bool
 backtrack(tok_regex *regex, uint32_t *next, size_t *at)
@@ -451,8 +548,9 @@ backtrack(tok_regex *regex, uint32_t *next, size_t *at)
 		switch (i->operation)
 		{
 			case REGEX_SPLIT:
-				*next = i->b;
-				return true;
+				if (retry_split(regex, &entry, next))
+					return true;
+				break;
 			case REGEX_RUN:
 				*next = entry.instruction + 1;
 				if (retry_run(regex, &entry, at))
@@ -479,21 +577,6 @@ backtrack(tok_regex *regex, uint32_t *next, size_t *at)
 			return false;
 	}
 	return false;
-}
-
-/* The end of a look around: it holds if it is not negated. */
-static bool
-end_look(tok_regex *regex, uint32_t *next, size_t *at)
-{
-	const tok_regex_entry *frame = pop_frame(regex);
-	const regex_instruction *i;
-
-	if (frame == NULL)
-		return false;
-	i = &regex->instructions[frame->instruction];
-	*at = frame->at;
-	*next = i->a;
-	return i->flag == 0;
 }
 
 /* A loop's turn begins: where, and where the one before did. */
@@ -595,6 +678,11 @@ match_at(tok_regex *regex, size_t *at)
 				next = i->a;
 				continue;
 			case REGEX_SPLIT:
+				if (i->flag != 0)
+				{
+					ok = split_looking(regex, i, &next, at);
+					break;
+				}
 				ok = visit(regex, i->c, *at) && push(regex, next - 1, *at, 0);
 				if (ok)
 					next = i->a;

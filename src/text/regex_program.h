@@ -19,7 +19,8 @@ typedef enum regex_operation
 	REGEX_STRING,		  /* a: offset, b: length in bytes */
 	REGEX_SET,			  /* a: set */
 	REGEX_JUMP,			  /* a: instruction */
-	REGEX_SPLIT,		  /* a: first, b: then; c: its bit in a row of those visited, or NONE */
+	REGEX_SPLIT,		  /* a: first, b: then; c: its bit in a row of those visited, or NONE;
+						   * flag: in a look ahead */
 	REGEX_RUN,			  /* a: set, b: at least, c: at most; flag; run: its memory */
 	REGEX_RUN_POSSESSIVE, /* the same, without going back */
 	REGEX_ASSERT,		  /* a: tok_assertion; b: the set of word characters */
