@@ -19,6 +19,7 @@ import transformers  # noqa: E402
 
 import chat  # noqa: E402
 import forward  # noqa: E402
+import jinja  # noqa: E402
 import minilm  # noqa: E402
 import sentence  # noqa: E402
 
@@ -37,6 +38,7 @@ def main():
     sentence.make(GOLDEN, wanted)
     minilm.make(GOLDEN, wanted)
     chat.make(GOLDEN, wanted)
+    jinja.make(GOLDEN, wanted)
     for module in sorted(pathlib.Path(__file__).parent.glob("tokenizer*.py")):
         importlib.import_module(module.stem).make(GOLDEN, wanted)
     for path in GOLDEN.rglob("*.safetensors"):

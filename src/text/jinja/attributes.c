@@ -117,7 +117,7 @@ own_attribute(jinja_state *s, jinja_value object, const jinja_string *name)
 			if (jinja_is_text(name, "start"))
 				return jinja_int(object.range->start);
 			if (jinja_is_text(name, "stop"))
-				return jinja_int(object.range->start + object.range->count * object.range->step);
+				return jinja_int(object.range->stop);
 			return jinja_is_text(name, "step") ? jinja_int(object.range->step) : jinja_missing();
 		case JINJA_TUPLE:
 			if (object.list->group && jinja_is_text(name, "grouper"))
@@ -344,16 +344,19 @@ slice_list(jinja_state *s, jinja_value object, int64_t start, int64_t count, int
 }
 
 static jinja_value
-slice_range(jinja_state *s, const jinja_range *range, int64_t start, int64_t count, int64_t step)
+slice_range(jinja_state *s, const jinja_range *range, int64_t start, int64_t stop, int64_t count,
+			int64_t step)
 {
 	jinja_range *part = jinja_alloc(s, sizeof(*part));
 
 	if (part == NULL)
 		return jinja_none();
-	/* Of an empty part only that it is empty shows. */
-	*part = (jinja_range) {.start = range->start + start * range->step,
-						   .step = count > 1 ? range->step * step : 1,
-						   .count = count};
+	/* What overflows is the part of a range with huge steps; modulo 2^64 its items are right. */
+	*part = (jinja_range) {
+		.start = (int64_t) ((uint64_t) range->start + (uint64_t) start * (uint64_t) range->step),
+		.stop = (int64_t) ((uint64_t) range->start + (uint64_t) stop * (uint64_t) range->step),
+		.step = (int64_t) ((uint64_t) range->step * (uint64_t) step),
+		.count = count};
 	return jinja_object(JINJA_RANGE, part);
 }
 
@@ -384,6 +387,6 @@ jinja_slice(jinja_state *s, jinja_value object, jinja_value from, jinja_value to
 	if (object.type == JINJA_STRING)
 		return slice_string(s, object.string, start, count, by);
 	if (object.type == JINJA_RANGE)
-		return slice_range(s, object.range, start, count, by);
+		return slice_range(s, object.range, start, stop, count, by);
 	return slice_list(s, object, start, count, by);
 }

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE /* memmem */
 
+#include <math.h>
 #include <string.h>
 
 #include "text/jinja/number.h"
@@ -230,9 +231,10 @@ contains_range(const jinja_range *range, jinja_value item)
 	int64_t offset;
 
 	item = jinja_as_int(item);
-	if (item.type == JINJA_FLOAT && item.number == (double) (int64_t) item.number)
+	if (item.type == JINJA_FLOAT && fabs(item.number) < 9e18 && item.number == floor(item.number))
 		item = jinja_int((int64_t) item.number);
-	if (item.type != JINJA_INT || __builtin_sub_overflow(item.integer, range->start, &offset))
+	if (item.type != JINJA_INT || __builtin_sub_overflow(item.integer, range->start, &offset) ||
+		offset == INT64_MIN)
 		return false;
 	return offset % range->step == 0 && offset / range->step >= 0 &&
 		   offset / range->step < range->count;

@@ -145,16 +145,14 @@ jinja_filter_round(jinja_state *s, const jinja_value *a)
 	if (a[2].type != JINJA_MISSING && !up && !down &&
 		!(a[2].type == JINJA_STRING && jinja_is_text(a[2].string, "common")))
 		return jinja_raise(s, "method must be common, ceil or floor");
+	if (!up && !down && !jinja_is_number(a[0]))
+		return jinja_raise(s, "type %s doesn't define __round__ method", jinja_type_name(a[0]));
 	if (a[1].type != JINJA_MISSING && !jinja_get_index(s, a[1], &precision))
 		return jinja_none();
+	if ((up || down) && a[0].type == JINJA_UNDEFINED)
+		return jinja_raise_undefined(s, a[0].undefined);
 	if (up || down)
-	{
-		if (a[0].type == JINJA_UNDEFINED)
-			return jinja_raise_undefined(s, a[0].undefined);
 		return round_to_side(s, a[0], precision, up);
-	}
-	if (!jinja_is_number(a[0]))
-		return jinja_raise(s, "type %s doesn't define __round__ method", jinja_type_name(a[0]));
 	return jinja_round(s, a[0], precision);
 }
 

@@ -33,13 +33,25 @@ sort_key(jinja_state *s, jinja_value item, jinja_value attributes, bool case_sen
 	return jinja_object(JINJA_LIST, key);
 }
 
+/* The flag "reverse", which must be an integer to Python. */
+static bool
+get_reverse(jinja_state *s, jinja_value value, bool *reverse)
+{
+	int64_t integer = 0;
+
+	if (value.type != JINJA_MISSING && !jinja_get_index(s, value, &integer))
+		return false;
+	*reverse = integer != 0;
+	return true;
+}
+
 jinja_value
 jinja_filter_sort(jinja_state *s, const jinja_value *a)
 {
-	bool reverse = jinja_flag(s, a[1], false), case_sensitive = jinja_flag(s, a[2], false);
+	bool reverse, case_sensitive = jinja_flag(s, a[2], false);
 	jinja_list *list = jinja_to_list(s, a[0]), *keys;
 
-	if (list == NULL)
+	if (list == NULL || !get_reverse(s, a[1], &reverse))
 		return jinja_none();
 	keys = jinja_list_create(s, list->count);
 	for (size_t i = 0; i < list->count; i++)
@@ -52,7 +64,7 @@ jinja_filter_sort(jinja_state *s, const jinja_value *a)
 jinja_value
 jinja_filter_dictsort(jinja_state *s, const jinja_value *a)
 {
-	bool case_sensitive = jinja_flag(s, a[1], false), reverse = jinja_flag(s, a[3], false);
+	bool case_sensitive = jinja_flag(s, a[1], false), reverse;
 	bool by_value = a[2].type == JINJA_STRING && jinja_is_text(a[2].string, "value");
 	jinja_list *pairs, *keys;
 
@@ -63,6 +75,8 @@ jinja_filter_dictsort(jinja_state *s, const jinja_value *a)
 		return jinja_raise_undefined(s, a[0].undefined);
 	if (a[0].type != JINJA_DICT)
 		return jinja_raise(s, "'%s' object has no attribute 'items'", jinja_type_name(a[0]));
+	if (!get_reverse(s, a[3], &reverse))
+		return jinja_none();
 	pairs = jinja_list_create(s, a[0].dict->count);
 	keys = jinja_list_create(s, a[0].dict->count);
 	for (size_t i = 0; i < a[0].dict->count; i++)

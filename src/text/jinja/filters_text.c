@@ -168,13 +168,22 @@ jinja_value
 jinja_filter_indent(jinja_state *s, const jinja_value *a)
 {
 	static const jinja_string newline = {.data = "\n", .bytes = 1, .count = 1};
-	jinja_value text = jinja_binary(s, '+', a[0], jinja_object(JINJA_STRING, &newline)), indent;
+	jinja_value indent = indent_width(s, a[1]), text;
 	bool first = jinja_flag(s, a[2], false), blank = jinja_flag(s, a[3], false);
 	jinja_output output = {0};
 	jinja_list *lines;
 
-	indent = indent_width(s, a[1]);
 	if (tfm_failed(s->context))
+		return jinja_none();
+	if (a[0].type == JINJA_UNDEFINED)
+		return jinja_raise_undefined(s, a[0].undefined);
+	if (a[0].type == JINJA_LIST)
+		return jinja_raise(s, "'list' object has no attribute 'splitlines'");
+	if (a[0].type != JINJA_STRING)
+		return jinja_raise(s, "unsupported operand type(s) for +=: '%s' and 'str'",
+						   jinja_type_name(a[0]));
+	text = jinja_concat(s, a[0].string, &newline);
+	if (text.type != JINJA_STRING)
 		return jinja_none();
 	lines = jinja_split_lines(s, text.string, false);
 	if (lines == NULL)

@@ -35,11 +35,7 @@ static bool
 find_numbered(formatter *f, int64_t number, jinja_value *value)
 {
 	if (number >= (int64_t) f->call->positional.count)
-	{
-		jinja_raise(f->s, "Replacement index %lld out of range for positional args tuple",
-					(long long) number);
-		return false;
-	}
+		return fail(f, "tuple index out of range");
 	*value = f->call->positional.items[number];
 	return true;
 }

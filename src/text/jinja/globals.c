@@ -44,7 +44,7 @@ global_range(jinja_state *s, const jinja_value *a)
 	range = jinja_alloc(s, sizeof(*range));
 	if (range == NULL)
 		return jinja_none();
-	*range = (jinja_range) {.start = start, .step = count > 1 ? step : 1, .count = (int64_t) count};
+	*range = (jinja_range) {.start = start, .stop = stop, .step = step, .count = (int64_t) count};
 	return jinja_object(JINJA_RANGE, range);
 }
 
@@ -104,7 +104,9 @@ make_dict(jinja_state *s, const jinja_call *call)
 	else if (call->positional.count == 1)
 	{
 		from = call->positional.items[0];
-		if (from.type == JINJA_DICT)
+		if (from.type == JINJA_UNDEFINED)
+			jinja_raise_undefined(s, from.undefined);
+		else if (from.type == JINJA_DICT)
 			put_entries(s, dict, from.dict);
 		else
 			put_pairs(s, dict, from);

@@ -155,8 +155,6 @@ next_of_string(jinja_state *s, jinja_iterator *iterator, jinja_value *value)
 		return false;
 	utf8_decode(string->data + iterator->position, &width);
 	*value = jinja_text_kept(s, string->data + iterator->position, (size_t) width);
-	if (string->markup && value->type == JINJA_STRING)
-		*value = jinja_marked(s, value->string, true);
 	iterator->position += (size_t) width;
 	return true;
 }
@@ -197,10 +195,9 @@ next_of_range(jinja_state *s, jinja_iterator *iterator, jinja_value *value)
 {
 	const jinja_range *range = iterator->source.range;
 
-	(void) s;
 	if ((int64_t) iterator->position >= range->count)
 		return false;
-	*value = jinja_int(range->start + (int64_t) iterator->position++ * range->step);
+	*value = jinja_item(s, iterator->source, iterator->position++);
 	return true;
 }
 
@@ -377,7 +374,8 @@ jinja_item(jinja_state *s, jinja_value value, size_t place)
 		case JINJA_TUPLE:
 			return value.list->items[place];
 		case JINJA_RANGE:
-			return jinja_int(value.range->start + (int64_t) place * value.range->step);
+			return jinja_int(
+				(int64_t) ((uint64_t) value.range->start + place * (uint64_t) value.range->step));
 		default:
 			return jinja_none();
 	}

@@ -117,7 +117,7 @@ parse_until(jinja_parser *p, const char *const *ends, jinja_nodes *body)
 		node->value = token.value;
 		if (token.type != TOKEN_DATA)
 		{
-			node->first = jinja_parse_tuple(p, 0, NULL);
+			node->first = jinja_parse_tuple(p, 0);
 			if (node->first != NULL)
 				node->line = node->first->line;
 			jinja_expect(p, TOKEN_VARIABLE_END);
@@ -182,11 +182,11 @@ can_assign(const jinja_node *node)
 }
 
 static jinja_node *
-parse_target(jinja_parser *p, int flags, const char *end)
+parse_target(jinja_parser *p, int flags)
 {
 	static const char *const names[] = {
 		[NODE_CONST] = "const", [NODE_LIST] = "list", [NODE_DICT] = "dict", [NODE_TUPLE] = "tuple"};
-	jinja_node *target = jinja_parse_tuple(p, TUPLE_SIMPLE | flags, end);
+	jinja_node *target = jinja_parse_tuple(p, TUPLE_SIMPLE | flags);
 
 	if (target == NULL || tfm_failed(p->s->context))
 		return target;
@@ -225,9 +225,9 @@ parse_for(jinja_parser *p, jinja_node *node)
 	bool otherwise;
 
 	node->kind = NODE_FOR;
-	node->first = parse_target(p, 0, "in");
+	node->first = parse_target(p, 0);
 	jinja_expect_name(p, "in");
-	node->second = jinja_parse_tuple(p, TUPLE_NO_CONDITION, "recursive");
+	node->second = jinja_parse_tuple(p, TUPLE_NO_CONDITION);
 	if (jinja_skip_name(p, "if"))
 		node->third = jinja_parse_expression(p, true);
 	node->recursive = jinja_skip_name(p, "recursive");
@@ -249,7 +249,7 @@ parse_if(jinja_parser *p, jinja_node *node)
 	node->kind = NODE_IF;
 	for (;;)
 	{
-		branch->first = jinja_parse_tuple(p, TUPLE_NO_CONDITION, NULL);
+		branch->first = jinja_parse_tuple(p, TUPLE_NO_CONDITION);
 		jinja_parse_body(p, ends, &branch->body);
 		if (jinja_skip_name(p, "elif"))
 		{
@@ -271,11 +271,11 @@ parse_set(jinja_parser *p, jinja_node *node)
 {
 	static const char *const end[] = {"endset", NULL};
 
-	node->first = parse_target(p, TUPLE_NAMESPACE, NULL);
+	node->first = parse_target(p, TUPLE_NAMESPACE);
 	if (jinja_skip_type(p, TOKEN_ASSIGN))
 	{
 		node->kind = NODE_ASSIGN;
-		node->second = jinja_parse_tuple(p, 0, NULL);
+		node->second = jinja_parse_tuple(p, 0);
 		return node;
 	}
 	node->kind = NODE_ASSIGN_BLOCK;
@@ -296,7 +296,7 @@ parse_with(jinja_parser *p, jinja_node *node)
 
 		if (node->items.count > 0)
 			jinja_expect(p, TOKEN_COMMA);
-		target = parse_target(p, 0, NULL);
+		target = parse_target(p, 0);
 		set_context(target, CONTEXT_PARAMETER);
 		jinja_add_node(p, node, &node->items, target);
 		jinja_expect(p, TOKEN_ASSIGN);

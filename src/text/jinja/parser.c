@@ -14,6 +14,15 @@
 
 /* ---- Tokens ---- */
 
+/* After an error there is nothing more to parse, so that no loop waits for a token. */
+static void
+end_tokens(jinja_parser *p, int line)
+{
+	p->lexer.position = p->lexer.length;
+	p->lexer.has_waiting = p->has_next = false;
+	p->current = (jinja_token) {.type = TOKEN_EOF, .line = line};
+}
+
 void *
 jinja_syntax_error(jinja_parser *p, int line, const char *format, ...)
 {
@@ -24,9 +33,7 @@ jinja_syntax_error(jinja_parser *p, int line, const char *format, ...)
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
 	jinja_fail(p->s, TFM_INVALID_ARGUMENT, line, "%s", message);
-	p->lexer.position = p->lexer.length;
-	p->lexer.has_waiting = p->has_next = false;
-	p->current = (jinja_token) {.type = TOKEN_EOF, .line = line};
+	end_tokens(p, line);
 	return NULL;
 }
 
@@ -149,6 +156,8 @@ jinja_node_create(jinja_parser *p, jinja_kind kind, int line)
 		node->line = line;
 		node->depth = 1;
 	}
+	else
+		end_tokens(p, line);
 	return node;
 }
 
@@ -621,7 +630,7 @@ jinja_parse_primary(jinja_parser *p, bool with_namespace)
 			return const_node(p, token.line, token.value);
 		case TOKEN_LPAREN:
 			jinja_advance(p);
-			node = jinja_parse_tuple(p, TUPLE_PARENTHESES, NULL);
+			node = jinja_parse_tuple(p, TUPLE_PARENTHESES);
 			jinja_expect(p, TOKEN_RPAREN);
 			return node;
 		case TOKEN_LBRACKET:
@@ -636,7 +645,7 @@ jinja_parse_primary(jinja_parser *p, bool with_namespace)
 }
 
 jinja_node *
-jinja_parse_tuple(jinja_parser *p, int flags, const char *end)
+jinja_parse_tuple(jinja_parser *p, int flags)
 {
 	jinja_node *tuple = jinja_node_create(p, NODE_TUPLE, p->current.line);
 	bool is_tuple = false;
@@ -648,7 +657,7 @@ jinja_parse_tuple(jinja_parser *p, int flags, const char *end)
 		if (tuple->items.count > 0)
 			jinja_expect(p, TOKEN_COMMA);
 		if (p->current.type == TOKEN_VARIABLE_END || p->current.type == TOKEN_BLOCK_END ||
-			p->current.type == TOKEN_RPAREN || (end != NULL && jinja_at_name(p, end)))
+			p->current.type == TOKEN_RPAREN)
 			break;
 		if (!jinja_add_node(p, tuple, &tuple->items,
 							flags & TUPLE_SIMPLE

@@ -178,13 +178,11 @@ write_view(jinja_state *s, jinja_output *output, jinja_value value)
 static bool
 write_range(jinja_state *s, jinja_output *output, const jinja_range *range)
 {
-	int64_t stop = range->start + range->count * range->step;
-
 	if (range->step == 1)
 		return jinja_write_format(s, output, "range(%lld, %lld)", (long long) range->start,
-								  (long long) stop);
+								  (long long) range->stop);
 	return jinja_write_format(s, output, "range(%lld, %lld, %lld)", (long long) range->start,
-							  (long long) stop, (long long) range->step);
+							  (long long) range->stop, (long long) range->step);
 }
 
 static bool

@@ -214,7 +214,7 @@ extern jinja_template *jinja_parse(jinja_state *s, tfm_text source);
 
 extern jinja_nodes *jinja_parse_body(jinja_parser *p, const char *const *ends, jinja_nodes *body);
 extern jinja_node *jinja_parse_expression(jinja_parser *p, bool with_condition);
-extern jinja_node *jinja_parse_tuple(jinja_parser *p, int flags, const char *end);
+extern jinja_node *jinja_parse_tuple(jinja_parser *p, int flags);
 extern jinja_node *jinja_parse_primary(jinja_parser *p, bool with_namespace);
 extern jinja_node *jinja_parse_filter(jinja_parser *p, jinja_node *node, bool inside);
 extern jinja_node *jinja_parse_statement(jinja_parser *p);

@@ -727,6 +727,9 @@ bind_statement(resolver *r, const frame *f, jinja_node *node)
 			node->exported = f->toplevel;
 			return bind_one(r, f, node->first) && bind_one(r, f, node->second);
 		case NODE_NO_LOADER:
+			if (!f->toplevel && jinja_is_text(node->name, "extends"))
+				return fail(r, node->line, "cannot use extend from a non top-level scope%.*s",
+							NULL);
 			return bind_one(r, f, node->first);
 		default:
 			return bind_one(r, f, node);

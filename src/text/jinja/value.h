@@ -73,7 +73,7 @@ typedef struct jinja_undefined
 
 typedef struct jinja_range
 {
-	int64_t start, step, count;
+	int64_t start, stop, step, count;
 } jinja_range;
 
 typedef struct jinja_cycler
