@@ -163,13 +163,13 @@ tokenize_part(tok_work *work, const char *text, tok_span part)
 }
 
 static bool
-find_added(tok_work *work, tfm_text text)
+find_added(tok_work *work, tfm_text *text)
 {
 	const tok_tokenizer *t = work->tokenizer;
 
 	if ((t->settings->python & TOK_PYTHON_ALONE) != 0)
-		return tok_find_added_python(work, &t->raw, text.data, text.length, &work->raw);
-	return tok_find_added(work, &t->raw, text.data, text.length, &work->raw);
+		return tok_find_added_python(work, &t->raw, text, &work->raw);
+	return tok_find_added(work, &t->raw, text->data, text->length, &work->raw);
 }
 
 static bool
@@ -182,7 +182,7 @@ tokenize_text(tok_work *work, tfm_text text)
 		return tfm_fail(work->context, TFM_INVALID_ARGUMENT, "the text is not valid UTF-8");
 	work->words = 0;
 	work->raw.count = 0;
-	if ((work->string.keeps_sources && !number_characters(work, text)) || !find_added(work, text))
+	if ((work->string.keeps_sources && !number_characters(work, text)) || !find_added(work, &text))
 		return false;
 	for (size_t i = 0; i < work->raw.count && work->pieces.count < work->wanted; i++)
 	{

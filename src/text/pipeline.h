@@ -396,10 +396,11 @@ extern void tok_open_matcher(tok_matcher *matcher);
 
 /*
  * python/added.c: the same as the tokenize() of Python tokenizers does it; what lies between spans is
- * left out.  TOK_CUT as a trie's value is no token, but cuts the text.
+ * left out.  The text becomes a copy, in the context, where a token and a word have become neighbours.
+ * TOK_CUT as a trie's value is no token, but cuts the text.
  */
 #define TOK_CUT 0x7FFFFFFEu
-extern bool tok_find_added_python(tok_work *work, const tok_matcher *matcher, const char *text,
-								  size_t length, tok_spans *spans);
+extern bool tok_find_added_python(tok_work *work, const tok_matcher *matcher, tfm_text *text,
+								  tok_spans *spans);
 
 #endif

@@ -26,7 +26,7 @@ TRICKY = [
     "ΑΣ ΣΑΣ. İI ßß ﬁ e\u0301\u0327 \u0345 ǰ 가각 ｶﾞ ㍿ \u200b\u200d\ufeff\ufffd \x1c\x85\u2028 \x7f\x01",
     "AGX AG LAGVSERTIDPKQ<null_1>XX <cls>X.-", "?", "n/a", " nan ", "[EMPTY] _ [CLS]",
     "a\nb\r\n c\n\n d\x1ce f'\n g.\n", "newtok newtoks  un  unable  newtok x", "🦊 👩‍👩‍👧 𝔘𝕟 𓀀 𑄇𑄴",
-    "x" * 40 + "é" * 61,
+    "x" * 40 + "é" * 61, "a\tnewtok\tb \u3000newtok\n newtok\n\tun\tc un \nd un\tand\te",
 ]
 OPTIONS = [{"add": False}, {"max_length": 5}, {"max_length": 4, "direction": "left"}]
 PAIR_OPTIONS = [{}, {"add": False}, {"max_length": 9}, {"max_length": 8, "direction": "left"},
@@ -124,6 +124,7 @@ def cases():
         "added_tokens_decoder": {
             "300": special("newtok", lstrip=True, single_word=True),
             "301": special("un", rstrip=True, single_word=True),
+            "302": special("and", lstrip=True, rstrip=True, single_word=True),
             "0": special("<pad>", lstrip=True, rstrip=True, special=True)}}
     yield "PerceiverTokenizer", {}, {}
     yield "DiaTokenizer", {}, {}

@@ -28,6 +28,7 @@ typedef struct splitter
 	tok_work *work;
 	const trie *keys;
 	const char *text;
+	char *copy; /* the text, once parts have been moved in it; NULL before */
 	size_t length;
 	state *states;
 	size_t count, capacity;
@@ -228,58 +229,99 @@ drop_spaces(const splitter *s, tok_span part)
 	return part.end;
 }
 
+/* Bytes from..to of the text go to where they end at place; what lay there was dropped. */
+static bool
+move_to(splitter *s, uint32_t from, uint32_t to, uint32_t place)
+{
+	int32_t *characters = s->work->characters;
+	uint32_t length = to - from;
+
+	if (to == place)
+		return true;
+	if (s->copy == NULL)
+	{
+		s->copy = tfm_alloc(s->work->context, s->length);
+		if (s->copy == NULL)
+			return false;
+		s->text = memcpy(s->copy, s->text, s->length);
+	}
+	memmove(s->copy + place - length, s->copy + from, length);
+	if (characters != NULL)
+		memmove(characters + place - length, characters + from, length * sizeof(int32_t));
+	return true;
+}
+
+/* The token joins the part on its left, across white space that was dropped between them. */
+static bool
+join_left(splitter *s, tok_span *left, tok_span *part)
+{
+	uint32_t length = left->end - left->start;
+
+	if (!move_to(s, left->start, left->end, part->start))
+		return false;
+	left->start = part->start - length;
+	left->end = part->end;
+	part->start = part->end;
+	return true;
+}
+
+static bool
+join_right(splitter *s, tok_span *part, tok_span *right)
+{
+	uint32_t length = part->end - part->start;
+
+	if (!move_to(s, part->start, part->end, right->start))
+		return false;
+	right->start -= length;
+	part->end = part->start;
+	return true;
+}
+
 /* lstrip, rstrip and single_word of the token that part i is. */
-static void
+static bool
 apply_flags(splitter *s, size_t i, uint32_t flags)
 {
 	tok_span *parts = s->parts->items, *part = &parts[i];
 	tok_span *left = i > 0 && parts[i - 1].start < parts[i - 1].end ? &parts[i - 1] : NULL;
 	tok_span *right = i + 1 < s->parts->count ? &parts[i + 1] : NULL;
-	uint32_t left_end = left == NULL ? 0 : left->end;
-	uint32_t right_start = right == NULL ? 0 : right->start;
+	bool left_ends_word = left != NULL && s->text[left->end - 1] != ' ';
+	bool right_begins_word = right != NULL && s->text[right->start] != ' ';
 
 	if ((flags & TOK_ADDED_RSTRIP) != 0 && right != NULL)
 		right->start = skip_spaces(s, *right);
 	if ((flags & TOK_ADDED_LSTRIP) != 0 && left != NULL)
 		left->end = drop_spaces(s, *left);
 	if ((flags & TOK_ADDED_SINGLE_WORD) == 0)
-		return;
-	if (left != NULL && s->text[left_end - 1] != ' ')
-	{
-		left->end = part->end;
-		part->start = part->end;
-	}
-	else if (right != NULL && s->text[right_start] != ' ')
-	{
-		right->start = part->start;
-		part->end = part->start;
-	}
+		return true;
+	if (left_ends_word)
+		return join_left(s, left, part);
+	return !right_begins_word || join_right(s, part, right);
 }
 
 bool
-tok_find_added_python(tok_work *work, const tok_matcher *matcher, const char *text, size_t length,
-					  tok_spans *spans)
+tok_find_added_python(tok_work *work, const tok_matcher *matcher, tfm_text *text, tok_spans *spans)
 {
 	splitter s = {
 		.work = work,
 		.keys = &matcher->keys,
-		.text = text,
-		.length = length,
+		.text = text->data,
+		.length = text->length,
 		.parts = spans,
 	};
 	size_t kept = 0;
 
-	if (length == 0 || matcher->keys.count == 0)
-		return length == 0 || tok_append_span(work, spans, 0, length, -1);
+	if (text->length == 0 || matcher->keys.count == 0)
+		return text->length == 0 || tok_append_span(work, spans, 0, text->length, -1);
 	if (!split(&s, matcher))
 		return false;
 	for (size_t i = 0; i < spans->count; i++)
 	{
 		const tok_added *token = find_token(&s, spans->items[i]);
 
-		if (token != NULL)
-			apply_flags(&s, i, token->flags);
+		if (token != NULL && !apply_flags(&s, i, token->flags))
+			return false;
 	}
+	text->data = s.text;
 	for (size_t i = 0; i < spans->count; i++)
 	{
 		tok_span part = spans->items[i];
