@@ -34,6 +34,10 @@ SELECT tfm_tokenize('tiny', 'The cat sat on the mat.', max_length => 5),
 	tfm_tokenize('tiny', 'The cat sat on the mat.', max_length => 5, stride => 1);
 SELECT * FROM tfm_tokens('tiny', 'the cat sat', pair => 'on the mat', max_length => 8, stride => 1, truncation => 'only_second');
 SELECT * FROM tfm_tokens('tiny', 'the cat sat on the mat', max_length => 5, stride => 0, add_special_tokens => false);
+SELECT id, token, start, "end", word, sequence FROM tfm_tokens('tiny', ARRAY['the cat', 'sat', ''], pair_words => '{mat}');
+SELECT token, word, piece FROM tfm_tokens('tiny', ARRAY['the', 'cats', 'sat'], max_length => 4, stride => 0);
+SELECT * FROM tfm_tokens('tiny', NULL::text[]);
+SELECT tfm_tokens('tiny', ARRAY['the', NULL]);
 SELECT tfm_tokenize('tiny', 'x', max_length => 0);
 SELECT tfm_tokenize('tiny', 'x', max_length => 5, stride => -1);
 SELECT tfm_tokenize('tiny', 'the cat sat on the mat', max_length => 5, stride => 5);

@@ -40,6 +40,16 @@ CREATE FUNCTION tfm_tokens(model text, input text, pair text DEFAULT NULL,
 COMMENT ON FUNCTION tfm_tokens(text, text, text, boolean, integer, integer, text, text, text, integer, text)
 	IS 'tokens of a text, or of a pair, with the characters that they cover, counted from 0; options as for tfm_tokenize';
 
+CREATE FUNCTION tfm_tokens(model text, words text[], pair_words text[] DEFAULT NULL,
+		add_special_tokens boolean DEFAULT true, max_length integer DEFAULT NULL, stride integer DEFAULT NULL,
+		truncation text DEFAULT NULL, truncation_side text DEFAULT NULL,
+		padding text DEFAULT NULL, pad_to_multiple_of integer DEFAULT NULL, padding_side text DEFAULT NULL)
+	RETURNS TABLE (id integer, token text, start integer, "end" integer,
+		word integer, type_id integer, sequence integer, special boolean, attention_mask integer, piece integer)
+	AS 'MODULE_PATHNAME', 'tfm_tokens_words' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100 ROWS 50;
+COMMENT ON FUNCTION tfm_tokens(text, text[], text[], boolean, integer, integer, text, text, text, integer, text)
+	IS 'tokens of a text that is split into words, with the number of the word and the characters of it that they cover, from 0; options as for tfm_tokenize';
+
 CREATE FUNCTION tfm_tokens(input text)
 	RETURNS TABLE (id integer, token text, start integer, "end" integer,
 		word integer, type_id integer, sequence integer, special boolean, attention_mask integer, piece integer)

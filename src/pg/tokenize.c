@@ -24,11 +24,15 @@
 PG_FUNCTION_INFO_V1(tfm_tokenize);
 PG_FUNCTION_INFO_V1(tfm_tokenize_array);
 PG_FUNCTION_INFO_V1(tfm_tokens);
+PG_FUNCTION_INFO_V1(tfm_tokens_words);
 PG_FUNCTION_INFO_V1(tfm_count_tokens);
 PG_FUNCTION_INFO_V1(tfm_count_tokens_array);
 PG_FUNCTION_INFO_V1(tfm_detokenize);
 
 #define TOKEN_COLUMNS 10
+#define TOKEN_WANT                                                                                 \
+	(TOK_WANT_TYPE_IDS | TOK_WANT_OFFSETS | TOK_WANT_WORDS | TOK_WANT_SPECIAL_MASK |               \
+	 TOK_WANT_SEQUENCES | TOK_WANT_TOKENS)
 
 /* A call: its model, and its options as the engine takes them. */
 typedef struct token_call
@@ -216,29 +220,70 @@ put_token(ReturnSetInfo *result, const tok_encoding *e, size_t i, size_t piece)
 	pfree(token);
 }
 
-/* tfm_tokens([model text,] input text, ...) returns table */
-Datum
-tfm_tokens(PG_FUNCTION_ARGS)
+static void
+put_tokens(FunctionCallInfo fcinfo, const tok_encoding *encoding)
 {
-	const int want = TOK_WANT_TYPE_IDS | TOK_WANT_OFFSETS | TOK_WANT_WORDS | TOK_WANT_SPECIAL_MASK |
-					 TOK_WANT_SEQUENCES | TOK_WANT_TOKENS;
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	const tok_encoding *encoding;
-	token_call call;
-
-	InitMaterializedSRF(fcinfo, 0);
-	if (is_null_call(fcinfo))
-		return (Datum) 0;
-	call = begin_call(fcinfo, want);
-	encoding = tokenize_one(fcinfo, &call);
 	for (size_t piece = 0; piece <= encoding->overflowing_count; piece++)
 	{
 		const tok_encoding *e = piece_at(encoding, piece);
 
 		for (size_t i = 0; i < e->count; i++)
-			put_token(result, e, i, piece);
+			put_token((ReturnSetInfo *) fcinfo->resultinfo, e, i, piece);
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* tfm_tokens([model text,] input text, ...) returns table */
+Datum
+tfm_tokens(PG_FUNCTION_ARGS)
+{
+	token_call call;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (is_null_call(fcinfo))
+		return (Datum) 0;
+	call = begin_call(fcinfo, TOKEN_WANT);
+	put_tokens(fcinfo, tokenize_one(fcinfo, &call));
+	border_end(call.context);
+	return (Datum) 0;
+}
+
+static tok_words
+read_words(const token_call *call, ArrayType *array)
+{
+	Datum *elements;
+	tfm_text *items;
+	int count;
+
+	if (array_contains_nulls(array))
+		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("words must not contain nulls"));
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	items = palloc(sizeof(tfm_text) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		items[i] = border_text(call->context, DatumGetTextPP(elements[i]));
+	return (tok_words) {.items = items, .count = (size_t) count};
+}
+
+/* tfm_tokens(model text, words text[], pair_words text[], ...) returns table */
+Datum
+tfm_tokens_words(PG_FUNCTION_ARGS)
+{
+	tok_words words, pair = {.count = 0};
+	tok_encoding encoding;
+	token_call call;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (is_null_call(fcinfo))
+		return (Datum) 0;
+	call = begin_call(fcinfo, TOKEN_WANT);
+	words = read_words(&call, PG_GETARG_ARRAYTYPE_P(1));
+	if (has_option(fcinfo, 2))
+		pair = read_words(&call, PG_GETARG_ARRAYTYPE_P(2));
+	task_tokenize_words(call.context, call.model, words, has_option(fcinfo, 2) ? &pair : NULL,
+						&call.plan, &encoding);
+	border_check(call.context);
+	put_tokens(fcinfo, &encoding);
 	border_end(call.context);
 	return (Datum) 0;
 }

@@ -270,6 +270,17 @@ task_tokenize(tfm_context *context, const run_model *model, const tokenize_input
 		   (!plan->pads || tok_pad(context, w.encodings, count, &plan->padding));
 }
 
+bool
+task_tokenize_words(tfm_context *context, const run_model *model, tok_words words,
+					const tok_words *pair, const tokenize_plan *plan, tok_encoding *encoding)
+{
+	const tok_tokenizer *tokenizer = run_tokenizer(context, model);
+
+	return tokenizer != NULL &&
+		   tok_encode_words(context, tokenizer, words, pair, &plan->encode, encoding) &&
+		   (!plan->pads || tok_pad(context, encoding, 1, &plan->padding));
+}
+
 /* ---- Back ---- */
 
 bool

@@ -53,6 +53,11 @@ extern bool task_tokenize(tfm_context *context, const run_model *model,
 						  const tokenize_input *inputs, size_t count, const tokenize_plan *plan,
 						  tok_encoding **encodings);
 
+/* Tokenize a text, or a pair, that is split into words: see tok_encode_words. */
+extern bool task_tokenize_words(tfm_context *context, const run_model *model, tok_words words,
+								const tok_words *pair, const tokenize_plan *plan,
+								tok_encoding *encoding);
+
 /* The text of ids as Transformers' decode(ids, skip_special_tokens) gives it; unknown ids are an error. */
 extern bool task_detokenize(tfm_context *context, const run_model *model, const int32_t *ids,
 							size_t count, bool skip_special_tokens, tfm_text *text);
