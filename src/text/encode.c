@@ -48,28 +48,6 @@ load_string(tok_work *work, const char *text, tok_span span)
 	return true;
 }
 
-static bool
-push_raw_added(tok_work *work, const char *text, tok_span span)
-{
-	tok_piece *piece;
-
-	if (!tok_reserve_pieces(work, 1))
-		return false;
-	piece = &work->pieces.items[work->pieces.count++];
-	*piece = (tok_piece) {.id = span.added, .word = work->words++};
-	if (work->offsets)
-	{
-		piece->start = work->characters[span.start];
-		piece->end = work->characters[span.end - 1] + 1;
-	}
-	if (work->texts)
-	{
-		piece->text = text + span.start;
-		piece->text_length = span.end - span.start;
-	}
-	return true;
-}
-
 /* The strings of the tokens from first on; those of added tokens were set before. */
 static void
 set_texts(tok_work *work, size_t first)
@@ -86,6 +64,31 @@ set_texts(tok_work *work, size_t first)
 			piece->text_length = (uint32_t) strlen(piece->text);
 		}
 	}
+}
+
+static bool
+push_raw_added(tok_work *work, const char *text, tok_span span)
+{
+	tok_piece *piece;
+
+	if (!tok_reserve_pieces(work, 1))
+		return false;
+	piece = &work->pieces.items[work->pieces.count++];
+	*piece = (tok_piece) {.id = span.added, .word = work->words++};
+	if (work->offsets)
+	{
+		piece->start = work->characters[span.start];
+		piece->end = work->characters[span.end - 1] + 1;
+	}
+	/* In Python several contents may have one id, which stands for the last of them. */
+	if (work->texts && (work->tokenizer->settings->python & TOK_PYTHON_ALONE) != 0)
+		set_texts(work, work->pieces.count - 1);
+	else if (work->texts)
+	{
+		piece->text = text + span.start;
+		piece->text_length = span.end - span.start;
+	}
+	return true;
 }
 
 /* Tokenize the words and added tokens that the string in work has been split into. */
@@ -123,6 +126,23 @@ tokenize_spans(tok_work *work, const char *kept)
 	return true;
 }
 
+/*
+ * The normalizers of a part of the text.  The first one of a Python tokenizer may have run on all of
+ * the text before added tokens were looked for.
+ */
+static bool
+normalize_part(tok_work *work)
+{
+	tok_components normalizers = work->tokenizer->normalizers;
+
+	if ((work->tokenizer->settings->python & TOK_PYTHON_EARLY) != 0 && normalizers.count > 0)
+	{
+		normalizers.items++;
+		normalizers.count--;
+	}
+	return tok_normalize(work, &normalizers);
+}
+
 /* A part of the raw text between added tokens. */
 static bool
 tokenize_part(tok_work *work, const char *text, tok_span part)
@@ -134,7 +154,7 @@ tokenize_part(tok_work *work, const char *text, tok_span part)
 	work->at_start = part.start == 0;
 	if (!load_string(work, text, part))
 		return false;
-	if (!tok_normalize(work, &t->normalizers))
+	if (!normalize_part(work))
 		return false;
 	work->spans.count = work->next_spans.count = 0;
 	if (!tok_find_added(work, &t->normalized, work->string.bytes, work->string.length,
@@ -162,6 +182,32 @@ tokenize_part(tok_work *work, const char *text, tok_span part)
 	return true;
 }
 
+/* The text becomes what the first normalizer makes of it. */
+static bool
+normalize_early(tok_work *work, tfm_text *text)
+{
+	tok_components first = work->tokenizer->normalizers;
+	tok_string *string = &work->string;
+
+	if (first.count == 0)
+		return true;
+	first.count = 1;
+	if (!load_string(work, text->data, (tok_span) {.end = (uint32_t) text->length}) ||
+		!tok_normalize(work, &first))
+		return false;
+	if (string->keeps_sources)
+	{
+		work->characters = tok_work_alloc(work, string->length * sizeof(int32_t));
+		if (work->characters == NULL)
+			return false;
+		if (string->length > 0)
+			memcpy(work->characters, string->sources, string->length * sizeof(int32_t));
+	}
+	text->data = tok_copy_string(work);
+	text->length = string->length;
+	return text->data != NULL;
+}
+
 static bool
 find_added(tok_work *work, tfm_text *text)
 {
@@ -182,7 +228,12 @@ tokenize_text(tok_work *work, tfm_text text)
 		return tfm_fail(work->context, TFM_INVALID_ARGUMENT, "the text is not valid UTF-8");
 	work->words = 0;
 	work->raw.count = 0;
-	if ((work->string.keeps_sources && !number_characters(work, text)) || !find_added(work, &text))
+	if (work->string.keeps_sources && !number_characters(work, text))
+		return false;
+	if ((work->tokenizer->settings->python & TOK_PYTHON_EARLY) != 0 &&
+		!normalize_early(work, &text))
+		return false;
+	if (!find_added(work, &text))
 		return false;
 	for (size_t i = 0; i < work->raw.count && work->pieces.count < work->wanted; i++)
 	{

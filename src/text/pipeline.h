@@ -242,7 +242,7 @@ typedef struct tok_segment
 
 /* That it is one of Transformers' tokenizers in Python alone. */
 #define TOK_PYTHON_ALONE 1u /* splits at added tokens and truncates as tokenization_python.py */
-#define TOK_PYTHON_EARLY 2u /* normalizers run before added tokens are looked for */
+#define TOK_PYTHON_EARLY 2u /* the first normalizer runs before added tokens are looked for */
 
 #define TOK_SIDE_PADS_LEFT 1u
 #define TOK_SIDE_TRUNCATES_LEFT 2u

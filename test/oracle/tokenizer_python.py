@@ -161,9 +161,9 @@ def cases():
     for langs in (["en", "ru"], ["de", "en"], ["ja", "fr"]):
         yield "FSMTTokenizer", {"vocab-src.json": vocabulary, "vocab-tgt.json": target,
                                 "merges.txt": merges}, {"langs": langs}
-    unigram, units = sentences(vocab_size=120, model_type="unigram",
-                               user_defined_symbols=["<user>", "hu"])
-    named = numbered(["<s>", "<pad>", "</s>", "<unk>", *units[3:-5], ">>fra<<", "▁한"])
+    unigram, unigrams = sentences(vocab_size=120, model_type="unigram",
+                                  user_defined_symbols=["<user>", "hu"])
+    named = numbered(["<s>", "<pad>", "</s>", "<unk>", *unigrams[3:-5], ">>fra<<", "▁한"])
     languages = {"source_lang": "en", "target_lang": "fr"}
     yield "MarianTokenizer", {"source.spm": unigram, "target.spm": unigram,
                               "vocab.json": named}, languages
@@ -178,6 +178,15 @@ def cases():
     characters, units = sentences(vocab_size=90, model_type="char")
     yield "SpeechT5Tokenizer", {"spm_char.model": characters}, {}
     yield "BertGenerationTokenizer", {"spiece.model": unigram}, {}
+    yield "BertGenerationTokenizer", {"spiece.model": bpe}, {"legacy": False}
+    yield "SiglipTokenizer", {"spiece.model": unigram}, {}
+    yield "SiglipTokenizer", {"spiece.model": characters}, {
+        "do_lower_case": False, "legacy": False}
+    yield "PLBartTokenizer", {"sentencepiece.bpe.model": unigram}, {}
+    yield "PLBartTokenizer", {"sentencepiece.bpe.model": unigram}, {
+        "language_codes": "multi", "src_lang": "ruby", "legacy": False}
+    yield "BartphoTokenizer", {"sentencepiece.bpe.model": unigram, "dict.txt": "".join(
+        f" {unit} 7\n" for unit in unigrams[3:-5])}, {}
     lines = wordpiece()
     yield "BertJapaneseTokenizer", {"vocab.txt": lines}, {}
     yield "BertJapaneseTokenizer", {"vocab.txt": lines}, {
@@ -272,9 +281,11 @@ def make(golden, wanted):
     directory = golden / "tokenizer"
     directory.mkdir(exist_ok=True)
     with (open(directory / "python.jsonl", "w", encoding="utf-8") as plain,
-          open(directory / "python_pieces.jsonl", "w", encoding="utf-8") as pieced):
+          open(directory / "python_pieces.jsonl", "w", encoding="utf-8") as pieced,
+          open(directory / "python_sentencepiece.jsonl", "w", encoding="utf-8") as modelled):
         for name, files, config in cases():
-            merged = any(key.endswith(("codes", "merges.txt", ".model", ".spm")) for key in files)
-            make_case(pieced if merged else plain, name, files, config)
+            merged = any(key.endswith(("codes", "merges.txt")) for key in files)
+            has_model = any(key.endswith((".model", ".spm")) for key in files)
+            make_case(modelled if has_model else pieced if merged else plain, name, files, config)
     logging.disable(logging.NOTSET)
     print("tokenizer_python")

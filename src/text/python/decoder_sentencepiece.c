@@ -92,7 +92,10 @@ compile_decoder(tok_compiler *compiler, json spec, buffer *payload)
 	if (file->remove_extra_whitespaces)
 		decoder.drops_space = ALL_SPACES;
 	else
-		decoder.drops_space = file->add_dummy_prefix ? ONE_SPACE : 0;
+		decoder.drops_space =
+			file->add_dummy_prefix && !json_bool(context, spec, "no_dummy_prefix", false)
+				? ONE_SPACE
+				: 0;
 	if (!buffer_append(context, payload, &decoder, sizeof(decoder)))
 		return false;
 	for (size_t i = 0; i < file->count; i++)

@@ -6,6 +6,9 @@
  * bpe_model.cc, char_model.cc), and each piece looked up in the vocabulary of the class, which may be
  * another than that of the model.  Scores are added as the library does it, in floats.
  *
+ * Where the model puts no space before a text, Transformers keeps the text's own one by encoding it
+ * behind a prefix, the unknown token, whose pieces it then drops.
+ *
  * SPDX-License-Identifier: PostgreSQL
  */
 #define _GNU_SOURCE /* memmem */
@@ -20,6 +23,7 @@
 
 #define UNKNOWN_PENALTY 10.0f
 #define NONE UINT32_MAX
+#define PREFIX_SIZE 64
 #define SPACE "\xE2\x96\x81"
 #define SPACE_LENGTH 3
 
@@ -32,6 +36,8 @@ typedef struct header
 	uint32_t unknown_piece;
 	float lowest, highest; /* scores of normal pieces */
 	uint32_t pieces, nodes, user_nodes, units, strings;
+	uint32_t padding;
+	char prefix[PREFIX_SIZE]; /* zero-terminated */
 } header;
 
 #define ADDS_PREFIX 1u
@@ -39,7 +45,11 @@ typedef struct header
 #define ESCAPES_SPACES 4u
 #define SUFFIX 8u
 #define FALLS_BACK 16u
-#define CODES 32u /* Marian: >>code<< at the beginning is a token */
+#define CODES 32u			/* Marian: >>code<< at the beginning is a token */
+#define PREFIXES_SPACES 64u /* what begins with a space is encoded behind the prefix */
+#define PREFIXES_ALL 128u
+#define LEAVES_SPACE                                                                               \
+	256u /* SigLIP: without the space that is all there is before a special token */
 
 typedef struct piece
 {
@@ -146,6 +156,23 @@ compile_charsmap(tok_compiler *compiler, const tok_sentencepiece *file, header *
 	return buffer_append(context, payload, map.data + 4 + size, h->strings);
 }
 
+/* Which texts are encoded behind the prefix. */
+static bool
+compile_prefix(tok_compiler *compiler, json spec, header *h)
+{
+	const char *prefix = json_string(compiler->context, spec, "prefix", NULL);
+	const char *prefixed = json_string(compiler->context, spec, "prefixed", "");
+
+	if (prefix == NULL)
+		return !tfm_failed(compiler->context);
+	if (strlen(prefix) >= PREFIX_SIZE)
+		return tfm_fail(compiler->context, TFM_LIMIT_EXCEEDED,
+						"\"%s\": the unknown token \"%s\" is too long", compiler->source, prefix);
+	memcpy(h->prefix, prefix, strlen(prefix));
+	h->flags |= strcmp(prefixed, "all") == 0 ? PREFIXES_ALL : PREFIXES_SPACES;
+	return !tfm_failed(compiler->context);
+}
+
 static bool
 compile_sentencepiece(tok_compiler *compiler, json spec, buffer *payload)
 {
@@ -156,19 +183,21 @@ compile_sentencepiece(tok_compiler *compiler, json spec, buffer *payload)
 	if (file == NULL || !tok_compile_token_map(compiler, json_member(spec, "vocab")))
 		return false;
 	h.type = file->type;
-	h.flags = (file->add_dummy_prefix ? ADDS_PREFIX : 0) |
-			  (file->remove_extra_whitespaces ? REMOVES_SPACES : 0) |
-			  (file->escape_whitespaces ? ESCAPES_SPACES : 0) |
-			  (file->treat_whitespace_as_suffix ? SUFFIX : 0) |
-			  (file->byte_fallback ? FALLS_BACK : 0) |
-			  (json_bool(context, spec, "codes", false) ? CODES : 0);
+	h.flags =
+		(file->add_dummy_prefix && !json_bool(context, spec, "no_dummy_prefix", false) ? ADDS_PREFIX
+																					   : 0) |
+		(file->remove_extra_whitespaces ? REMOVES_SPACES : 0) |
+		(file->escape_whitespaces ? ESCAPES_SPACES : 0) |
+		(file->treat_whitespace_as_suffix ? SUFFIX : 0) | (file->byte_fallback ? FALLS_BACK : 0) |
+		(json_bool(context, spec, "leaves_space", false) ? LEAVES_SPACE : 0) |
+		(json_bool(context, spec, "codes", false) ? CODES : 0);
 	h.unknown = tok_python_unknown(compiler, spec);
 	h.pieces = (uint32_t) file->count;
 	if (file->type == TOK_SENTENCEPIECE_WORD)
 		return tfm_fail(context, TFM_UNSUPPORTED,
 						"\"%s\": SentencePiece models of words are not supported",
 						compiler->source);
-	if (!buffer_append(context, payload, &h, sizeof(h)) ||
+	if (!compile_prefix(compiler, spec, &h) || !buffer_append(context, payload, &h, sizeof(h)) ||
 		!compile_pieces(compiler, file, &h, payload) ||
 		!compile_charsmap(compiler, file, &h, payload))
 		return false;
@@ -206,6 +235,7 @@ check_sentencepiece(tfm_context *context, const tok_tokenizer *tokenizer, tok_pa
 	model m;
 
 	if (!open_model(payload, &m) || m.header->unknown < -1 ||
+		memchr(m.header->prefix, '\0', PREFIX_SIZE) == NULL ||
 		m.header->unknown >= tokenizer->settings->id_limit ||
 		(m.header->strings > 0 && m.strings[m.header->strings - 1] != '\0'))
 		return tok_fail_damaged(context);
@@ -740,25 +770,111 @@ encode_normalized(output *o)
 
 /* What is encoded is the next string, which takes the other's place for the time. */
 static bool
+encode_part(output *o, size_t start, size_t end)
+{
+	size_t length = o->work->string.length;
+	bool ok;
+
+	o->work->next.length = 0;
+	if (!normalize(o->work, o->model, start, end))
+		return false;
+	tok_swap_strings(o->work);
+	ok = encode_normalized(o);
+	tok_swap_strings(o->work);
+	o->work->string.length = length;
+	return ok;
+}
+
+static bool
+begins_with_space(const tok_work *work, size_t start, size_t end)
+{
+	const char *text = work->string.bytes + start;
+
+	return start < end && (*text == ' ' ||
+						   (end - start >= SPACE_LENGTH && memcmp(text, SPACE, SPACE_LENGTH) == 0));
+}
+
+/* Put bytes at the end of the work's string that stem from where the source does. */
+static bool
+extend_string(tok_work *work, const char *bytes, size_t length, size_t source)
+{
+	tok_string *string = &work->string;
+
+	if (!tok_reserve_string(work, string, length))
+		return false;
+	memcpy(string->bytes + string->length, bytes == NULL ? string->bytes + source : bytes, length);
+	for (size_t i = 0; string->keeps_sources && i < length; i++)
+		string->sources[string->length + i] = tok_source(string, source + (bytes == NULL ? i : 0));
+	string->length += length;
+	return true;
+}
+
+/* The text behind the prefix, whose pieces are those that it has alone, goes to the string's end. */
+static bool
+encode_prefixed(output *o, size_t start, size_t end)
+{
+	tok_work *work = o->work;
+	tok_pieces *pieces = &work->pieces;
+	size_t length = work->string.length, first = pieces->count, dropped;
+	const char *prefix = o->model->header->prefix;
+	bool ok;
+
+	if (!extend_string(work, prefix, strlen(prefix), start) ||
+		!encode_part(o, length, work->string.length))
+		return false;
+	dropped = pieces->count - first;
+	pieces->count = first;
+	ok = extend_string(work, NULL, end - start, start) &&
+		 encode_part(o, length, work->string.length);
+	work->string.length = length;
+	if (!ok || pieces->count - first < dropped)
+		return ok;
+	pieces->count -= dropped;
+	memmove(pieces->items + first, pieces->items + first + dropped,
+			(pieces->count - first) * sizeof(tok_piece));
+	return true;
+}
+
+/* Whether the pieces from first on are the one space that the text has before a special token. */
+static bool
+is_lone_space(const tok_work *work, size_t first, int32_t word)
+{
+	const tok_tokenizer *t = work->tokenizer;
+	const tok_spans *raw = &work->raw;
+	const char *token;
+
+	if (word != 0 || work->pieces.count != first + 1 || raw->count < 2 || raw->items[1].added < 0 ||
+		!tok_is_special(t, raw->items[1].added))
+		return false;
+	token = tok_id_to_token(t, work->pieces.items[first].id);
+	return token != NULL && strcmp(token, SPACE) == 0;
+}
+
+static bool
 run_sentencepiece(tok_work *work, tok_payload payload, uint32_t start, uint32_t end, int32_t word)
 {
 	model m;
 	output o = {.work = work, .model = &m, .word = word};
-	uint32_t code;
-	bool ok;
+	size_t first = work->pieces.count;
+	uint32_t code, flags;
 
 	if (!open_model(payload, &m))
 		return tok_fail_damaged(work->context);
-	code = (m.header->flags & CODES) != 0 ? find_code(work, start, end) : 0;
+	flags = m.header->flags;
+	code = (flags & CODES) != 0 ? find_code(work, start, end) : 0;
 	if (code > 0 && !push_token(&o, start, start + code, work->string.bytes + start, code))
 		return false;
-	work->next.length = 0;
-	if (!normalize(work, &m, start + code, end))
+	if ((flags & PREFIXES_ALL) != 0 ||
+		((flags & PREFIXES_SPACES) != 0 && begins_with_space(work, start, end)))
+	{
+		if (!encode_prefixed(&o, start, end))
+			return false;
+	}
+	else if (!encode_part(&o, start + code, end))
 		return false;
-	tok_swap_strings(work);
-	ok = encode_normalized(&o);
-	tok_swap_strings(work);
-	return ok;
+	if ((flags & LEAVES_SPACE) != 0 && is_lone_space(work, first, word))
+		work->pieces.count = first;
+	return true;
 }
 
 const tok_model tok_model_python_sentencepiece = {

@@ -201,6 +201,20 @@ run_replace(tok_python_text *text, const step *s)
 }
 
 static bool
+run_prepend(tok_python_text *text, const step *s)
+{
+	char32_t characters[CHARACTERS_MAX];
+
+	decode_string(s->strings[0], characters);
+	if (!tok_python_append_all(text, characters, 0))
+		return false;
+	for (size_t i = 0; i < text->row.length; i++)
+		if (!tok_python_copy(text, i))
+			return false;
+	return tok_python_turn(text);
+}
+
+static bool
 run_unicode_punctuation(tok_python_text *text, const step *s)
 {
 	(void) s;
@@ -244,6 +258,7 @@ static const struct
 	{"blenderbot", run_blenderbot},
 	{"gpt_sw3", run_gpt_sw3},
 	{"replace", run_replace},
+	{"prepend", run_prepend},
 	{"unicode_punctuation", run_unicode_punctuation},
 	{"moses_punctuation", run_moses_punctuation},
 	{"moses", run_moses},

@@ -1,10 +1,10 @@
 /*
  * pieces.c
  *	  Classes that call the sentencepiece library: Marian, M2M100, Speech2Text, SpeechT5,
- *	  BertGeneration, GPT-SW3.
+ *	  BertGeneration, GPT-SW3, SigLIP.
  *
  * Follows tokenization_marian.py, _m2m_100.py, _speech_to_text.py, _speecht5.py, _bert_generation.py,
- * _gpt_sw3.py and tokenization_utils_sentencepiece.py.
+ * _gpt_sw3.py, _siglip.py and tokenization_utils_sentencepiece.py.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -37,8 +37,8 @@ write_file(tok_python_writer *w, tfm_text bytes)
 	return tok_python_print(w, "\"");
 }
 
-static bool
-read_model(tok_python_writer *w, const char *name, tfm_text *bytes)
+bool
+tok_python_load_model(tok_python_writer *w, const char *name, tfm_text *bytes)
 {
 	char *path = file_join(w->context, w->files->directory, name);
 
@@ -59,11 +59,9 @@ load_units(tok_python_writer *w)
 	const tok_sentencepiece *model;
 	tfm_text bytes;
 
-	if (!tok_python_flag(w, "legacy", true))
-		return tok_python_refuse(w, "\"legacy\" to be true");
 	if (tok_python_flag(w, "normalize", false))
 		return tok_python_refuse(w, "its normalizer of English numbers (\"normalize\" is true)");
-	if (object == NULL || !read_model(w, name, &bytes))
+	if (object == NULL || !tok_python_load_model(w, name, &bytes))
 		return false;
 	model = tok_read_sentencepiece(w->context, bytes, name);
 	buffer_append_string(w->context, object, "{");
@@ -79,6 +77,7 @@ load_units(tok_python_writer *w)
 			return false;
 	}
 	w->model = bytes;
+	w->has_legacy = true;
 	return model != NULL && buffer_append_string(w->context, object, "}") &&
 		   tok_python_set_vocabulary(w, json_parse(w->context, object->data, object->length, name));
 }
@@ -86,7 +85,7 @@ load_units(tok_python_writer *w)
 static bool
 load_with_vocabulary(tok_python_writer *w, const char *name)
 {
-	return read_model(w, name, &w->model) && tok_python_load_json(w);
+	return tok_python_load_model(w, name, &w->model) && tok_python_load_json(w);
 }
 
 static bool
@@ -96,7 +95,7 @@ load_marian(tok_python_writer *w)
 	{
 		tfm_text target;
 
-		if (!read_model(w, "target.spm", &target))
+		if (!tok_python_load_model(w, "target.spm", &target))
 			return false;
 		w->target_model = target;
 	}
@@ -158,11 +157,40 @@ add_languages(tok_python_writer *w)
 }
 
 static bool
+is_class(const tok_python_writer *w, const char *name)
+{
+	return strcmp(w->class->name, name) == 0;
+}
+
+/* Whether the model's own space before a text counts, where it has one. */
+static bool
+is_legacy(const tok_python_writer *w)
+{
+	return !w->has_legacy || tok_python_flag(w, "legacy", true);
+}
+
+/* What is encoded behind the unknown token, which keeps the spaces that it begins with. */
+static bool
+write_prefix(tok_python_writer *w)
+{
+	bool all = is_class(w, "SiglipTokenizer"), legacy = is_legacy(w);
+
+	if (!legacy)
+		tok_python_print(w, "\"no_dummy_prefix\":true,");
+	if (all)
+		tok_python_print(w, "\"leaves_space\":true,");
+	if ((legacy && !all) || is_class(w, "GPTSw3Tokenizer") || w->specials[TOK_UNK] == NULL)
+		return !tfm_failed(w->context);
+	tok_python_print(w, "\"prefixed\":\"%s\",\"prefix\":", all ? "all" : "spaces");
+	return tok_python_quote(w, w->specials[TOK_UNK]) && tok_python_print(w, ",");
+}
+
+static bool
 write_model(tok_python_writer *w)
 {
 	tok_python_print(w, ",\"model\":{\"type\":\"PythonSentencePiece\",\"codes\":%s,",
-					 strcmp(w->class->name, "MarianTokenizer") == 0 ? "true" : "false");
-	if (!tok_python_write_vocabulary(w))
+					 is_class(w, "MarianTokenizer") ? "true" : "false");
+	if (!write_prefix(w) || !tok_python_write_vocabulary(w))
 		return false;
 	if (w->unknown != NULL)
 	{
@@ -177,14 +205,15 @@ write_model(tok_python_writer *w)
 static bool
 write_decoder(tok_python_writer *w, const char *options)
 {
-	tok_python_print(w, ",\"decoder\":{\"type\":\"PythonSentencePiece\",%s,\"special\":", options);
+	tok_python_print(w, ",\"decoder\":{\"type\":\"PythonSentencePiece\",%s%s,\"special\":", options,
+					 is_legacy(w) ? "" : ",\"no_dummy_prefix\":true");
 	return tok_python_write_specials(w) &&
 		   write_file(w, w->target_model.data != NULL ? w->target_model : w->model) &&
 		   tok_python_print(w, "}");
 }
 
-static bool
-write_units(tok_python_writer *w)
+bool
+tok_python_write_units(tok_python_writer *w)
 {
 	return tok_python_print(w, ",\"decoder\":{\"type\":\"PythonJoin\",\"strip\":true,"
 							   "\"replace\":[[\"▁\",\" \"]]}") &&
@@ -197,6 +226,20 @@ write_gpt_sw3(tok_python_writer *w)
 	tok_python_print(w, ",\"normalizer\":{\"type\":\"PythonText\",\"steps\":[[\"gpt_sw3\"],"
 						"[\"normalize\",\"NFC\"]]}");
 	return write_decoder(w, "\"space_before\":true") && write_model(w);
+}
+
+/* The text, behind a space, is split; each part loses its punctuation. */
+static bool
+write_siglip(tok_python_writer *w)
+{
+	tok_python_print(
+		w,
+		",\"early\":true,\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
+		"{\"type\":\"PythonText\",\"steps\":[[\"replace\",\"▁\",\" \"],[\"prepend\",\"▁\"]]},"
+		"{\"type\":\"PythonText\",\"steps\":[%s[\"remove_punctuation\"],"
+		"[\"join_spaces\"],[\"strip\"]]}]}",
+		tok_python_flag(w, "do_lower_case", true) ? "[\"lower\"]," : "");
+	return write_decoder(w, "\"space_before\":true,\"strip\":true") && write_model(w);
 }
 
 static bool
@@ -261,7 +304,7 @@ const tok_python_class tok_python_piece_classes[] = {
 		.specials = SPEECH_SPECIALS,
 		.layout = "Ae ABe",
 		.load = load_units,
-		.write = write_units,
+		.write = tok_python_write_units,
 	},
 	{
 		.name = "BertGenerationTokenizer",
@@ -272,7 +315,7 @@ const tok_python_class tok_python_piece_classes[] = {
 					 [TOK_SEP] = "<::::>"},
 		.layout = "A A|B",
 		.load = load_units,
-		.write = write_units,
+		.write = tok_python_write_units,
 	},
 	{
 		.name = "GPTSw3Tokenizer",
@@ -283,6 +326,14 @@ const tok_python_class tok_python_piece_classes[] = {
 		.layout = "A A|B",
 		.load = load_units,
 		.write = write_gpt_sw3,
+	},
+	{
+		.name = "SiglipTokenizer",
+		.specials = {[TOK_EOS] = "</s>", [TOK_UNK] = "<unk>", [TOK_PAD] = "</s>"},
+		.layout = "AE AEBE",
+		.load = load_units,
+		.write = write_siglip,
+		.model_max_length = 64,
 	},
 	{.name = NULL},
 };

@@ -5,7 +5,7 @@
  *
  * Follows PreTrainedTokenizerBase._from_pretrained and __init__, and PythonBackend.__init__ and
  * _add_tokens.  A layout is two words, for a text and a pair: A and B are the texts, c s b e the
- * special tokens cls sep bos eos, p the prefix, E eos unless the text ends with it; from | on the type is 1.
+ * special tokens cls sep bos eos, p the prefix if there is one, E eos unless the text ends with it; from | on the type is 1.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -35,7 +35,7 @@ static const struct
 
 static const tok_python_class *const tables[] = {
 	tok_python_byte_classes, tok_python_character_classes, tok_python_bpe_classes,
-	tok_python_bert_classes, tok_python_piece_classes,
+	tok_python_bert_classes, tok_python_piece_classes,	   tok_python_fairseq_classes,
 };
 
 /* A member even if it is null, which is not the same as absent here. */
@@ -419,10 +419,9 @@ write_template(tok_python_writer *w, const char *key, const char **layout)
 		char letter = **layout;
 
 		if (letter == '|')
-		{
 			type = 1;
+		if (letter == '|' || (letter == 'p' && w->prefix == NULL))
 			continue;
-		}
 		tok_python_print(w, "%s", comma);
 		comma = ",";
 		if (letter == 'A' || letter == 'B')

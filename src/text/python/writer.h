@@ -9,7 +9,7 @@
  *
  *		"python"			true; says that the text is split at added tokens, truncated and numbered as
  *							tokenization_python.py does
- *		"early"				true: normalizers run before added tokens are looked for
+ *		"early"				true: the first normalizer runs before added tokens are looked for
  *		"cuts"				strings that cut the text, and are no added tokens
  *		"target_vocab"		tokens and ids to decode with
  *		"vocabulary_size"
@@ -55,6 +55,7 @@ typedef struct tok_python_writer
 	tfm_text model;
 	tfm_text target_model; /* to decode with; absent: the same */
 	const char *unknown;   /* the model's unknown piece, where that counts */
+	bool has_legacy;	   /* "legacy" counts */
 	const char *prefix;	   /* a token before the text (p in the layout) */
 	int64_t prefix_id;
 } tok_python_writer;
@@ -83,6 +84,7 @@ extern const tok_python_class tok_python_character_classes[];
 extern const tok_python_class tok_python_bpe_classes[];
 extern const tok_python_class tok_python_bert_classes[];
 extern const tok_python_class tok_python_piece_classes[];
+extern const tok_python_class tok_python_fairseq_classes[];
 
 /* The initial added tokens of a class that has them. */
 extern bool tok_python_add_initial(tok_python_writer *w);
@@ -103,6 +105,10 @@ extern bool tok_python_load_lines(tok_python_writer *w); /* vocab.txt */
 extern bool tok_python_load_stripped(tok_python_writer *w);
 extern bool tok_python_load_lines_of(tok_python_writer *w, const char *name, bool strips);
 extern bool tok_python_set_vocabulary(tok_python_writer *w, json vocabulary);
+
+/* A SentencePiece model as it lies in its file; and the components of a class that uses w->model. */
+extern bool tok_python_load_model(tok_python_writer *w, const char *name, tfm_text *bytes);
+extern bool tok_python_write_units(tok_python_writer *w);
 
 /* The next line of a text, without its end; false at the end. */
 extern bool tok_python_next_line(tfm_text *rest, tfm_text *line);
