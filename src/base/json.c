@@ -286,11 +286,23 @@ bool
 json_graft(tfm_context *context, json object, const char *key, json value)
 {
 	/* A tree is only constant to its readers; both are ours. */
-	cJSON *parent = (cJSON *) (uintptr_t) object.node, *child = (cJSON *) (uintptr_t) value.node;
+	cJSON *parent = (cJSON *) (uintptr_t) object.node, *item;
 
 	if (tfm_failed(context))
 		return false;
-	if (!cJSON_AddItemReferenceToObject(parent, key, child))
+	/* cJSON_AddItemReferenceToObject would lose the item where there is no memory for the key. */
+	item = cJSON_CreateNull();
+	if (item != NULL)
+	{
+		*item = *value.node;
+		item->type = (item->type & ~cJSON_StringIsConst) | cJSON_IsReference;
+		item->string = NULL;
+		item->next = item->prev = NULL;
+	}
+	if (item == NULL || !cJSON_AddItemToObject(parent, key, item))
+	{
+		cJSON_Delete(item);
 		return tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+	}
 	return true;
 }

@@ -39,7 +39,8 @@ compile_named(tok_compiler *compiler)
 			if (strcmp(name, names[s]) == 0)
 				compiler->settings.special_ids[s] = tok_compiled_id(compiler, content);
 	}
-	return buffer_append_string(context, out, "}");
+	buffer_append_string(context, out, "}");
+	return !tfm_failed(context);
 }
 
 bool
