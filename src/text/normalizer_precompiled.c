@@ -210,8 +210,7 @@ map_ascii(const charsmap *map, precompiled_payload *header)
 static bool
 fail_charsmap(tok_compiler *compiler)
 {
-	return tfm_failed(compiler->context) ||
-		   tfm_fail(compiler->context, TFM_CORRUPTED, "\"%s\": \"precompiled_charsmap\" is damaged",
+	return tfm_fail(compiler->context, TFM_CORRUPTED, "\"%s\": \"precompiled_charsmap\" is damaged",
 					compiler->source);
 }
 

@@ -299,6 +299,14 @@ damage_does_no_harm(void **state)
 	free(copy);
 }
 
+/* SentencePiece's: a character map (an empty one), a pattern, Unigram. */
+static const char pieces[] =
+	TOKENIZER("", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAAAA==\"}",
+			  "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\p{L}+(?!x)|o\"},\"invert\":false,"
+			  "\"behavior\":\"Isolated\"}",
+			  "null", "{\"type\":\"Metaspace\",\"replacement\":\"_\"}",
+			  "{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"?\",0],[\"a\",-1],[\"ab\",-1.5]]}");
+
 /* Compile, open, encode a pair with all there is, decode. */
 static bool
 use_small(tfm_context *context, void *argument)
@@ -320,6 +328,45 @@ lack_of_memory_is_an_error(void **state)
 {
 	(void) state;
 	assert_int_equal(oom_run_all(use_small, (void *) (uintptr_t) small), TFM_OK);
+	assert_int_equal(oom_run_all(use_small, (void *) (uintptr_t) pieces), TFM_OK);
+}
+
+static bool
+use_directory(tfm_context *context, void *argument)
+{
+	tok_encode_options options = TOK_ENCODE_DEFAULTS;
+	tfm_text second = text_of(" ab 12 b");
+	buffer *blob = buffer_create(context);
+	const tok_tokenizer *t;
+	tok_encoding e;
+	tfm_text decoded;
+
+	options.want = WANT_ALL;
+	options.max_length = 4;
+	return blob != NULL && tok_compile(context, argument, false, blob) &&
+		   (t = tok_open(context, blob->data, blob->length)) != NULL &&
+		   tok_encode(context, t, text_of("ab<e> ba"), &second, &options, &e) &&
+		   tok_decode(context, t, e.ids, e.count, true, &decoded);
+}
+
+/* Classes that are built from a vocabulary and merges. */
+static void
+lack_of_memory_in_building_is_an_error(void **state)
+{
+	static const char *const classes[] = {"Qwen2Tokenizer", "RobertaTokenizer"};
+	scratch *s = *state;
+
+	scratch_write_text(s, "vocab.json", "{\"a\":0,\"b\":1,\"ab\":2,\"<unk>\":3,\"1\":4}");
+	scratch_write_text(s, "merges.txt", "#version: 0.2\na b\n");
+	scratch_write_text(s, "special_tokens_map.json", "{\"eos_token\":\"<e>\"}");
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+	{
+		char config[100];
+
+		snprintf(config, sizeof(config), "{\"tokenizer_class\":\"%s\"}", classes[i]);
+		scratch_write_text(s, "tokenizer_config.json", config);
+		assert_int_equal(oom_run_all(use_directory, s->directory), TFM_OK);
+	}
 }
 
 /*
@@ -426,6 +473,7 @@ main(void)
 		scratch_test(other_bytes_are_not_opened),
 		scratch_test(damage_does_no_harm),
 		cmocka_unit_test(lack_of_memory_is_an_error),
+		scratch_test(lack_of_memory_in_building_is_an_error),
 		scratch_test(wrong_texts_are_refused),
 		scratch_test(a_vocabulary_may_have_no_unknown_token),
 		scratch_test(long_texts_are_tokenized_and_stopped),

@@ -110,8 +110,12 @@ jinja_find_entity(const char *text, size_t length, uint32_t *character)
 
 	for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
 	{
-		size_t size = strlen(entities[i].name);
+		size_t size;
 
+		/* Most go this way, for each "&" of a text that may have nothing else. */
+		if (length == 0 || *text != *entities[i].name)
+			continue;
+		size = strlen(entities[i].name);
 		if (size > length || memcmp(text, entities[i].name, size) != 0)
 			continue;
 		if (size < length && text[size] == ';')
