@@ -138,6 +138,10 @@ def cases():
         ["<s>", "<pad>", "</s>", "<unk>", "|", "human", "beings", "x", "a,b"])}, {
             "do_phonemize": False, "word_delimiter_token": "|"}
     yield "MgpstrTokenizer", {"vocab.json": numbered(["[GO]", "[s]", *"0123456789abcdefgh"])}, {}
+    yield "VitsTokenizer", {"vocab.json": numbered("k' az–yuç-esiolnhgrdtmvbpfwţ_Aи")}, {
+        "phonemize": False, "pad_token": "k", "language": "ron"}
+    yield "VitsTokenizer", {"vocab.json": numbered("k' az–yuç-esiolnhgrdtmvbpfwţ_Aи")}, {
+        "phonemize": False, "normalize": False, "add_blank": False}
     yield "EsmTokenizer", {"vocab.txt": "<cls>\n<pad>\n<eos>\n<unk>\nL\nA\nG\n V \nS\nE\nR\nT\nI\nD\n"
                            "P\nK\nQ\nX\n.\n-\n<null_1>\n<mask>\nAG\nAGX"}, {}
     vocabulary, merges = pieces(SAMPLE[:9], ["<unk>"], True, "#version: 0.2\n")

@@ -84,6 +84,40 @@ write_phonemes(tok_python_writer *w)
 	return write_model(w, "PythonWords");
 }
 
+static bool
+load_vits(tok_python_writer *w)
+{
+	if (tok_python_flag(w, "phonemize", true))
+		return tok_python_refuse(w, "phonemizer, unless \"phonemize\" is false");
+	if (tok_python_flag(w, "is_uroman", false))
+		return tok_python_refuse(w, "uroman, unless \"is_uroman\" is false");
+	return !tfm_failed(w->context) && tok_python_load_json(w);
+}
+
+/* What is not in the vocabulary is left out; a blank stands between tokens. */
+static bool
+write_vits(tok_python_writer *w)
+{
+	bool normalizes = tok_python_flag(w, "normalize", true);
+	bool blanks = tok_python_flag(w, "add_blank", true);
+	const char *language = tok_python_string(w, "language", "");
+
+	tok_python_print(w,
+					 ",\"early\":true,\"normalizer\":{\"type\":\"PythonText\",\"steps\":[%s%s%s]}",
+					 normalizes ? "[\"lower_unknown\"]," : "",
+					 strcmp(language, "ron") == 0 ? "[\"replace\",\"ț\",\"ţ\"]," : "",
+					 normalizes ? "[\"keep_known\"],[\"strip\"]" : "[\"replace\",\"\",\"\"]");
+	tok_python_print(w, ",\"decoder\":{\"type\":\"PythonJoin\",\"every\":%d}", blanks ? 2 : 0);
+	tok_python_print(w, ",\"model\":{\"type\":\"PythonCharacters\",\"blanks\":%s,",
+					 blanks ? "true" : "false");
+	/* Here the unknown token may be an added one. */
+	for (size_t i = 0; i < w->added_count && w->specials[TOK_UNK] != NULL; i++)
+		if (strcmp(w->added[i].content, w->specials[TOK_UNK]) == 0)
+			tok_python_print(w, "\"unk_id\":%lld,", (long long) w->added[i].id);
+	return tok_python_write_vocabulary(w) && tok_python_write_unknown(w) &&
+		   tok_python_print(w, "}");
+}
+
 /* Tokens with a space between: convert_tokens_to_string of the base class. */
 static bool
 write_joined_decoder(tok_python_writer *w)
@@ -152,6 +186,13 @@ const tok_python_class tok_python_character_classes[] = {
 		.layout = "cAe cAe|Be",
 		.load = tok_python_load_stripped,
 		.write = write_esm,
+	},
+	{
+		.name = "VitsTokenizer",
+		.specials = {[TOK_UNK] = "<unk>", [TOK_PAD] = "<pad>"},
+		.layout = "A A|B",
+		.load = load_vits,
+		.write = write_vits,
 	},
 	{.name = NULL},
 };

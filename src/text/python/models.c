@@ -18,6 +18,7 @@
 typedef struct vocabulary_payload
 {
 	int64_t unknown;
+	int64_t blanks; /* id 0 stands before and behind each token: add_blank of VITS */
 } vocabulary_payload;
 
 int32_t
@@ -80,6 +81,9 @@ compile_vocabulary(tok_compiler *compiler, json spec, buffer *payload)
 	if (!tok_compile_token_map(compiler, json_member(spec, "vocab")))
 		return false;
 	model.unknown = tok_python_unknown(compiler, spec);
+	if (model.unknown < 0)
+		model.unknown = json_int(compiler->context, spec, "unk_id", -1, -1, INT32_MAX - 1);
+	model.blanks = json_bool(compiler->context, spec, "blanks", false);
 	return !tfm_failed(compiler->context) &&
 		   buffer_append(compiler->context, payload, &model, sizeof(model));
 }
@@ -110,8 +114,10 @@ run_characters(tok_work *work, tok_payload payload, uint32_t start, uint32_t end
 	const vocabulary_payload *model = payload.bytes;
 	uint32_t polled = 0;
 
-	if (!tok_reserve_pieces(work, end - start))
+	if (!tok_reserve_pieces(work, 2 * ((size_t) end - start) + 1))
 		return false;
+	if (model->blanks != 0 && start < end)
+		tok_push_piece(work, 0, start, start, word);
 	while (start < end)
 	{
 		int width;
@@ -120,6 +126,8 @@ run_characters(tok_work *work, tok_payload payload, uint32_t start, uint32_t end
 		if (!push_token(work, start, start + (size_t) width, (int32_t) model->unknown, word))
 			return false;
 		start += (uint32_t) width;
+		if (model->blanks != 0)
+			tok_push_piece(work, 0, start, start, word);
 		if ((++polled & 0xFFFF) == 0 && tfm_stopped(work->context))
 			return false;
 	}

@@ -179,6 +179,76 @@ run_blenderbot(tok_python_text *text, const step *s)
 	return tok_python_turn(text);
 }
 
+/* The characters from i on that are a token: of several the one with the lowest id; 0: none. */
+static size_t
+find_token(const tok_python_text *text, size_t i, const trie *tokens)
+{
+	uint32_t node = TRIE_ROOT, lowest = TRIE_NONE;
+	size_t found = 0;
+
+	for (size_t at = i; tokens->count > 0 && at < text->row.length; at++)
+	{
+		char bytes[4];
+		int width = utf8_encode(text->row.characters[at], bytes);
+
+		node = tok_trie_walk(tokens, node, bytes, (size_t) width);
+		if (node == TRIE_NONE)
+			break;
+		if (trie_value(tokens, node) < lowest)
+		{
+			lowest = trie_value(tokens, node);
+			found = at + 1 - i;
+		}
+	}
+	return found;
+}
+
+/* Small letters, but for tokens of the vocabulary and added ones: normalize_text of VITS. */
+static bool
+run_lower_unknown(tok_python_text *text, const step *s)
+{
+	const tok_tokenizer *t = text->work->tokenizer;
+	size_t kept = 0; /* characters of a token that are still to come */
+
+	(void) s;
+	for (size_t i = 0; i < text->row.length; i++)
+	{
+		uint32_t character = text->row.characters[i], lower[3] = {character};
+		int count = 1;
+
+		if (kept == 0)
+			kept = find_token(text, i, &t->vocabulary);
+		if (kept == 0)
+			kept = find_token(text, i, &t->raw.keys);
+		if (kept > 0)
+			kept--;
+		else
+			count = tok_python_lower(character, lower);
+		for (int j = 0; j < count; j++)
+			if (!tok_python_append(text, lower[j], text->row.sources[i]))
+				return false;
+	}
+	return tok_python_turn(text);
+}
+
+/* Without characters that are no tokens. */
+static bool
+run_keep_known(tok_python_text *text, const step *s)
+{
+	const trie *tokens = &text->work->tokenizer->vocabulary;
+
+	(void) s;
+	for (size_t i = 0; i < text->row.length; i++)
+	{
+		char bytes[4];
+		int width = utf8_encode(text->row.characters[i], bytes);
+
+		if (tok_trie_find(tokens, bytes, (size_t) width) != TRIE_NONE && !tok_python_copy(text, i))
+			return false;
+	}
+	return tok_python_turn(text);
+}
+
 static void
 decode_string(const char *string, char32_t characters[CHARACTERS_MAX])
 {
@@ -259,6 +329,8 @@ static const struct
 	{"gpt_sw3", run_gpt_sw3},
 	{"replace", run_replace},
 	{"prepend", run_prepend},
+	{"lower_unknown", run_lower_unknown},
+	{"keep_known", run_keep_known},
 	{"unicode_punctuation", run_unicode_punctuation},
 	{"moses_punctuation", run_moses_punctuation},
 	{"moses", run_moses},
