@@ -66,6 +66,7 @@ extern const tok_model tok_model_python_bpe;
 extern const tok_model tok_model_python_bytes;
 extern const tok_model tok_model_python_characters;
 extern const tok_model tok_model_python_code_points;
+extern const tok_model tok_model_python_rewriter;
 extern const tok_model tok_model_python_sentencepiece;
 extern const tok_model tok_model_python_words;
 extern const tok_model tok_model_wordpiece;
@@ -87,6 +88,7 @@ extern const tok_decoder tok_decoder_moses;
 extern const tok_decoder tok_decoder_python_bytes;
 extern const tok_decoder tok_decoder_python_ctc;
 extern const tok_decoder tok_decoder_python_join;
+extern const tok_decoder tok_decoder_python_rewriter;
 extern const tok_decoder tok_decoder_python_sentencepiece;
 extern const tok_decoder tok_decoder_wordpiece;
 

@@ -110,6 +110,17 @@ def numbered(tokens):
     return {token: i for i, token in enumerate(tokens)}
 
 
+def byte_maps():
+    def digits(text):
+        return text.encode().hex(" ")
+
+    decompose = {digits(c): "20 " + digits(c.lower()) for c in "ABCDEFGHIJKLM"}
+    decompose |= {digits(c): f"52 {i:02x} 99" for i, c in enumerate("éà人ñまれな")}
+    merge = {digits("human"): "82 a1 b2", digits("hum"): "82 a1", digits("an"): "85 86",
+             digits(" t"): "99 99 98 97", "52 01": "ff 01", "52 01 99 52": "ff 02"}
+    return {"decompose_map": decompose, "merge_map": merge}
+
+
 def special(content, **flags):
     default = dict.fromkeys(["lstrip", "normalized", "rstrip", "single_word", "special"], False)
     return {"content": content} | default | flags
@@ -126,6 +137,7 @@ def cases():
             "301": special("un", rstrip=True, single_word=True),
             "302": special("and", lstrip=True, rstrip=True, single_word=True),
             "0": special("<pad>", lstrip=True, rstrip=True, special=True)}}
+    yield "MyT5Tokenizer", {"byte_maps.json": byte_maps()}, {}
     yield "PerceiverTokenizer", {}, {}
     yield "DiaTokenizer", {}, {}
     yield "Wav2Vec2CTCTokenizer", {"vocab.json": numbered(ctc + letters + ["ẞ", "SS"])}, {

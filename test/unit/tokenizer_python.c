@@ -41,6 +41,14 @@ static const directory directories[] = {
 	 {"vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\ni\n"}},
 	{CLASS("TapasTokenizer") "}",
 	 {"vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n[EMPTY]\na\ni\n##s\n"}},
+	{CLASS("MyT5Tokenizer") "}",
+	 {"byte_maps.json",
+	  "{\"decompose_map\":{\"58\":\"20 78\"},\"merge_map\":{\"69 73\":\"81 82\"}}"}},
+	{CLASS("VitsTokenizer") ",\"phonemize\":false}",
+	 {"vocab.json", "{\"<pad>\":0,\"a\":1,\"i\":2,\"t\":3,\" \":4}"}},
+	{CLASS("SiglipTokenizer") "}", {NULL}},
+	{CLASS("PLBartTokenizer") ",\"legacy\":false,\"language_codes\":\"multi\"}", {NULL}},
+	{CLASS("BartphoTokenizer") "}", {"dict.txt", "a 1\nat 2\n"}},
 	{CLASS("SpeechT5Tokenizer") "}", {NULL}},
 	{CLASS("MarianTokenizer") "}", {"vocab.json", PIECES}},
 };
@@ -90,6 +98,8 @@ write_directory(scratch *s, const directory *d)
 		scratch_write_text(s, d->files[i], d->files[i + 1]);
 	write_model(s, "spm_char.model");
 	write_model(s, "source.spm");
+	write_model(s, "spiece.model");
+	write_model(s, "sentencepiece.bpe.model");
 }
 
 typedef struct use

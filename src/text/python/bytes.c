@@ -1,8 +1,8 @@
 /*
  * bytes.c
- *	  Classes whose tokens are bytes or code points: ByT5, Perceiver, Dia, CANINE.
+ *	  Classes whose tokens are bytes or code points: ByT5, MyT5, Perceiver, Dia, CANINE.
  *
- * Follows tokenization_byt5.py, _perceiver.py, _dia.py and _canine.py.
+ * Follows tokenization_byt5.py, _myt5.py, _perceiver.py, _dia.py and _canine.py.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -38,7 +38,7 @@ tok_python_add_initial(tok_python_writer *w)
 {
 	static const tok_special byt5[] = {TOK_PAD, TOK_EOS, TOK_UNK};
 	static const tok_special perceiver[] = {TOK_PAD, TOK_BOS, TOK_EOS, TOK_MASK, TOK_CLS, TOK_SEP};
-	bool is_byt5 = is_class(w, "ByT5Tokenizer");
+	bool is_byt5 = is_class(w, "ByT5Tokenizer") || is_class(w, "MyT5Tokenizer");
 	int count = is_byt5 ? 3 : 6;
 
 	if (is_class(w, "DiaTokenizer"))
@@ -56,15 +56,10 @@ tok_python_add_initial(tok_python_writer *w)
 }
 
 static bool
-load_bytes(tok_python_writer *w)
+read_extra(tok_python_writer *w)
 {
-	int64_t extra;
+	int64_t extra = json_int(w->context, w->files->config, "extra_ids", EXTRA_IDS, 0, 100000);
 
-	w->ranged = BYTES;
-	w->offset = is_class(w, "ByT5Tokenizer") ? 3 : is_class(w, "PerceiverTokenizer") ? 6 : 0;
-	/* Dia's three tokens stand for the bytes 0 to 2. */
-	w->base_size = is_class(w, "DiaTokenizer") ? BYTES - 3 : BYTES;
-	extra = json_int(w->context, w->files->config, "extra_ids", EXTRA_IDS, 0, 100000);
 	if (extra != 0 && extra != EXTRA_IDS)
 		return tok_python_refuse(w, "its extra ids listed as special tokens");
 	w->no_extra = extra == 0;
@@ -72,27 +67,97 @@ load_bytes(tok_python_writer *w)
 }
 
 static bool
+load_bytes(tok_python_writer *w)
+{
+	w->ranged = BYTES;
+	w->offset = is_class(w, "ByT5Tokenizer") ? 3 : is_class(w, "PerceiverTokenizer") ? 6 : 0;
+	/* Dia's three tokens stand for the bytes 0 to 2. */
+	w->base_size = is_class(w, "DiaTokenizer") ? BYTES - 3 : BYTES;
+	return read_extra(w);
+}
+
+static bool
+write_added_contents(tok_python_writer *w)
+{
+	tok_python_print(w, ",\"added\":[");
+	for (size_t i = 0; i < w->added_count; i++)
+	{
+		tok_python_print(w, "%s", i == 0 ? "" : ",");
+		tok_python_quote(w, w->added[i].content);
+	}
+	return tok_python_print(w, "]");
+}
+
+static bool
 write_bytes(tok_python_writer *w)
 {
-	const char *comma = "";
-
 	tok_python_print(w, ",\"decoder\":");
 	if (is_class(w, "DiaTokenizer"))
 		tok_python_print(w, "{\"type\":\"PythonJoin\"}");
 	else
 	{
-		tok_python_print(w, "{\"type\":\"PythonBytes\",\"errors\":\"%s\",\"added\":[",
+		tok_python_print(w, "{\"type\":\"PythonBytes\",\"errors\":\"%s\"",
 						 is_class(w, "PerceiverTokenizer") ? "replace" : "ignore");
-		for (size_t i = 0; i < w->added_count; i++)
-		{
-			tok_python_print(w, "%s", comma);
-			tok_python_quote(w, w->added[i].content);
-			comma = ",";
-		}
-		tok_python_print(w, "]}");
+		write_added_contents(w);
+		tok_python_print(w, "}");
 	}
 	return tok_python_print(w, ",\"model\":{\"type\":\"PythonBytes\",\"offset\":%lld}",
 							(long long) w->offset);
+}
+
+/* Tokens are bytes as two hexadecimal digits, behind three special ones. */
+static bool
+load_rewritten(tok_python_writer *w)
+{
+	buffer *object = buffer_create(w->context);
+
+	for (int i = 0; object != NULL && i < BYTES; i++)
+		buffer_printf(w->context, object, "%s\"%02x\":%d", i == 0 ? "{" : ",", (unsigned) i, i + 3);
+	return object != NULL && buffer_append_string(w->context, object, "}") && read_extra(w) &&
+		   tok_python_set_vocabulary(
+			   w, json_parse(w->context, object->data, object->length, w->files->directory));
+}
+
+/* ,"decompose":{...},"merge":{...} */
+static bool
+write_rules(tok_python_writer *w)
+{
+	static const char *const keys[] = {"decompose", "merge"};
+	static const char name[] = "byte_maps.json";
+	json maps;
+
+	if (!tok_python_read_json(w, name, &maps))
+		return tfm_fail(w->context, TFM_FILE_NOT_FOUND,
+						"directory \"%s\" has no %s, which %s needs", w->files->directory, name,
+						w->class->name);
+	for (int i = 0; i < 2; i++)
+	{
+		json map = json_member(maps, i == 0 ? "decompose_map" : "merge_map");
+		const char *comma = "";
+
+		tok_python_print(w, ",\"%s\":{", keys[i]);
+		for (json item = json_first(map); json_present(item); item = json_next(item))
+		{
+			tok_python_print(w, "%s", comma);
+			tok_python_quote(w, json_key(item));
+			tok_python_print(w, ":");
+			if (!tok_python_quote(w, json_is_string(item) ? json_as_string(item) : ""))
+				return false;
+			comma = ",";
+		}
+		tok_python_print(w, "}");
+	}
+	return !tfm_failed(w->context);
+}
+
+static bool
+write_rewritten(tok_python_writer *w)
+{
+	tok_python_print(w, ",\"decoder\":{\"type\":\"PythonRewriter\"");
+	if (!write_added_contents(w) || !write_rules(w))
+		return false;
+	tok_python_print(w, "},\"model\":{\"type\":\"PythonRewriter\",");
+	return tok_python_write_vocabulary(w) && write_rules(w) && tok_python_print(w, "}");
 }
 
 static bool
@@ -117,6 +182,15 @@ const tok_python_class tok_python_byte_classes[] = {
 		.layout = "AE AEBE",
 		.load = load_bytes,
 		.write = write_bytes,
+		.extra = extra_ids,
+		.has_initial = true,
+	},
+	{
+		.name = "MyT5Tokenizer",
+		.specials = {[TOK_EOS] = "</s>", [TOK_UNK] = "<unk>", [TOK_PAD] = "<pad>"},
+		.layout = "AE AEBE",
+		.load = load_rewritten,
+		.write = write_rewritten,
 		.extra = extra_ids,
 		.has_initial = true,
 	},

@@ -225,8 +225,8 @@ sequence_width(unsigned char first, unsigned char bounds[2])
 }
 
 /* bytes.decode("utf-8", errors): a maximal part of a sequence is one error. */
-static bool
-decode_utf8(tfm_context *context, const buffer *bytes, bool replaces, buffer *text)
+bool
+tok_python_decode_utf8(tfm_context *context, const buffer *bytes, bool replaces, buffer *text)
 {
 	for (size_t i = 0; i < bytes->length;)
 	{
@@ -268,7 +268,8 @@ run_bytes(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *co
 		else
 			buffer_append(context, bytes, &byte, 1);
 	}
-	return !tfm_failed(context) && decode_utf8(context, bytes, decoder->replaces != 0, text) &&
+	return !tfm_failed(context) &&
+		   tok_python_decode_utf8(context, bytes, decoder->replaces != 0, text) &&
 		   set_single(context, text, texts, count);
 }
 

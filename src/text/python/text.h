@@ -72,6 +72,10 @@ extern bool tok_python_pass_strip(tok_python_text *text);
 extern bool tok_python_pass_replace(tok_python_text *text, const char32_t *from,
 									const char32_t *to);
 
+/* bytes.decode("utf-8", "replace", or else "ignore"), appended to the text. */
+extern bool tok_python_decode_utf8(tfm_context *context, const buffer *bytes, bool replaces,
+								   buffer *text);
+
 /* moses_punctuation.c: replace_unicode_punct, and sacremoses' MosesPunctNormalizer(lang). */
 extern bool tok_python_pass_unicode_punctuation(tok_python_text *text);
 extern bool tok_python_pass_moses_punctuation(tok_python_text *text, const char *language);
