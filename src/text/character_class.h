@@ -83,6 +83,25 @@ tok_ascii_class(unsigned char character)
 }
 
 /*
+ * The last of the characters from this one on that are surely of one class, script and so on: most of
+ * what there might be is not assigned, or private.
+ */
+static inline uint32_t
+tok_class_stretch(uint32_t character)
+{
+	static const struct
+	{
+		uint32_t first, last;
+	} stretches[] = {
+		{0x32400, 0xDFFFF}, {0xE0200, 0xEFFFF}, {0xF0000, 0xFFFFD}, {0x100000, 0x10FFFD}};
+
+	for (int i = 0; character >= stretches[0].first && i < 4; i++)
+		if (character >= stretches[i].first && character <= stretches[i].last)
+			return stretches[i].last;
+	return character;
+}
+
+/*
  * The character at text, of which left bytes are there, at least one, and its length in bytes; never
  * more than those, even if they are no UTF-8: spans of a damaged tokenizer may cut characters.
  */

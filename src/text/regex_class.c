@@ -340,6 +340,7 @@ parse_nested(class_parser *c)
 {
 	tok_regex_parser *p = c->p;
 	tok_set nested = {0};
+	bool negated;
 
 	if (c->has_character && p->text[p->at - 1] == '-' && c->character == '-')
 		return tok_fail_parse(p, TFM_UNSUPPORTED, "a hyphen before a nested class");
@@ -354,7 +355,7 @@ parse_nested(class_parser *c)
 		p->at--;
 	}
 	p->at++;
-	return tok_parse_class(p, &nested) && tok_set_add_set(p->context, c->set, &nested);
+	return tok_parse_class(p, &nested, &negated) && tok_set_add_set(p->context, c->set, &nested);
 }
 
 /* Whether the hyphen at the parser's place makes a range of what was read before it. */
@@ -408,14 +409,15 @@ closes_later(const tok_regex_parser *p)
 }
 
 bool
-tok_parse_class(tok_regex_parser *p, tok_set *set)
+tok_parse_class(tok_regex_parser *p, tok_set *set, bool *negated)
 {
 	class_parser c = {.p = p, .set = set, .is_first = true};
-	bool negated = looking_at(p, "^");
 
 	if (++p->depth > TOK_REGEX_DEPTH_MAX || !tok_count_set(p))
 		return tok_fail_parse(p, TFM_LIMIT_EXCEEDED, "too deep a class");
-	p->at += negated;
+	*negated = looking_at(p, "^");
+	p->at += *negated;
+	p->nesting++;
 	for (;; c.is_first = false)
 	{
 		if (p->at >= p->length)
@@ -429,11 +431,14 @@ tok_parse_class(tok_regex_parser *p, tok_set *set)
 		return tok_fail_parse(p, TFM_CORRUPTED, "an empty class");
 	p->at++;
 	p->depth--;
+	p->nesting--;
 	if (c.intersects && (!intersect(&c) || !tok_set_add_set(p->context, set, &c.both)))
 		return false;
-	if ((p->options & TOK_REGEX_IGNORE_CASE) != 0 && !tok_set_fold(p->context, set))
+	/* What is nested is folded with all of it, and so after it was inverted. */
+	if ((p->options & TOK_REGEX_IGNORE_CASE) != 0 && p->nesting == 0 &&
+		!tok_set_fold(p->context, set))
 		return false;
-	if (negated && !tok_set_invert(p->context, set))
+	if (*negated && !tok_set_invert(p->context, set))
 		return false;
 	tok_set_sort(set);
 	return true;

@@ -108,8 +108,11 @@ measure(const tok_node *node)
 static void
 count_classes(compiler *c)
 {
-	for (uint32_t character = 0x100; character <= TOK_LAST_CHARACTER; character++)
-		c->class_sizes[__builtin_ctz(tok_character_class(character))]++;
+	for (uint32_t character = 0x100, last; character <= TOK_LAST_CHARACTER; character = last + 1)
+	{
+		last = tok_class_stretch(character);
+		c->class_sizes[__builtin_ctz(tok_character_class(character))] += last - character + 1;
+	}
 }
 
 /* The classes that are wholly in a set, beyond Latin-1. */
@@ -119,13 +122,29 @@ find_classes(const compiler *c, const tok_set *set)
 	uint32_t sizes[32] = {0}, classes = 0;
 
 	for (size_t i = 0; i < set->count; i++)
-		for (uint32_t character = set->items[i].first < 0x100 ? 0x100 : set->items[i].first;
-			 character <= set->items[i].last; character++)
-			sizes[__builtin_ctz(tok_character_class(character))]++;
+		for (uint32_t character = set->items[i].first < 0x100 ? 0x100 : set->items[i].first, last;
+			 character <= set->items[i].last; character = last + 1)
+		{
+			last = tok_class_stretch(character);
+			last = last < set->items[i].last ? last : set->items[i].last;
+			sizes[__builtin_ctz(tok_character_class(character))] += last - character + 1;
+		}
 	for (int i = 0; i < 32; i++)
 		if (sizes[i] > 0 && sizes[i] == c->class_sizes[i])
 			classes |= 1u << i;
 	return classes;
+}
+
+/* The last of the characters from first to end that are in the classes like it, or out of them. */
+static uint32_t
+find_alike(uint32_t first, uint32_t end, uint32_t classes)
+{
+	bool in = (tok_character_class(first) & classes) != 0;
+	uint32_t last = tok_class_stretch(first);
+
+	while (last < end && ((tok_character_class(last + 1) & classes) != 0) == in)
+		last = tok_class_stretch(last + 1);
+	return last < end ? last : end;
 }
 
 /* Append the ranges of what is in the set beyond Latin-1, but not of those classes. */
@@ -138,14 +157,10 @@ append_ranges(compiler *c, const tok_set *set, regex_set *compiled)
 			 first <= set->items[i].last; first = last + 1)
 		{
 			tok_range range = {.first = first};
-			bool in = (tok_character_class(first) & compiled->classes) != 0;
 
-			for (last = first; last < set->items[i].last &&
-							   ((tok_character_class(last + 1) & compiled->classes) != 0) == in;
-				 last++)
-				;
-			range.last = last;
-			if (!in && !buffer_append(c->context, c->ranges, &range, sizeof(range)))
+			range.last = last = find_alike(first, set->items[i].last, compiled->classes);
+			if ((tok_character_class(first) & compiled->classes) == 0 &&
+				!buffer_append(c->context, c->ranges, &range, sizeof(range)))
 				return false;
 		}
 	compiled->range_count =

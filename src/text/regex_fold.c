@@ -127,6 +127,20 @@ new_choice(tok_regex_parser *p, const tok_set *set, tok_node *first)
 	return either;
 }
 
+/* The characters of a folding, one after the other. */
+static bool
+new_parts(tok_regex_parser *p, const fold *found, tok_node **first)
+{
+	for (int32_t part = 0; part < found->length; part++)
+	{
+		*first = new_single(p, found->folded[part]);
+		if (*first == NULL)
+			return false;
+		first = &(*first)->next;
+	}
+	return true;
+}
+
 tok_node *
 tok_new_folded(tok_regex_parser *p, uint32_t character)
 {
@@ -137,22 +151,40 @@ tok_new_folded(tok_regex_parser *p, uint32_t character)
 	for (size_t i = 0; folds != NULL && i < folds->count; i++)
 	{
 		const fold *found = &folds->items[i];
-		tok_node *first = NULL, **end = &first;
+		tok_node *first = NULL;
 		tok_set set = {0};
 
-		if (found->character != character)
-			continue;
-		for (int32_t part = 0; part < found->length; part++)
-		{
-			*end = new_single(p, found->folded[part]);
-			if (*end == NULL)
-				return NULL;
-			end = &(*end)->next;
-		}
-		return find_folding(p, found->folded, found->length, &set) ? new_choice(p, &set, first)
-																   : NULL;
+		if (found->character == character)
+			return new_parts(p, found, &first) &&
+						   find_folding(p, found->folded, found->length, &set)
+					   ? new_choice(p, &set, first)
+					   : NULL;
 	}
 	return new_single(p, character);
+}
+
+tok_node *
+tok_new_folded_class(tok_regex_parser *p, const tok_set *set)
+{
+	tok_node *single = tok_new_set_node(p->context, set), *either;
+	tok_node **end = single == NULL ? NULL : &single->next;
+	const tok_folds *folds = load_folds(p);
+
+	for (size_t i = 0; end != NULL && folds != NULL && i < folds->count; i++)
+	{
+		if (!tok_set_has(single->set, folds->items[i].character))
+			continue;
+		*end = tok_new_node(p->context, TOK_NODE_SEQUENCE);
+		if (*end == NULL || !new_parts(p, &folds->items[i], &(*end)->child))
+			return NULL;
+		end = &(*end)->next;
+	}
+	if (tfm_failed(p->context) || single->next == NULL)
+		return tfm_failed(p->context) ? NULL : single;
+	either = tok_new_node(p->context, TOK_NODE_ALTERNATIVES);
+	if (either != NULL)
+		either->child = single;
+	return either;
 }
 
 /* Join the literals from *at on that are the folding of a character; as many as there may be. */

@@ -338,8 +338,13 @@ static tok_node *
 parse_class(tok_regex_parser *p)
 {
 	tok_set set = {0};
+	bool negated;
 
-	return tok_parse_class(p, &set) ? tok_new_set_node(p->context, &set) : NULL;
+	if (!tok_parse_class(p, &set, &negated))
+		return NULL;
+	if ((p->options & TOK_REGEX_IGNORE_CASE) != 0 && !negated)
+		return tok_new_folded_class(p, &set);
+	return tok_new_set_node(p->context, &set);
 }
 
 /* {n}, {n,}, {,m} or {n,m}; what is none of these stands for itself. */

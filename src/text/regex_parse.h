@@ -92,6 +92,7 @@ typedef struct tok_regex_parser
 	int depth;
 	int groups;
 	int sets;				 /* that took time to make */
+	int nesting;			 /* of classes */
 	bool folds_singly;		 /* a character never stands for several, nor several for one */
 	struct tok_folds *folds; /* characters that fold to several; NULL: not asked for yet */
 } tok_regex_parser;
@@ -117,13 +118,14 @@ typedef enum tok_escape
  */
 extern tok_escape tok_parse_escape(tok_regex_parser *parser, bool inside, uint32_t *character,
 								   tok_set *set);
-extern bool tok_parse_class(tok_regex_parser *parser, tok_set *set);
+extern bool tok_parse_class(tok_regex_parser *parser, tok_set *set, bool *negated);
 
 /*
- * regex_fold.c: a literal of a pattern where case does not count, and what becomes of a sequence in
- * which several literals together may be one character; NULL (false) with an error.
+ * regex_fold.c: a literal and a class (not negated) of a pattern where case does not count, and
+ * what becomes of a sequence in which several literals together may be one character; NULL (false) with an error.
  */
 extern tok_node *tok_new_folded(tok_regex_parser *parser, uint32_t character);
+extern tok_node *tok_new_folded_class(tok_regex_parser *parser, const tok_set *set);
 extern bool tok_join_folded(tok_regex_parser *parser, tok_node *sequence);
 
 /* A node of a set, which is copied and sorted. */

@@ -184,8 +184,8 @@ has_property(uint32_t c, int32_t property)
 {
 	UProperty which = (UProperty) property;
 
-	for (size_t i = 0; c >= corrections[0].first && i < COUNT(corrections); i++)
-		if (corrections[i].first <= c && c <= corrections[i].last &&
+	for (size_t i = 0; i < COUNT(corrections); i++)
+		if (c - corrections[i].first <= corrections[i].last - corrections[i].first &&
 			(corrections[i].property == which ||
 			 (corrections[i].property == UCHAR_EMOJI && which == UCHAR_EMOJI_PRESENTATION)))
 			return corrections[i].has;

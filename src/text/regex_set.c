@@ -13,6 +13,8 @@
 
 #include "text/character_class.h"
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 bool
 tok_set_add(tfm_context *context, tok_set *set, uint32_t first, uint32_t last)
 {
@@ -144,13 +146,10 @@ bool
 tok_set_add_where(tfm_context *context, tok_set *set,
 				  bool (*test)(uint32_t character, int32_t argument), int32_t argument)
 {
-	for (uint32_t c = 0, first; c <= TOK_LAST_CHARACTER; c++)
+	for (uint32_t c = 0, last; c <= TOK_LAST_CHARACTER; c = last + 1)
 	{
-		if (!test(c, argument))
-			continue;
-		for (first = c; c < TOK_LAST_CHARACTER && test(c + 1, argument); c++)
-			;
-		if (!tok_set_add(context, set, first, c))
+		last = tok_class_stretch(c);
+		if (test(c, argument) && !tok_set_add(context, set, c, last))
 			return false;
 	}
 	return true;
@@ -181,15 +180,18 @@ static const struct
 	{0xA7DA, 0xA7DA, 1}, {0xA7DC, 0xA7DC, -42561}, {0x10D50, 0x10D65, 32},
 };
 
+/* Classes that characters with cases have. */
+#define CASED (TOK_LU | TOK_LL | TOK_LT | TOK_MN | TOK_NL | TOK_SO)
+
 static uint32_t
 fold(uint32_t c)
 {
-	for (size_t i = 0; i < sizeof(new_cases) / sizeof(new_cases[0]); i++)
+	if ((tok_character_class(c) & CASED) == 0)
+		return c;
+	for (size_t i = 0; c >= new_cases[0].first && i < COUNT(new_cases); i++)
 		if (c >= new_cases[i].first && c <= new_cases[i].last)
 			return (uint32_t) ((int32_t) c + new_cases[i].distance);
-	return tok_character_class(c) == TOK_CN
-			   ? c
-			   : (uint32_t) u_foldCase((UChar32) c, U_FOLD_CASE_DEFAULT);
+	return (uint32_t) u_foldCase((UChar32) c, U_FOLD_CASE_DEFAULT);
 }
 
 /* Nothing beyond has cases. */

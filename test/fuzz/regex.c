@@ -69,6 +69,27 @@ match(tfm_context *context, const buffer *program, size_t offset, const tok_scan
 	}
 }
 
+/* The program of a scanner's pattern, which takes long to compile and is kept. */
+static const buffer *
+scanner_program(uint32_t number)
+{
+	static tfm_context context;
+	static buffer *programs[256];
+	const char *text = tok_scanner_at(number)->pattern;
+	const tok_pattern pattern = {"scanner", text, strlen(text)};
+	size_t offset;
+
+	if (context.arena == NULL)
+		context.arena = arena_create(0);
+	if (programs[number] == NULL)
+	{
+		programs[number] = buffer_create(&context);
+		if (!tok_regex_compile(&context, &pattern, programs[number], &offset))
+			abort();
+	}
+	return programs[number];
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
@@ -93,13 +114,10 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	memcpy(text, zero + 1, text_length);
 	scanner = pattern.length > 0 ? tok_scanner_at(bytes[0]) : NULL;
 	if (scanner != NULL)
-	{
-		pattern.text = scanner->pattern;
-		pattern.length = strlen(scanner->pattern);
-	}
-	if (utf8_valid(pattern.text, pattern.length) &&
-		tok_regex_compile(&context, &pattern, program, &offset))
-		match(&context, program, offset, scanner, text, text_length);
+		match(&context, scanner_program(bytes[0]), 0, scanner, text, text_length);
+	else if (utf8_valid(pattern.text, pattern.length) &&
+			 tok_regex_compile(&context, &pattern, program, &offset))
+		match(&context, program, offset, NULL, text, text_length);
 	arena_destroy(context.arena);
 	free(text);
 	return 0;
