@@ -66,6 +66,7 @@ patterns_match_as_in_oniguruma(void **state)
 		{"a++a|b", "aab", "b|"},
 		{"(?>a|ab)c|b", "abc", "b|"},
 		{"\\w+(?=!)", "ab! cd", "ab|"},
+		{"(?=(\\d{3})+(?!\\d))..", "12345678", "34|67|"},
 		{"(?<=a|bc)x", "ax bcx cx", "x|x|"},
 		{"(?<!ab*)x", "abx cx x", "x|x|"},
 		{"(?<=\\w+)!", "! a!", "!|"},
@@ -84,6 +85,9 @@ patterns_match_as_in_oniguruma(void **state)
 		 "STRASSE|Stra\xc3\x9f"
 		 "e|"},
 		{"(?i:k)k", "Kk \xe2\x84\xaa\x6b kK", "Kk|\xe2\x84\xaak|"},
+		{"(?i)[a[^b]]", "aB", "a|B|"},
+		{"(?i)[s\xc3\x9f]t", "sst st", "sst|st|"},
+		{"(?<=(?i)ss)x", "\xc3\x9fx ssx", "x|"},
 		{"a(?i)b|c", "aB aC C", "aB|aC|"},
 		{"(?m:.)|x", "\n", "\n|"},
 		{"(?x) a b # no", "ab", "ab|"},
