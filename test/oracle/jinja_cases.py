@@ -533,6 +533,7 @@ d.clear()
 '%c' % 'ab'
 '{}'.format()
 '{a}'.format()
+'{99999999999999999999}'.format(1)
 '{'.format(1)
 '}'.format(1)
 '{:d}'.format('a')

@@ -223,7 +223,7 @@ find_item(jinja_state *s, jinja_value object, jinja_value index)
 	switch (object.type)
 	{
 		case JINJA_DICT:
-			entry = jinja_is_hashable(index) ? jinja_find(s, object.dict, index) : NULL;
+			entry = jinja_is_hashable(s, index) ? jinja_find(s, object.dict, index) : NULL;
 			return entry != NULL ? entry->value : jinja_missing();
 		case JINJA_STRING:
 		case JINJA_LIST:

@@ -52,37 +52,62 @@ hash_number(jinja_value value)
 			   : 1;
 }
 
-static uint64_t
-hash_value(jinja_value value)
-{
-	uint64_t hash = 7;
+static bool hash_value(jinja_state *s, jinja_value value, uint64_t *hash);
 
-	if (value.type == JINJA_STRING)
-		return hash_bytes(value.string->data, value.string->bytes);
-	if (jinja_is_number(value))
-		return hash_number(value);
-	if (value.type == JINJA_TUPLE)
+static bool
+hash_tuple(jinja_state *s, const jinja_list *list, uint64_t *hash)
+{
+	bool good = jinja_enter(s);
+
+	*hash = 7;
+	for (size_t i = 0; good && i < list->count; i++)
 	{
-		for (size_t i = 0; i < value.list->count; i++)
-			hash = mix(hash ^ hash_value(value.list->items[i]));
-		return hash;
+		uint64_t item;
+
+		good = hash_value(s, list->items[i], &item) && jinja_step(s, 1);
+		*hash = good ? mix(*hash ^ item) : 0;
 	}
-	return (uint64_t) value.type;
+	jinja_leave(s);
+	return good;
 }
 
-/* Tuples nest as deep as the template's text, which is limited. */
-bool
-jinja_is_hashable(jinja_value value)
+/* False for what cannot be hashed, or where a limit is hit. */
+static bool
+hash_value(jinja_state *s, jinja_value value, uint64_t *hash)
 {
-	if (value.type == JINJA_LIST || value.type == JINJA_DICT)
-		return false;
-	if (value.type == JINJA_VIEW)
-		return value.view->kind == JINJA_VALUES;
-	if (value.type == JINJA_TUPLE)
-		for (size_t i = 0; i < value.list->count; i++)
-			if (!jinja_is_hashable(value.list->items[i]))
-				return false;
-	return true;
+	*hash = (uint64_t) value.type;
+	if (value.type == JINJA_STRING)
+	{
+		*hash = hash_bytes(value.string->data, value.string->bytes);
+		return jinja_step(s, value.string->bytes / 64);
+	}
+	if (jinja_is_number(value))
+		*hash = hash_number(value);
+	else if (value.type == JINJA_TUPLE)
+		return hash_tuple(s, value.list, hash);
+	return value.type != JINJA_LIST && value.type != JINJA_DICT &&
+		   (value.type != JINJA_VIEW || value.view->kind == JINJA_VALUES);
+}
+
+bool
+jinja_is_hashable(jinja_state *s, jinja_value value)
+{
+	uint64_t hash;
+
+	return hash_value(s, value, &hash);
+}
+
+/* Say which part of a value is at fault. */
+static void
+raise_unhashable(jinja_state *s, jinja_value key)
+{
+	for (size_t i = 0; key.type == JINJA_TUPLE && i < key.list->count; i++)
+		if (!jinja_is_hashable(s, key.list->items[i]))
+		{
+			key = key.list->items[i];
+			i = (size_t) -1;
+		}
+	jinja_raise(s, "unhashable type: '%s'", jinja_type_name(key));
 }
 
 /* ---- Looking up ---- */
@@ -144,19 +169,11 @@ jinja_find(jinja_state *s, const jinja_dict *dict, jinja_value key)
 {
 	probe p = {.s = s, .key = key};
 
-	if (!jinja_is_hashable(key))
+	if (!hash_value(s, key, &p.hash))
 	{
-		while (key.type == JINJA_TUPLE)
-			for (size_t i = 0; i < key.list->count; i++)
-				if (!jinja_is_hashable(key.list->items[i]))
-				{
-					key = key.list->items[i];
-					break;
-				}
-		jinja_raise(s, "unhashable type: '%s'", jinja_type_name(key));
+		raise_unhashable(s, key);
 		return NULL;
 	}
-	p.hash = hash_value(key);
 	jinja_step(s, 1);
 	return search(dict, &p);
 }
@@ -229,8 +246,10 @@ jinja_put(jinja_state *s, jinja_dict *dict, jinja_value key, jinja_value value)
 	}
 	if (dict->count == dict->capacity && !grow(s, dict))
 		return false;
-	dict->entries[dict->count++] =
-		(jinja_entry) {.key = key, .value = value, .hash = hash_value(key)};
+	dict->entries[dict->count] = (jinja_entry) {.key = key, .value = value};
+	if (!hash_value(s, key, &dict->entries[dict->count].hash))
+		return false;
+	dict->count++;
 	if (dict->table != NULL)
 		enter_in_table(dict, dict->count - 1);
 	return true;

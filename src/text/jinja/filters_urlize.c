@@ -63,9 +63,23 @@ count_of(part text, const char *what)
 static bool
 is_word_at(const char *p, const char *end, int *width)
 {
-	uint32_t c = utf8_decode(p, width);
+	uint32_t c;
 
-	return p < end && (c == '_' || jinja_is_alnum(c));
+	*width = 1;
+	if (p == end)
+		return false;
+	c = utf8_decode(p, width);
+	return c == '_' || jinja_is_alnum(c);
+}
+
+static size_t
+count_digits(const char *p, const char *end)
+{
+	size_t count = 0;
+
+	while (p + count < end && p[count] >= '0' && p[count] <= '9')
+		count++;
+	return count;
 }
 
 /* [\w%-]+ */
@@ -100,9 +114,9 @@ is_rest(const char *p, const char *end)
 {
 	if (p < end && *p == ':')
 	{
-		size_t digits = strspn(++p, "0123456789");
+		size_t digits = count_digits(++p, end);
 
-		if (digits == 0 || digits > 5 || (size_t) (end - p) < digits)
+		if (digits == 0 || digits > 5)
 			return false;
 		p += digits;
 	}
@@ -157,9 +171,9 @@ is_ipv4(const char *p, const char *end)
 {
 	for (int i = 0; i < 4; i++)
 	{
-		size_t digits = strspn(p, "0123456789");
+		size_t digits = count_digits(p, end);
 
-		if (digits < 1 || digits > 3 || (size_t) (end - p) < digits)
+		if (digits < 1 || digits > 3)
 			return false;
 		p += digits;
 		if (i < 3 && (p == end || *p++ != '.'))

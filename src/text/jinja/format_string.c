@@ -49,8 +49,12 @@ find_first(formatter *f, const char *name, size_t length, jinja_value *value)
 	int64_t number = 0;
 	size_t digits = 0;
 
-	while (digits < length && name[digits] >= '0' && name[digits] <= '9')
-		number = number > 1000000 ? number : number * 10 + (name[digits++] - '0');
+	for (; digits < length && name[digits] >= '0' && name[digits] <= '9'; digits++)
+	{
+		if (number > INT64_MAX / 10 - 1)
+			return fail(f, "Too many decimal digits in format string");
+		number = number * 10 + (name[digits] - '0');
+	}
 	if (length == 0)
 	{
 		if (f->numbered)

@@ -294,10 +294,10 @@ jinja_find_bytes(jinja_state *s, const jinja_string *string, const jinja_string 
 		return -1;
 	if (part->bytes == 0)
 		return (int64_t) (last ? to : from);
-	jinja_step(s, (to - from) / 64);
 	if (!last)
 	{
 		found = memmem(string->data + from, to - from, part->data, part->bytes);
+		jinja_step(s, (found != NULL ? (size_t) (found - string->data) - from : to - from) / 64);
 		return found != NULL ? found - string->data : -1;
 	}
 	for (size_t i = to - part->bytes + 1; i-- > from;)

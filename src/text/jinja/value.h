@@ -355,7 +355,7 @@ extern jinja_entry *jinja_find_name(const jinja_dict *dict, const char *key);
 /* Take an entry out; the order of the others stays. */
 extern void jinja_remove(jinja_dict *dict, jinja_entry *entry);
 
-extern bool jinja_is_hashable(jinja_value value);
+extern bool jinja_is_hashable(jinja_state *s, jinja_value value);
 
 /* ---- Comparing (compare.c) ---- */
 
