@@ -4,9 +4,11 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "text/pipeline.h"
+#include "text/decode.h"
 
 #include <string.h>
+
+#include "text/pipeline.h"
 
 /* What an id is decoded as: its token, or that of the target's vocabulary. */
 static const char *
@@ -56,6 +58,40 @@ join(tfm_context *context, const tfm_text *texts, size_t count, const char *sepa
 	return true;
 }
 
+size_t
+tok_total_length(const tfm_text *texts, size_t count)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += texts[i].length;
+	return total;
+}
+
+bool
+tok_fail_decoded(tfm_context *context)
+{
+	return tfm_fail(context, TFM_LIMIT_EXCEEDED, "the tokenizer's decoders make too long a text");
+}
+
+static bool
+run_decoders(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text *texts, size_t *count)
+{
+	size_t most = TOK_DECODED_MAX(tok_total_length(texts, *count), 64);
+
+	for (size_t i = 0; i < tokenizer->decoders.count; i++)
+	{
+		const tok_component *component = &tokenizer->decoders.items[i];
+
+		if (!component->type.decoder->run(context, component->payload, texts, count) ||
+			tfm_stopped(context))
+			return false;
+		if (tok_total_length(texts, *count) > most)
+			return tok_fail_decoded(context);
+	}
+	return true;
+}
+
 bool
 tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids, size_t count,
 		   bool skip_special_tokens, tfm_text *text)
@@ -68,15 +104,9 @@ tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *
 	if (count > 0)
 		memcpy(kept, ids, count * sizeof(int32_t));
 	if (!tok_filter_ids(context, tokenizer, kept, &count, skip_special_tokens) ||
-		!list_texts(context, tokenizer, kept, count, skip_special_tokens, texts, &count))
+		!list_texts(context, tokenizer, kept, count, skip_special_tokens, texts, &count) ||
+		!run_decoders(context, tokenizer, texts, &count))
 		return false;
-	for (size_t i = 0; i < tokenizer->decoders.count; i++)
-	{
-		const tok_component *component = &tokenizer->decoders.items[i];
-
-		if (!component->type.decoder->run(context, component->payload, texts, &count))
-			return false;
-	}
 	return join(context, texts, count, tokenizer->decoders.count == 0 ? " " : "", text) &&
 		   tok_polish(context, tokenizer, text);
 }

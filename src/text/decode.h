@@ -16,6 +16,14 @@
  */
 extern bool tok_replace_text(tfm_context *context, tfm_text from, tfm_text to, tfm_text *text);
 
+/*
+ * What a decoder (all of them, with a larger factor) may make of texts: many times their length, but
+ * not what a few lines of a tokenizer.json can ask for.
+ */
+#define TOK_DECODED_MAX(length, factor) (((size_t) 4 << 20) + (length) * (factor))
+extern size_t tok_total_length(const tfm_text *texts, size_t count);
+extern bool tok_fail_decoded(tfm_context *context);
+
 /* WordPiece's clean-up of English, in place; returns the new length. */
 extern size_t tok_clean_up(char *text, size_t length);
 

@@ -15,6 +15,11 @@
 
 #define TEXT_MAX ((size_t) 256 * 1024 * 1024)
 
+/* What normalizers may make of a text: many times its length, but no more than that, which a few
+ * that replace a character by two could. */
+#define STRING_FLOOR ((size_t) 4 * 1024 * 1024)
+#define STRING_GROWTH 64
+
 /* Number the characters of the text, one entry for each byte. */
 static bool
 number_characters(tok_work *work, tfm_text text)
@@ -226,6 +231,7 @@ tokenize_text(tok_work *work, tfm_text text)
 						"a text of %zu bytes is too long to tokenize", text.length);
 	if (!utf8_valid(text.data, text.length))
 		return tfm_fail(work->context, TFM_INVALID_ARGUMENT, "the text is not valid UTF-8");
+	work->string_max = STRING_FLOOR + text.length * STRING_GROWTH;
 	work->words = 0;
 	work->raw.count = 0;
 	if (work->string.keeps_sources && !number_characters(work, text))

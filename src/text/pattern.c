@@ -10,6 +10,7 @@
 
 #include "base/size.h"
 #include "text/components.h"
+#include "text/decode.h"
 
 typedef enum kind
 {
@@ -248,9 +249,9 @@ run_replace(tok_work *work, tok_payload payload)
 	return true;
 }
 
-/* Replace in one token; what it becomes is in the arena. */
+/* Replace in one token; what it becomes is in the arena, and at most as long. */
 static bool
-decode_token(tfm_context *context, tok_finder *finder, tfm_text *token)
+decode_token(tfm_context *context, tok_finder *finder, size_t most, tfm_text *token)
 {
 	tok_matches matches = {finder->find, finder->argument, token->data, token->length, 0, 0, false};
 	buffer *text = NULL;
@@ -265,6 +266,8 @@ decode_token(tfm_context *context, tok_finder *finder, tfm_text *token)
 			!buffer_append(context, text, token->data + done, start - done) ||
 			!buffer_append(context, text, finder->content.data, finder->content.length))
 			return false;
+		if (text->length > most)
+			return tok_fail_decoded(context);
 		done = end;
 	}
 	if (tfm_failed(context))
@@ -280,10 +283,15 @@ decode_token(tfm_context *context, tok_finder *finder, tfm_text *token)
 static bool
 decode_tokens(tfm_context *context, tok_finder *finder, tfm_text *texts, size_t count)
 {
+	size_t most = TOK_DECODED_MAX(tok_total_length(texts, count), 8);
+
 	for (size_t i = 0; i < count; i++)
-		if (!decode_token(context, finder, &texts[i]) ||
+	{
+		if (!decode_token(context, finder, most, &texts[i]) ||
 			((i & 0xFFF) == 0xFFF && tfm_stopped(context)))
 			return false;
+		most -= texts[i].length < most ? texts[i].length : most;
+	}
 	return true;
 }
 

@@ -89,6 +89,7 @@ typedef struct tok_work
 	const tok_tokenizer *tokenizer;
 	tok_string string; /* the text as normalised so far */
 	tok_string next;   /* where a step writes to, before the two are swapped */
+	size_t string_max; /* the most bytes that the string may become; 0: no limit */
 	tok_spans spans;   /* its parts */
 	size_t span;	   /* the one that the model is given */
 	tok_spans next_spans;

@@ -29,6 +29,7 @@ read_special(tok_compiler *compiler, json spec, const char *key, tok_special_tok
 }
 
 #define ADDED_MAX 100000
+#define TEXTS_MAX 16	/* that a template lays out */
 #define WRAPPED_MAX 100 /* parts that are still wrapped */
 
 static bool
@@ -141,6 +142,7 @@ typedef struct template
 	json specials;
 	tok_layout *before, after;
 	bool plain; /* special tokens are left out */
+	int texts;	/* so far */
 }
 template;
 
@@ -198,6 +200,8 @@ append_template_text(tok_compiler *compiler, template *t, json piece)
 	size_t sequence = strcmp(name, "B") == 0;
 	tok_layout_part *part, *copy = &t->after.parts[t->after.count++];
 
+	if (++t->texts > TEXTS_MAX)
+		return fail_many(compiler);
 	if (!tfm_failed(context) &&
 		((sequence == 0 && strcmp(name, "A") != 0) || sequence >= t->before->count))
 		tfm_fail(context, TFM_CORRUPTED, "\"%s\": the template uses an unknown sequence \"%s\"",

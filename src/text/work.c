@@ -90,7 +90,7 @@ tok_reserve_string(tok_work *work, tok_string *string, size_t more)
 
 	if (wanted <= string->capacity)
 		return true;
-	if (wanted > STRING_MAX)
+	if (wanted > STRING_MAX || (work->string_max > 0 && wanted > work->string_max))
 		return tfm_fail(work->context, TFM_LIMIT_EXCEEDED, "the text is too long to tokenize");
 	if (string->keeps_sources)
 	{

@@ -331,6 +331,41 @@ lack_of_memory_is_an_error(void **state)
 	assert_int_equal(oom_run_all(use_small, (void *) (uintptr_t) pieces), TFM_OK);
 }
 
+/* A few lines of a file that ask for more text, or tokens, than there is memory. */
+static void
+growth_is_limited(void **state)
+{
+#define DOUBLE "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}"
+#define TWICE(x) x "," x
+#define MANY TWICE(TWICE(TWICE(TWICE(TWICE(DOUBLE)))))
+#define TEXT "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}"
+	static const char *const texts[] = {
+		TOKENIZER("", "{\"type\":\"Sequence\",\"normalizers\":[" MANY "]}", BERT, "null", "null",
+				  MODEL),
+		TOKENIZER("", "null", BERT, "null", "{\"type\":\"Sequence\",\"decoders\":[" MANY "]}",
+				  MODEL),
+	};
+	static const char templates[] =
+		TOKENIZER("", "null", BERT,
+				  "{\"type\":\"TemplateProcessing\",\"single\":[" TWICE(
+					  TWICE(TWICE(TWICE(TWICE(TEXT))))) "],\"pair\":[],\"special_tokens\":{}}",
+				  "null", MODEL);
+	scratch *s = *state;
+	tok_encode_options options = TOK_ENCODE_DEFAULTS;
+	const int32_t ids[] = {1, 1};
+	tok_encoding e;
+	tfm_text decoded;
+
+	assert_false(tok_encode(&s->context, open_text(&s->context, text_of(texts[0])), text_of("a"),
+							NULL, &options, &e));
+	assert_failed(&s->context, TFM_LIMIT_EXCEEDED, "too long to tokenize");
+	assert_false(tok_decode(&s->context, open_text(&s->context, text_of(texts[1])), ids, 2, false,
+							&decoded));
+	assert_failed(&s->context, TFM_LIMIT_EXCEEDED, "decoders make too long a text");
+	assert_null(open_text(&s->context, text_of(templates)));
+	assert_failed(&s->context, TFM_LIMIT_EXCEEDED, "add too many tokens");
+}
+
 static bool
 use_directory(tfm_context *context, void *argument)
 {
@@ -474,6 +509,7 @@ main(void)
 		scratch_test(damage_does_no_harm),
 		cmocka_unit_test(lack_of_memory_is_an_error),
 		scratch_test(lack_of_memory_in_building_is_an_error),
+		scratch_test(growth_is_limited),
 		scratch_test(wrong_texts_are_refused),
 		scratch_test(a_vocabulary_may_have_no_unknown_token),
 		scratch_test(long_texts_are_tokenized_and_stopped),
