@@ -164,6 +164,12 @@ fill_page(const charsmap *map, uint32_t page, unsigned char content[PAGE_SIZE])
 			content[half + i - first] |= find_flags(map, half + i);
 }
 
+static bool
+is_page(const buffer *kinds, uint32_t number, const unsigned char content[PAGE_SIZE])
+{
+	return memcmp(kinds->data + (size_t) (number - 1) * PAGE_SIZE, content, PAGE_SIZE) == 0;
+}
+
 /* The kinds of all characters, equal pages once. */
 static bool
 append_pages(tok_compiler *compiler, const charsmap *map, precompiled_payload *header,
@@ -172,11 +178,13 @@ append_pages(tok_compiler *compiler, const charsmap *map, precompiled_payload *h
 	for (uint32_t page = 0; page < PAGE_COUNT; page++)
 	{
 		unsigned char content[PAGE_SIZE];
-		uint32_t same = header->page_count;
+		uint32_t same = page > 0 ? header->pages[page - 1] + 1u : 0;
 
 		fill_page(map, page, content);
-		while (same > 0 &&
-			   memcmp(kinds->data + (size_t) (same - 1) * PAGE_SIZE, content, PAGE_SIZE) != 0)
+		/* Most are as the one before. */
+		if (same == 0 || !is_page(kinds, same, content))
+			same = header->page_count;
+		while (same > 0 && !is_page(kinds, same, content))
 			same--;
 		if (same == 0)
 		{
