@@ -177,7 +177,10 @@ static mapping
 choose_swapped(void *state, uint32_t character)
 {
 	(void) state;
-	return jinja_is_upper(character) ? MAP_LOWER : MAP_UPPER;
+	/* What is neither has no other case than its title. */
+	return jinja_is_upper(character)   ? MAP_LOWER
+		   : jinja_is_lower(character) ? MAP_UPPER
+									   : MAP_TITLE;
 }
 
 jinja_value
