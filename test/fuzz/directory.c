@@ -92,17 +92,25 @@ read_input(const uint8_t *bytes, size_t length, input *in)
 	}
 }
 
-/* A directory of this process, which it leaves empty; other than /dev/shm would wear out a disk. */
+static char path_of_directory[64];
+
+static void
+remove_directory(void)
+{
+	rmdir(path_of_directory);
+}
+
+/* A directory of this process; other than /dev/shm would wear out a disk. */
 static const char *
 directory(void)
 {
-	static char path[64];
+	char *path = path_of_directory;
 
 	if (path[0] == '\0')
 	{
-		snprintf(path, sizeof(path), "%s/tfm-fuzz-XXXXXX",
+		snprintf(path, sizeof(path_of_directory), "%s/tfm-fuzz-XXXXXX",
 				 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-		expect(mkdtemp(path) != NULL);
+		expect(mkdtemp(path) != NULL && atexit(remove_directory) == 0);
 	}
 	return path;
 }
