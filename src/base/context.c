@@ -145,7 +145,9 @@ tfm_strndup(tfm_context *context, const char *string, size_t length)
 
 	if (copy == NULL)
 		return NULL;
-	memcpy(copy, string, length);
+	/* An empty text may have no data at all. */
+	if (length > 0)
+		memcpy(copy, string, length);
 	copy[length] = '\0';
 	return copy;
 }

@@ -253,6 +253,7 @@ allocation_records_its_failure(void **state)
 	p = tfm_alloc_zero(c, 100);
 	assert_true(p[0] == 0 && memcmp(p, p + 1, 99) == 0);
 	assert_string_equal(tfm_strndup(c, "abc", 2), "ab");
+	assert_string_equal(tfm_strndup(c, NULL, 0), "");
 	assert_string_equal(tfm_sprintf(c, "%d-%s", 5, "x"), "5-x");
 }
 
