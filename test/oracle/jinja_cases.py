@@ -225,7 +225,7 @@ l.index(9)
 (1, 2).index(2)
 d.copy()
 l.copy()
-'a'.upper() ~ 'B'.lower() ~ 'hello world'.title() ~ 'hELLO'.capitalize() ~ 'aB'.swapcase()
+'a'.upper() ~ 'B'.lower() ~ 'hello world'.title() ~ 'hELLO'.capitalize() ~ 'aB'.swapcase() ~ 'ǅ'.swapcase()
 'ß'.upper() ~ 'ŉ'.title() ~ 'ΑΣ'.lower() ~ 'ΑΣΑ'.lower() ~ 'İ'.lower() | length
 'ǆ'.title() ~ 'ﬁx'.capitalize() ~ 'ﬁ'.upper() ~ 'ß'.casefold() ~ "they're".title()
 '  a b '.strip() ~ '|' ~ '  a '.lstrip() ~ '|' ~ '  a '.rstrip() ~ '|'
@@ -389,7 +389,7 @@ users | pprint
 range(60) | list | pprint
 'x' is string
 [x is number, f is number, t is number, 'a' is number, big is integer, t is integer, f is float]
-[d is mapping, l is mapping, l is sequence, s is sequence, d is sequence, range(3) is sequence, x is sequence, n is sequence]
+[d is mapping, l is mapping, l is sequence, s is sequence, d is sequence, range(3) is sequence, x is sequence, n is sequence, missing is sequence, d.keys() is sequence]
 [l is iterable, s is iterable, x is iterable, missing is iterable, n is iterable]
 [t is boolean, t is true, t is false, false is false, 1 is true, x is boolean]
 [n is none, x is none, missing is none, missing is undefined, x is defined]

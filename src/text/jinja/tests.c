@@ -85,8 +85,7 @@ static jinja_value
 test_sequence(jinja_state *s, const jinja_value *a)
 {
 	(void) s;
-	return jinja_bool(jinja_has_length(a[0]) && a[0].type != JINJA_LOOP &&
-					  a[0].type != JINJA_VIEW && a[0].type != JINJA_UNDEFINED);
+	return jinja_bool(jinja_has_length(a[0]) && a[0].type != JINJA_LOOP && a[0].type != JINJA_VIEW);
 }
 
 static jinja_value
