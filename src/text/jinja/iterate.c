@@ -337,7 +337,8 @@ jinja_reversed(jinja_state *s, jinja_value value)
 				{JINJA_DICT, "dict_reversekeyiterator"},
 				{JINJA_VIEW, "dict_reverseitemiterator"},
 				{JINJA_STRING, "reversed"},
-				{JINJA_RANGE, "range_iterator"}};
+				{JINJA_RANGE, "range_iterator"},
+				{JINJA_UNDEFINED, "reversed"}};
 	jinja_list *list;
 	jinja_iterator *iterator;
 
