@@ -151,7 +151,7 @@ find_ways(search *s)
 		}
 		for (; width > 0; width--)
 			s->scores[place++ & s->mask] = -INFINITY;
-		if ((++polled & 0xFFFF) == 0 && tfm_stopped(s->context))
+		if ((++polled & 0x3FF) == 0 && tfm_stopped(s->context))
 			return false;
 	}
 	return true;

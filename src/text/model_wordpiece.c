@@ -97,6 +97,9 @@ run_wordpiece(tok_work *work, tok_payload payload, uint32_t start, uint32_t end,
 		tok_push_piece(work, (int32_t) id, i, i + matched, word);
 		i += matched;
 		node = model->continuing_node;
+		/* Each may be as long as the longest token. */
+		if (((work->pieces.count - first) & 0x3FF) == 0 && tfm_stopped(work->context))
+			return false;
 	}
 	return true;
 }
