@@ -168,7 +168,8 @@ static void
 trim_offsets(const tok_piece *piece, bool keeps, bool first, int32_t *start, int32_t *end)
 {
 	int32_t leading = 0, trailing = 0;
-	size_t length = piece->text_length;
+	/* A damaged tokenizer may trim though its settings say that it does not. */
+	size_t length = piece->text == NULL ? 0 : piece->text_length;
 	int width;
 
 	for (size_t i = 0; i < length && is_trimmed(utf8_decode(piece->text + i, &width));
