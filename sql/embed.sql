@@ -51,7 +51,7 @@ SELECT tfm_embed(input => 'a') = tfm_embed(model => 'embedder', input => 'a') AS
 SELECT pg_typeof(tfm_embed('embedder', '{a}')), pg_typeof(tfm_embed('{a}')), pg_typeof(tfm_embed(ARRAY['a'])),
 	   pg_typeof(tfm_embed('embedder', 'a'::varchar)), pg_typeof(tfm_embed('embedder', ARRAY['a'::varchar]));
 SELECT p.oid::regprocedure, provolatile, proparallel, proisstrict, procost FROM pg_proc p
- WHERE proname IN ('tfm_embed', 'tfm_similarity') ORDER BY 1::text;
+ WHERE proname IN ('tfm_embed', 'tfm_similarity') ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- Wrong options
 SELECT tfm_embed('no such model', 'a');
