@@ -128,7 +128,7 @@ class Results:
         if not keys:
             return
         print(
-            f"\n{part}\n{'what':<24}{'peer':<26}{'threads':>7}{'median':>10} {'(least-most)':<17}",
+            f"\n{part}\n{'what':<30}{'peer':<26}{'threads':>7}{'median':>10} {'(least-most)':<17}",
             end="",
         )
         print(f"{'unit':<10}" + "".join(f"{'/ ' + rival:>20}" for rival in rivals) + "  notes")
@@ -141,7 +141,7 @@ class Results:
                 f"{name.replace('_', ' ')} {value}" for name, value in result.notes.items()
             )
             print(
-                f"{key.what:<24}{key.peer:<26}{key.threads:>7}{short(result.median):>10} "
+                f"{key.what:<30}{key.peer:<26}{key.threads:>7}{short(result.median):>10} "
                 f"{spread(bounds):<17}{result.unit:<10}"
                 + "".join(f"{text:>20}" for text in shown)
                 + ("  " + notes if notes else "")
