@@ -92,4 +92,11 @@ struct buffer;
 extern bool json_append_string(tfm_context *context, struct buffer *b, const char *text,
 							   size_t length);
 
+/* A truth value as JSON has it; static. */
+static inline const char *
+json_truth(bool value)
+{
+	return value ? "true" : "false";
+}
+
 #endif

@@ -46,6 +46,30 @@ utf8_decode(const char *text, int *width)
 		   (uint32_t) (s[2] & 0x3F) << 6 | (s[3] & 0x3F);
 }
 
+/* The character that ends before end, which is not 0; *start is where it begins. */
+static inline uint32_t
+utf8_decode_before(const char *text, size_t end, size_t *start)
+{
+	int width;
+
+	do
+		end--;
+	while (end > 0 && ((unsigned char) text[end] & 0xC0) == 0x80);
+	*start = end;
+	return utf8_decode(text + end, &width);
+}
+
+/* Number of characters of valid UTF-8. */
+static inline size_t
+utf8_count(const char *text, size_t length)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < length; i++)
+		count += ((unsigned char) text[i] & 0xC0) != 0x80;
+	return count;
+}
+
 /* Write a character (at most U+10FFFF) to text[4]; returns its length in bytes. */
 static inline int
 utf8_encode(uint32_t character, char *text)

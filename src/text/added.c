@@ -47,24 +47,13 @@ tok_open_matcher(tok_matcher *matcher)
 		matcher->only_start = -1;
 }
 
-static uint32_t
-character_before(const char *text, size_t end, size_t *start)
-{
-	int width;
-
-	*start = end - 1;
-	while (*start > 0 && ((unsigned char) text[*start] & 0xC0) == 0x80)
-		(*start)--;
-	return utf8_decode(text + *start, &width);
-}
-
 static bool
 is_single_word(const search *s, size_t start, size_t end)
 {
 	size_t before;
 	int width;
 
-	if (start > 0 && tok_is_word(character_before(s->text, start, &before)))
+	if (start > 0 && tok_is_word(utf8_decode_before(s->text, start, &before)))
 		return false;
 	return end == s->length || !tok_is_word(utf8_decode(s->text + end, &width));
 }
@@ -79,7 +68,7 @@ strip_left(const search *s, size_t start)
 	{
 		size_t before;
 
-		if (!tok_is_space(character_before(s->text, start, &before)))
+		if (!tok_is_space(utf8_decode_before(s->text, start, &before)))
 			break;
 		start = before;
 	}

@@ -29,8 +29,9 @@ tok_byte_character(unsigned char byte)
 	return byte == 0xAD ? 0x143u : byte;
 }
 
-int
-tok_character_byte(uint32_t character)
+/* The byte that a character stands for; -1: none. */
+static int
+read_byte(uint32_t character)
 {
 	if (character >= 0x100)
 		return character <= 0x120	? (int) (character - 0x100)
@@ -47,7 +48,7 @@ tok_alphabet_bytes(const char *text, size_t length, char *bytes)
 
 	for (size_t i = 0; i < length;)
 	{
-		int width, byte = tok_character_byte(utf8_decode(text + i, &width));
+		int width, byte = read_byte(utf8_decode(text + i, &width));
 
 		if (byte < 0)
 			return -1;

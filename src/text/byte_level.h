@@ -12,9 +12,6 @@
 /* The character that stands for a byte: below 0x144, one or two bytes of UTF-8. */
 extern uint32_t tok_byte_character(unsigned char byte);
 
-/* The byte that a character stands for; -1: none. */
-extern int tok_character_byte(uint32_t character);
-
 /*
  * The bytes that a string of the alphabet stands for, into bytes (as long as the text may be); how
  * many they are, or -1 if a character is not of the alphabet.

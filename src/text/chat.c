@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "text/jinja/json_value.h"
 #include "text/jinja/number.h"
 #include "text/jinja/render.h"
@@ -262,7 +263,7 @@ cut_at_tag(jinja_state *s, const jinja_string *final, tfm_text *text)
 		prompt.data[(size_t) place + tag.bytes] == ' ')
 		return true;
 	prompt.bytes = text->length;
-	prompt.count = jinja_count(prompt.data, prompt.bytes);
+	prompt.count = utf8_count(prompt.data, prompt.bytes);
 	bare = jinja_strip(s, &prompt, NULL, JINJA_RIGHT);
 	if (bare.type == JINJA_STRING)
 		text->length = bare.string->bytes;

@@ -24,6 +24,9 @@ extern bool tok_replace_text(tfm_context *context, tfm_text from, tfm_text to, t
 extern size_t tok_total_length(const tfm_text *texts, size_t count);
 extern bool tok_fail_decoded(tfm_context *context);
 
+/* Replace every occurrence of from, not empty, by what is not longer; returns the new length. */
+extern size_t tok_replace_in_place(char *text, size_t length, const char *from, const char *to);
+
 /* WordPiece's clean-up of English, in place; returns the new length. */
 extern size_t tok_clean_up(char *text, size_t length);
 

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "text/decode.h"
 #include "text/unicode.h"
 
 static int32_t
@@ -70,34 +71,6 @@ tok_filter_ids(tfm_context *context, const tok_tokenizer *tokenizer, int32_t *id
 	return !tfm_failed(context);
 }
 
-/* Replace every occurrence of a string, from left to right; the result is not longer. */
-static void
-replace(char *text, size_t *length, const char *from, const char *to)
-{
-	size_t from_length = strlen(from), to_length = strlen(to), out = 0;
-
-	for (size_t i = 0; i < *length;)
-	{
-		const char *found = memchr(text + i, from[0], *length - i);
-		size_t plain = found == NULL ? *length - i : (size_t) (found - text) - i;
-
-		memmove(text + out, text + i, plain);
-		out += plain;
-		i += plain;
-		if (found == NULL)
-			break;
-		if (*length - i >= from_length && memcmp(text + i, from, from_length) == 0)
-		{
-			memcpy(text + out, to, to_length);
-			out += to_length;
-			i += from_length;
-		}
-		else
-			text[out++] = text[i++];
-	}
-	*length = out;
-}
-
 static void
 clean_up(char *text, size_t *length)
 {
@@ -107,7 +80,7 @@ clean_up(char *text, size_t *length)
 	};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
-		replace(text, length, pairs[i][0], pairs[i][1]);
+		*length = tok_replace_in_place(text, *length, pairs[i][0], pairs[i][1]);
 }
 
 static size_t
@@ -155,32 +128,6 @@ remove_timestamps(char *text, size_t *length)
 	*length = out;
 }
 
-/* Leave out white space at both ends, as Python's strip does. */
-static void
-strip(tfm_text *text)
-{
-	while (text->length > 0)
-	{
-		int width;
-
-		if (!tok_is_space(utf8_decode(text->data, &width)))
-			break;
-		text->data += width;
-		text->length -= (size_t) width;
-	}
-	while (text->length > 0)
-	{
-		size_t start = text->length - 1;
-		int width;
-
-		while (start > 0 && ((unsigned char) text->data[start] & 0xC0) == 0x80)
-			start--;
-		if (!tok_is_space(utf8_decode(text->data + start, &width)))
-			break;
-		text->length = start;
-	}
-}
-
 bool
 tok_polish(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text *text)
 {
@@ -195,8 +142,8 @@ tok_polish(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text *text)
 	text->data = copy;
 	if ((flags & TOK_DECODE_WORD_ENDS) != 0)
 	{
-		replace(copy, &text->length, "</w>", " ");
-		strip(text);
+		text->length = tok_replace_in_place(copy, text->length, "</w>", " ");
+		*text = tok_strip(*text, tok_is_space);
 		copy += text->data - copy;
 	}
 	if ((flags & TOK_DECODE_CLEAN_UP) != 0)

@@ -92,6 +92,33 @@ tok_replace_text(tfm_context *context, tfm_text from, tfm_text to, tfm_text *tex
 	return true;
 }
 
+size_t
+tok_replace_in_place(char *text, size_t length, const char *from, const char *to)
+{
+	size_t from_length = strlen(from), to_length = strlen(to), out = 0;
+
+	for (size_t i = 0; i < length;)
+	{
+		const char *found = memchr(text + i, from[0], length - i);
+		size_t plain = found == NULL ? length - i : (size_t) (found - text) - i;
+
+		memmove(text + out, text + i, plain);
+		out += plain;
+		i += plain;
+		if (found == NULL)
+			break;
+		if (length - i >= from_length && memcmp(text + i, from, from_length) == 0)
+		{
+			memcpy(text + out, to, to_length);
+			out += to_length;
+			i += from_length;
+		}
+		else
+			text[out++] = text[i++];
+	}
+	return out;
+}
+
 /* ---- BPEDecoder ---- */
 
 /* The payload is the suffix, not terminated. */

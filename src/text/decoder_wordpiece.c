@@ -38,31 +38,11 @@ compile_wordpiece(tok_compiler *compiler, json spec, buffer *payload)
 		   buffer_append(compiler->context, payload, prefix, decoder.prefix_length);
 }
 
-/* Replace all occurrences in place; the replacement is not longer. */
-static size_t
-replace(char *text, size_t length, const char *from, const char *to)
-{
-	size_t from_length = strlen(from), to_length = strlen(to), written = 0;
-
-	for (size_t i = 0; i < length;)
-	{
-		if (length - i >= from_length && memcmp(text + i, from, from_length) == 0)
-		{
-			memcpy(text + written, to, to_length);
-			written += to_length;
-			i += from_length;
-		}
-		else
-			text[written++] = text[i++];
-	}
-	return written;
-}
-
 size_t
 tok_clean_up(char *text, size_t length)
 {
 	for (size_t i = 0; i < sizeof(cleanups) / sizeof(cleanups[0]); i++)
-		length = replace(text, length, cleanups[i][0], cleanups[i][1]);
+		length = tok_replace_in_place(text, length, cleanups[i][0], cleanups[i][1]);
 	return length;
 }
 

@@ -99,22 +99,12 @@ compare_merges(const void *a, const void *b)
 	return s->token < t->token ? -1 : s->token > t->token;
 }
 
-static uint32_t
-count_characters(tfm_text text)
-{
-	uint32_t count = 0;
-
-	for (size_t i = 0; i < text.length; i++)
-		count += ((unsigned char) text.data[i] & 0xC0) != 0x80;
-	return count;
-}
-
 static bool
 list_token_merges(tok_gguf_writer *w, const trie *tokens, uint32_t token, double score,
 				  buffer *merges)
 {
 	tfm_text text = w->tokens[token];
-	uint32_t node = TRIE_ROOT, characters = count_characters(text);
+	uint32_t node = TRIE_ROOT, characters = (uint32_t) utf8_count(text.data, text.length);
 	merge m = {.score = score, .token = token};
 
 	for (size_t i = 0; i + 1 < text.length && node != TRIE_NONE; i++)

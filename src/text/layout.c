@@ -177,14 +177,12 @@ trim_offsets(const tok_piece *piece, bool keeps, bool first, int32_t *start, int
 		leading++;
 	while (length > 0)
 	{
-		size_t i = length - 1;
+		size_t start_of_last;
 
-		while (i > 0 && ((unsigned char) piece->text[i] & 0xC0) == 0x80)
-			i--;
-		if (!is_trimmed(utf8_decode(piece->text + i, &width)))
+		if (!is_trimmed(utf8_decode_before(piece->text, length, &start_of_last)))
 			break;
 		trailing++;
-		length = i;
+		length = start_of_last;
 	}
 	if (leading == 1 && keeps && (first || *start == 0))
 		leading = 0;

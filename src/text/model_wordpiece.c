@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "text/compile.h"
 
 typedef struct wordpiece_payload
@@ -50,16 +51,6 @@ check_wordpiece(tfm_context *context, const tok_tokenizer *tokenizer, tok_payloa
 	return true;
 }
 
-static size_t
-count_characters(const char *bytes, size_t length)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < length; i++)
-		count += ((unsigned char) bytes[i] & 0xC0) != 0x80;
-	return count;
-}
-
 static bool
 push_unknown(tok_work *work, const wordpiece_payload *model, size_t start, size_t end, int32_t word)
 {
@@ -82,7 +73,7 @@ run_wordpiece(tok_work *work, tok_payload payload, uint32_t start, uint32_t end,
 	if (!tok_reserve_pieces(work, end - start))
 		return false;
 	if (end - start > model->max_characters &&
-		count_characters(bytes + start, end - start) > model->max_characters)
+		utf8_count(bytes + start, end - start) > model->max_characters)
 		return push_unknown(work, model, start, end, word);
 	for (size_t i = start; i < end;)
 	{

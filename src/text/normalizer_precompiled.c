@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/utf8.h"
 #include "text/compile.h"
 #include "text/grapheme.h"
 
@@ -348,21 +349,11 @@ put(rewriting *r, const char *text, size_t width, long change)
 	to->length += width;
 }
 
-static size_t
-count_characters(const char *text, size_t length)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < length; i++)
-		count += ((unsigned char) text[i] & 0xC0) != 0x80;
-	return count;
-}
-
 /* Write a replacement for bytes start..end. */
 static bool
 replace(rewriting *r, size_t start, size_t end, const char *replacement, size_t length)
 {
-	size_t old_count = count_characters(r->work->string.bytes + start, end - start);
+	size_t old_count = utf8_count(r->work->string.bytes + start, end - start);
 	size_t count = 0;
 
 	if (!tok_reserve_string(r->work, &r->work->next, length + r->work->string.length - end))

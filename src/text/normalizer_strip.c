@@ -39,24 +39,6 @@ leading_space(const char *bytes, size_t length)
 	return start;
 }
 
-/* Where the white space at the end begins. */
-static size_t
-trailing_space(const char *bytes, size_t length)
-{
-	while (length > 0)
-	{
-		size_t start = length - 1;
-		int width;
-
-		while (start > 0 && ((unsigned char) bytes[start] & 0xC0) == 0x80)
-			start--;
-		if (!tok_is_space(utf8_decode(bytes + start, &width)))
-			break;
-		length = start;
-	}
-	return length;
-}
-
 static bool
 run_strip(tok_work *work, tok_payload payload)
 {
@@ -68,7 +50,7 @@ run_strip(tok_work *work, tok_payload payload)
 		return tok_fail_damaged(work->context);
 	memcpy(&sides, payload.bytes, sizeof(sides));
 	if ((sides & STRIP_RIGHT) != 0)
-		string->length = trailing_space(string->bytes, string->length);
+		string->length = tok_trim_end(string->bytes, string->length, tok_is_space);
 	if ((sides & STRIP_LEFT) != 0)
 		start = leading_space(string->bytes, string->length);
 	if (start == 0)

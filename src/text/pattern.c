@@ -4,13 +4,14 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "text/pattern.h"
+#include "text/components.h"
 
 #include <string.h>
 
 #include "base/size.h"
-#include "text/components.h"
 #include "text/decode.h"
+#include "text/regex.h"
+#include "text/scan.h"
 
 typedef enum kind
 {
@@ -19,10 +20,32 @@ typedef enum kind
 	REGEX
 } kind;
 
+/* The payload of a component with a pattern; behind it what the offsets, from its start, point to. */
+typedef struct pattern_payload
+{
+	uint32_t kind;
+	uint32_t scanner;						 /* its number */
+	uint32_t offset, length;				 /* of the string or the program */
+	uint32_t content_offset, content_length; /* what Replace puts for a match */
+	uint32_t behavior;						 /* what Split makes of it */
+	uint32_t inverted;
+} pattern_payload;
+
+/* A pattern to be looked for. */
+typedef struct pattern_finder
+{
+	const pattern_payload *payload;
+	const tok_scanner *scanner; /* NULL: there is none */
+	tok_find_function find;
+	void *argument;
+	tfm_text content;
+	tfm_text string;
+	tok_regex regex;
+} pattern_finder;
+
 /* An empty string is found as the empty regular expression is. */
 static bool
-compile_regex(tok_compiler *compiler, const char *text, tok_pattern_payload *pattern,
-			  buffer *payload)
+compile_regex(tok_compiler *compiler, const char *text, pattern_payload *pattern, buffer *payload)
 {
 	const tok_pattern source = {compiler->source, text, strlen(text)};
 	int scanner = tok_find_scanner(text);
@@ -39,9 +62,13 @@ compile_regex(tok_compiler *compiler, const char *text, tok_pattern_payload *pat
 	return true;
 }
 
-bool
-tok_compile_pattern(tok_compiler *compiler, json spec, tok_pattern_payload pattern,
-					const char *content, buffer *payload)
+/*
+ * Compile the member "pattern" of a spec, {"String": ...} or {"Regex": ...}, to a payload that is
+ * otherwise given, and append it with its content (NULL: none).
+ */
+static bool
+compile_pattern(tok_compiler *compiler, json spec, pattern_payload pattern, const char *content,
+				buffer *payload)
 {
 	tfm_context *context = compiler->context;
 	json member = json_member(spec, "pattern");
@@ -108,10 +135,14 @@ take_bytes(tok_payload payload, uint32_t offset, uint32_t length, tfm_text *byte
 	return true;
 }
 
-bool
-tok_open_finder(tok_finder *finder, tfm_context *context, arena *scratch, tok_payload payload)
+/*
+ * Take a payload's pattern into use; regular expressions work in the scratch.  The finder must stay
+ * where it is.  False with CORRUPTED for a damaged payload; its content is checked to be UTF-8.
+ */
+static bool
+open_finder(pattern_finder *finder, tfm_context *context, arena *scratch, tok_payload payload)
 {
-	const tok_pattern_payload *pattern = payload.bytes;
+	const pattern_payload *pattern = payload.bytes;
 
 	if (payload.length < sizeof(*pattern) ||
 		!take_bytes(payload, pattern->offset, pattern->length, &finder->string) ||
@@ -146,7 +177,7 @@ tok_open_finder(tok_finder *finder, tfm_context *context, arena *scratch, tok_pa
 static bool
 compile_split(tok_compiler *compiler, json spec, buffer *payload)
 {
-	tok_pattern_payload pattern = {.kind = STRING};
+	pattern_payload pattern = {.kind = STRING};
 	tok_behavior behavior = TOK_REMOVED;
 
 	pattern.inverted = tok_require_bool(compiler, spec, "invert");
@@ -154,16 +185,16 @@ compile_split(tok_compiler *compiler, json spec, buffer *payload)
 		!tok_compile_behavior(compiler, spec, "behavior", true, &behavior))
 		return false;
 	pattern.behavior = behavior;
-	return tok_compile_pattern(compiler, spec, pattern, NULL, payload);
+	return compile_pattern(compiler, spec, pattern, NULL, payload);
 }
 
 static bool
 run_split(tok_work *work, tok_payload payload)
 {
-	tok_finder finder;
-	const tok_pattern_payload *pattern;
+	pattern_finder finder;
+	const pattern_payload *pattern;
 
-	if (!tok_open_finder(&finder, work->context, work->scratch, payload))
+	if (!open_finder(&finder, work->context, work->scratch, payload))
 		return false;
 	pattern = finder.payload;
 	if (finder.scanner != NULL)
@@ -179,8 +210,7 @@ compile_replace(tok_compiler *compiler, json spec, buffer *payload)
 	const char *content = json_require_string(compiler->context, spec, "content");
 
 	return !tfm_failed(compiler->context) &&
-		   tok_compile_pattern(compiler, spec, (tok_pattern_payload) {.kind = STRING}, content,
-							   payload);
+		   compile_pattern(compiler, spec, (pattern_payload) {.kind = STRING}, content, payload);
 }
 
 /* Append bytes of the work's string as they are. */
@@ -226,11 +256,11 @@ put_content(tok_work *work, tfm_text content, size_t end)
 static bool
 run_replace(tok_work *work, tok_payload payload)
 {
-	tok_finder finder;
+	pattern_finder finder;
 	tok_matches matches = {.text = work->string.bytes, .length = work->string.length};
 	size_t done = 0, start, end;
 
-	if (!tok_open_finder(&finder, work->context, work->scratch, payload))
+	if (!open_finder(&finder, work->context, work->scratch, payload))
 		return false;
 	if (work->string.length == 0)
 		return true;
@@ -251,7 +281,7 @@ run_replace(tok_work *work, tok_payload payload)
 
 /* Replace in one token; what it becomes is in the arena, and at most as long. */
 static bool
-decode_token(tfm_context *context, tok_finder *finder, size_t most, tfm_text *token)
+decode_token(tfm_context *context, pattern_finder *finder, size_t most, tfm_text *token)
 {
 	tok_matches matches = {finder->find, finder->argument, token->data, token->length, 0, 0, false};
 	buffer *text = NULL;
@@ -281,7 +311,7 @@ decode_token(tfm_context *context, tok_finder *finder, size_t most, tfm_text *to
 }
 
 static bool
-decode_tokens(tfm_context *context, tok_finder *finder, tfm_text *texts, size_t count)
+decode_tokens(tfm_context *context, pattern_finder *finder, tfm_text *texts, size_t count)
 {
 	size_t most = TOK_DECODED_MAX(tok_total_length(texts, count), 8);
 
@@ -299,14 +329,14 @@ static bool
 decode_replace(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *count)
 {
 	arena *scratch = arena_scratch(context->arena);
-	tok_finder finder;
+	pattern_finder finder;
 	arena_mark mark;
 	bool ok;
 
 	if (scratch == NULL)
 		return tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory while decoding");
 	mark = arena_save(scratch);
-	ok = tok_open_finder(&finder, context, scratch, payload) &&
+	ok = open_finder(&finder, context, scratch, payload) &&
 		 decode_tokens(context, &finder, texts, *count);
 	arena_restore(scratch, mark);
 	return ok;

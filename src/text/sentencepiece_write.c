@@ -43,12 +43,6 @@ append_quoted(writer *w, const char *text)
 	return json_append_string(w->context, w->out, text, strlen(text));
 }
 
-static const char *
-truth(bool value)
-{
-	return value ? "true" : "false";
-}
-
 static bool
 falls_back(const writer *w)
 {
@@ -107,7 +101,7 @@ write_unigram(writer *w)
 
 	buffer_printf(w->context, w->out,
 				  "{\"type\":\"Unigram\",\"exact_scores\":%s,\"byte_fallback\":%s,\"unk_id\":",
-				  truth(w->options->exact_scores), truth(falls_back(w)));
+				  json_truth(w->options->exact_scores), json_truth(falls_back(w)));
 	if (unknown < 0)
 		append(w, "null");
 	else
@@ -201,7 +195,7 @@ write_bpe(writer *w)
 				  "{\"type\":\"BPE\",\"dropout\":null,\"continuing_subword_prefix\":null,"
 				  "\"end_of_word_suffix\":null,\"fuse_unk\":true,\"byte_fallback\":%s,"
 				  "\"ignore_merges\":false,\"unk_token\":",
-				  truth(falls_back(w)));
+				  json_truth(falls_back(w)));
 	return (*unknown == '\0' ? append(w, "null") : append_quoted(w, unknown)) &&
 		   append(w, ",\"vocab\":{") && append_vocabulary(w, false) &&
 		   append(w, "},\"merges\":[") && write_merges(w) && append(w, "]}");
@@ -267,7 +261,7 @@ append_special(writer *w, size_t id, const char *text, bool special, bool *any)
 		   buffer_printf(w->context, w->out,
 						 ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
 						 "\"normalized\":false,\"special\":%s}",
-						 truth(special));
+						 json_truth(special));
 }
 
 bool

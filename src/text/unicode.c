@@ -11,6 +11,8 @@
 #include <unicode/uscript.h>
 #include <unicode/utf16.h>
 
+#include "base/utf8.h"
+
 /* Unicode versions of the crates. */
 #define CATEGORIES_VERSION 8	/* unicode_categories 0.1.1 */
 #define NORMALIZATION_VERSION 9 /* unicode-normalization-alignments 0.1.12 */
@@ -142,6 +144,30 @@ tok_is_space(uint32_t c)
 		   c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
+size_t
+tok_trim_end(const char *text, size_t length, bool (*is_space)(uint32_t))
+{
+	size_t start;
+
+	while (length > 0 && is_space(utf8_decode_before(text, length, &start)))
+		length = start;
+	return length;
+}
+
+tfm_text
+tok_strip(tfm_text text, bool (*is_space)(uint32_t))
+{
+	int width;
+
+	while (text.length > 0 && is_space(utf8_decode(text.data, &width)))
+	{
+		text.data += width;
+		text.length -= (size_t) width;
+	}
+	text.length = tok_trim_end(text.data, text.length, is_space);
+	return text;
+}
+
 bool
 tok_is_other(uint32_t c)
 {
@@ -267,7 +293,7 @@ decompose_hangul(uint32_t c, uint32_t decomposition[3])
 }
 
 int
-tok_decompose(uint32_t c, bool compatible, uint32_t decomposition[TOK_DECOMPOSITION_MAX])
+tok_icu_decompose(uint32_t c, bool compatible, uint32_t decomposition[TOK_DECOMPOSITION_MAX])
 {
 	UErrorCode status = U_ZERO_ERROR;
 	const UNormalizer2 *normalizer;
@@ -284,7 +310,7 @@ tok_decompose(uint32_t c, bool compatible, uint32_t decomposition[TOK_DECOMPOSIT
 	if (U_SUCCESS(status))
 		length = unorm2_getDecomposition(normalizer, (UChar32) c, units, 2 * TOK_DECOMPOSITION_MAX,
 										 &status);
-	if (U_FAILURE(status) || length <= 0 || !is_as_old_as(c, NORMALIZATION_VERSION))
+	if (U_FAILURE(status) || length <= 0)
 		return 1;
 	while (used < length && count < TOK_DECOMPOSITION_MAX)
 	{
@@ -296,8 +322,21 @@ tok_decompose(uint32_t c, bool compatible, uint32_t decomposition[TOK_DECOMPOSIT
 	return count;
 }
 
+int
+tok_decompose(uint32_t c, bool compatible, uint32_t decomposition[TOK_DECOMPOSITION_MAX])
+{
+	int count = tok_icu_decompose(c, compatible, decomposition);
+
+	/* Hangul has always been there; what it costs to ask would show. */
+	if (decomposition[0] == c || (c >= HANGUL_FIRST && c <= HANGUL_LAST) ||
+		is_as_old_as(c, NORMALIZATION_VERSION))
+		return count;
+	decomposition[0] = c;
+	return 1;
+}
+
 uint32_t
-tok_compose(uint32_t first, uint32_t second)
+tok_icu_compose(uint32_t first, uint32_t second)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	const UNormalizer2 *normalizer = unorm2_getNFCInstance(&status);
@@ -306,7 +345,13 @@ tok_compose(uint32_t first, uint32_t second)
 	if (U_FAILURE(status))
 		return 0;
 	composite = unorm2_composePair(normalizer, (UChar32) first, (UChar32) second);
-	if (composite < 0 || !is_as_old_as((uint32_t) composite, NORMALIZATION_VERSION))
-		return 0;
-	return (uint32_t) composite;
+	return composite < 0 ? 0 : (uint32_t) composite;
+}
+
+uint32_t
+tok_compose(uint32_t first, uint32_t second)
+{
+	uint32_t composite = tok_icu_compose(first, second);
+
+	return composite != 0 && is_as_old_as(composite, NORMALIZATION_VERSION) ? composite : 0;
 }

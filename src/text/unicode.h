@@ -31,6 +31,13 @@ extern const uint8_t tok_ascii[128];
 /* White_Space, as char::is_whitespace and the regular expression \s. */
 extern bool tok_is_space(uint32_t character);
 
+/*
+ * How long a text is without the white space at its end, and the text without that at both ends.
+ * is_space says what is white space.
+ */
+extern size_t tok_trim_end(const char *text, size_t length, bool (*is_space)(uint32_t));
+extern tfm_text tok_strip(tfm_text text, bool (*is_space)(uint32_t));
+
 /* Categories Cc, Cf and Co of unicode_categories (but not unassigned characters). */
 extern bool tok_is_other(uint32_t character);
 
@@ -65,7 +72,12 @@ extern uint8_t tok_combining_class(uint32_t character);
 extern int tok_decompose(uint32_t character, bool compatible,
 						 uint32_t decomposition[TOK_DECOMPOSITION_MAX]);
 
+/* The same by ICU's own version of Unicode, for others to say which characters they know. */
+extern int tok_icu_decompose(uint32_t character, bool compatible,
+							 uint32_t decomposition[TOK_DECOMPOSITION_MAX]);
+
 /* The primary composite of two characters, 0 if there is none. */
 extern uint32_t tok_compose(uint32_t first, uint32_t second);
+extern uint32_t tok_icu_compose(uint32_t first, uint32_t second);
 
 #endif

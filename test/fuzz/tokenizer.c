@@ -10,10 +10,7 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "text/tokenizer.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "tokens.h"
 
 #define MEMORY_LIMIT ((size_t) 512 * 1024 * 1024)
 #define FIELDS 3
@@ -34,43 +31,6 @@ static const char sound[] =
 	"\"prefix\":\"##\",\"cleanup\":true},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
 	"\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"vocab\":{\"[UNK]\":0,"
 	"\"a\":1,\"b\":2,\"##b\":3,\"abc\":4,\"##c\":5,\"\xc3\xa9\":6,\"!\":7,\"##\xc3\xa9\":8}}}";
-
-static void
-expect(bool good)
-{
-	if (!good)
-		abort();
-}
-
-/* The texts of the tokens must be inside the text, in order of start and end. */
-static void
-check_encoding(const tok_encoding *e, const tok_tokenizer *tokenizer, size_t characters)
-{
-	for (size_t i = 0; i < e->count; i++)
-	{
-		expect(e->ids[i] >= 0 && e->ids[i] < tok_id_limit(tokenizer));
-		if (e->starts != NULL)
-			expect(e->starts[i] >= 0 && e->starts[i] <= e->ends[i] &&
-				   (size_t) e->ends[i] <= characters);
-	}
-	for (size_t i = 0; i < e->overflowing_count; i++)
-		check_encoding(&e->overflowing[i], tokenizer, characters);
-}
-
-static void
-decode(tfm_context *context, const tok_tokenizer *tokenizer, const tok_encoding *e)
-{
-	tfm_text text;
-
-	for (size_t i = 0; i < e->count; i++)
-	{
-		const char *token = tok_id_to_token(tokenizer, e->ids[i]);
-
-		if (token != NULL)
-			tok_token_to_id(tokenizer, (tfm_text) {token, strlen(token)});
-	}
-	tok_decode(context, tokenizer, e->ids, e->count, true, &text);
-}
 
 /* The same text in several ways; ids alone must be those of the full encoding. */
 static void
@@ -101,16 +61,6 @@ encode(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text text, bool
 	options.want |= text.length < 300 ? TOK_WANT_OVERFLOWING : 0;
 	if (tok_encode(context, tokenizer, text, &second, &options, &full) && sound_blob)
 		check_encoding(&full, tokenizer, text.length);
-}
-
-static void
-damage(buffer *blob, tfm_text changes)
-{
-	const unsigned char *c = (const unsigned char *) changes.data;
-
-	for (size_t i = 0; i + 4 <= changes.length; i += 4)
-		blob->data[(c[i] | (size_t) c[i + 1] << 8 | (size_t) c[i + 2] << 16) % blob->length] =
-			(char) c[i + 3];
 }
 
 static void

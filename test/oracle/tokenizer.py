@@ -281,6 +281,20 @@ def block_text(first):
     return "".join(forms)
 
 
+def write_digests(file, name, tokenizer):
+    """What the normalizer and the pre-tokenizer make of every block, as digests; then tokenizer.json."""
+    digests = {}
+    for first in BLOCKS:
+        text = block_text(first)
+        if tokenizer.normalizer:
+            text = tokenizer.normalizer.normalize_str(text)
+        if tokenizer.pre_tokenizer:
+            text = "|".join(piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text))
+        digests[first] = hashlib.sha256(text.encode()).hexdigest()[:8]
+    write(file, {"name": name, "digests": digests})
+    write(file, json.loads(tokenizer.to_str()))
+
+
 def make_characters(path):
     stages = {
         "bert": (normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()),
@@ -296,14 +310,7 @@ def make_characters(path):
             tokenizer.normalizer = normalizer
             if pre_tokenizer:
                 tokenizer.pre_tokenizer = pre_tokenizer
-            digests = {}
-            for first in BLOCKS:
-                text = normalizer.normalize_str(block_text(first))
-                if pre_tokenizer:
-                    text = "|".join(piece for piece, _ in pre_tokenizer.pre_tokenize_str(text))
-                digests[first] = hashlib.sha256(text.encode()).hexdigest()[:8]
-            write(file, {"name": name, "digests": digests})
-            write(file, json.loads(tokenizer.to_str()))
+            write_digests(file, name, tokenizer)
 
 
 def make(golden, wanted):

@@ -228,7 +228,7 @@ def word_level():
 
 
 def make(golden, wanted):
-    if not wanted("tokenizer"):
+    if not wanted("tokenizer_bpe"):
         return
     builds = [
         byte_level,

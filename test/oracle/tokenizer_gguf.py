@@ -146,7 +146,7 @@ def add_configuration(g):
 
 
 def make(golden, wanted):
-    if not wanted("tokenizer"):
+    if not wanted("tokenizer_gguf"):
         return
     with open(golden / "tokenizer" / "gguf.jsonl", "w", encoding="utf-8") as file:
         for i, (architecture, add) in enumerate(cases()):

@@ -1,12 +1,11 @@
 """The small components of tokenizer.json: each alone, and in the company that it is found in."""
 
-import hashlib
 import json
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers import processors
 
-from tokenizer import BLOCKS, OPTIONS, PAIR_OPTIONS, SPECIAL, TEXTS, block_text, encode, write
+from tokenizer import OPTIONS, PAIR_OPTIONS, SPECIAL, TEXTS, encode, write, write_digests
 
 WORDS = ["a", "##a", "e", "the", "human", "##s", "x", "##x", "\u2581", "##\u2581", "1", "##2"]
 ENDS = [
@@ -186,17 +185,8 @@ def make_padding(file):
                     write(file, row)
 
 
-def write_digests(file, name, pre_tokenizer):
-    digests = {}
-    for first in BLOCKS:
-        text = "|".join(piece for piece, _ in pre_tokenizer.pre_tokenize_str(block_text(first)))
-        digests[first] = hashlib.sha256(text.encode()).hexdigest()[:8]
-    write(file, {"name": name, "digests": digests})
-    write(file, json.loads(splitting(pre_tokenizer).to_str()))
-
-
 def make(golden, wanted):
-    if not wanted("tokenizer"):
+    if not wanted("tokenizer_parts"):
         return
     with open(golden / "tokenizer" / "parts.jsonl", "w", encoding="utf-8") as file:
         for i, (name, tokenizer) in enumerate(tokenizers()):
@@ -210,6 +200,6 @@ def make(golden, wanted):
         make_decoders(file)
         make_processors(file)
         make_padding(file)
-        write_digests(file, "every punctuation", pre_tokenizers.Punctuation())
-        write_digests(file, "every digit", pre_tokenizers.Digits(True))
-        write_digests(file, "every script", pre_tokenizers.UnicodeScripts())
+        write_digests(file, "every punctuation", splitting(pre_tokenizers.Punctuation()))
+        write_digests(file, "every digit", splitting(pre_tokenizers.Digits(True)))
+        write_digests(file, "every script", splitting(pre_tokenizers.UnicodeScripts()))

@@ -291,7 +291,7 @@ def make_case(file, name, files, config):
 
 
 def make(golden, wanted):
-    if not wanted("tokenizer"):
+    if not wanted("tokenizer_python"):
         return
     logging.disable(logging.CRITICAL)
     directory = golden / "tokenizer"

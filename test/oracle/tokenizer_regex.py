@@ -1,11 +1,10 @@
 """Regular expressions and what works by them: Split, and Replace as a normalizer and a decoder."""
 
-import hashlib
 import json
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from tokenizer import BLOCKS, TEXTS, block_text, encode, write
+from tokenizer import TEXTS, encode, write, write_digests
 
 S = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 LINES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -105,9 +104,10 @@ def write_splits(file):
         write_cases(file, f"split {pattern}", tokenizer(None, split(Regex(pattern))), PIECES)
     for behavior in BEHAVIORS:
         for invert in (False, True):
-            for pattern in (" ", "", Regex(r"\s|\p{P}"), Regex(HOT[0]), Regex("b*"), Regex(r"\d+")):
+            patterns = " ", "", Regex(r"\s|\p{P}"), Regex(HOT[0]), Regex("b*"), Regex(r"\d+")
+            for i, pattern in enumerate(patterns):
                 made = tokenizer(None, split(pattern, behavior, invert))
-                write_cases(file, f"{behavior} {invert} {pattern}", made, [PIECES[3], "a, 12 b!! "])
+                write_cases(file, f"{behavior} {invert}, pattern {i}", made, [PIECES[3], "a, 12 b!! "])
     deepseek = pre_tokenizers.Sequence(
         [split(Regex(HOT[i])) for i in (9, 7, 6)] + [split("l", "merged_with_previous")]
     )
@@ -115,29 +115,22 @@ def write_splits(file):
 
 
 def write_replacements(file):
-    for pattern, content in (
+    for i, (pattern, content) in enumerate((
         (" ", "▁"), ("", "-"), ("ss", "ß"), (Regex(" {2,}"), " "), (Regex(r"\s*"), "_"),
         (Regex("^"), "▁"), (Regex(r"$"), "end"), (Regex(r"[\r\n]"), ""), (Regex(r"(?<=\d)(?=\d)"), " "),
         ("'", "``"), (Regex(r"\p{Han}"), "漢字"),
-    ):
+    )):
         made = tokenizer(
             normalizers.Sequence([normalizers.Replace(pattern, content), normalizers.Replace("o", "00")]),
             split(Regex(r"\w+|."), "isolated"),
             decoders.Replace(Regex("N|K") if pattern == " " else "U", content),
         )
-        write_cases(file, f"replace {pattern} {content}", made, PIECES[:3])
+        write_cases(file, f"replace {i} by {content}", made, PIECES[:3])
 
 
-def write_digests(file):
+def write_classes(file):
     for pattern in CLASSES + HOT[:8]:
-        pre_tokenizer = split(Regex(pattern))
-        digests = {}
-        for first in BLOCKS:
-            pieces = pre_tokenizer.pre_tokenize_str(block_text(first))
-            text = "|".join(piece for piece, _ in pieces)
-            digests[first] = hashlib.sha256(text.encode()).hexdigest()[:8]
-        write(file, {"name": pattern, "digests": digests})
-        write(file, json.loads(tokenizer(None, pre_tokenizer).to_str()))
+        write_digests(file, pattern, tokenizer(None, split(Regex(pattern))))
 
 
 def make(golden, wanted):
@@ -146,5 +139,5 @@ def make(golden, wanted):
     with open(golden / "tokenizer" / "regex.jsonl", "w", encoding="utf-8") as file:
         write_splits(file)
         write_replacements(file)
-        write_digests(file)
+        write_classes(file)
     print("tokenizer_regex")

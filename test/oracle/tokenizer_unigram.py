@@ -1,6 +1,5 @@
 """Unigram, Precompiled, Nmt and Metaspace by the tokenizers library."""
 
-import hashlib
 import io
 import json
 import pathlib
@@ -11,7 +10,7 @@ import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from tokenizer import BLOCKS, TEXTS, block_text, encode, write
+from tokenizer import TEXTS, encode, write, write_digests
 
 # Clusters that are replaced as a whole, or not for their length; what is removed and what grows.
 MORE_TEXTS = [
@@ -167,18 +166,11 @@ def make_characters(file, proto):
         tokenizer.normalizer = normalizer
         if pre_tokenizer:
             tokenizer.pre_tokenizer = pre_tokenizer
-        digests = {}
-        for block in BLOCKS:
-            text = normalizer.normalize_str(block_text(block))
-            if pre_tokenizer and text:
-                text = "|".join(piece for piece, _ in pre_tokenizer.pre_tokenize_str(text))
-            digests[block] = hashlib.sha256(text.encode()).hexdigest()[:8]
-        write(file, {"name": name, "digests": digests})
-        write(file, json.loads(tokenizer.to_str()))
+        write_digests(file, name, tokenizer)
 
 
 def make(golden, wanted):
-    if not wanted("tokenizer"):
+    if not wanted("tokenizer_unigram"):
         return
     directory = golden / "tokenizer"
     directory.mkdir(exist_ok=True)

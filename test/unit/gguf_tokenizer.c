@@ -8,12 +8,7 @@
 
 #include "oom.h"
 #include "scratch.h"
-
-static tfm_text
-text_of(const char *string)
-{
-	return (tfm_text) {.data = string, .length = strlen(string)};
-}
+#include "tokenizers.h"
 
 /* A file's keys with these tokens, up to a NULL. */
 static tok_gguf

@@ -8,6 +8,7 @@
 
 #include "oom.h"
 #include "scratch.h"
+#include "tokenizers.h"
 
 #define WANT_ALL                                                                                   \
 	(TOK_WANT_TYPE_IDS | TOK_WANT_OFFSETS | TOK_WANT_WORDS | TOK_WANT_SPECIAL_MASK |               \
@@ -37,23 +38,6 @@ static const char small[] =
 	TOKENIZER(ADDED("[UNK]", SPECIAL) "," ADDED("Foo", "\"normalized\":true,"
 													   "\"special\":false"),
 			  NORMALIZER, BERT, PROCESSOR, DECODER, MODEL);
-
-static tfm_text
-text_of(const char *string)
-{
-	return (tfm_text) {.data = string, .length = strlen(string)};
-}
-
-static const tok_tokenizer *
-open_text(tfm_context *context, tfm_text tokenizer)
-{
-	buffer *blob = buffer_create(context);
-
-	if (blob == NULL ||
-		!tok_compile_json(context, tokenizer, "tokenizer.json", (tfm_text) {NULL, 0}, "none", blob))
-		return NULL;
-	return tok_open(context, blob->data, blob->length);
-}
 
 static const tok_tokenizer *
 open_small(scratch *s)

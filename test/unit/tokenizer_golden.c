@@ -24,28 +24,12 @@
 #include "base/sha256.h"
 #include "runtime/gguf_tokenizer.h"
 #include "scratch.h"
+#include "tokenizers.h"
 #include "text/pipeline.h"
 
 #define WANT_ALL                                                                                   \
 	(TOK_WANT_TYPE_IDS | TOK_WANT_OFFSETS | TOK_WANT_WORDS | TOK_WANT_SPECIAL_MASK |               \
 	 TOK_WANT_SEQUENCES | TOK_WANT_OVERFLOWING | TOK_WANT_TOKENS)
-
-static tfm_text
-text_of(const char *string)
-{
-	return (tfm_text) {.data = string, .length = strlen(string)};
-}
-
-static const tok_tokenizer *
-open_text(tfm_context *context, tfm_text tokenizer)
-{
-	buffer *blob = buffer_create(context);
-
-	if (blob == NULL ||
-		!tok_compile_json(context, tokenizer, "tokenizer.json", (tfm_text) {NULL, 0}, "none", blob))
-		return NULL;
-	return tok_open(context, blob->data, blob->length);
-}
 
 typedef struct golden_file
 {

@@ -10,6 +10,7 @@
 
 #include "oom.h"
 #include "scratch.h"
+#include "tokenizers.h"
 #include "text/pipeline.h"
 
 #define CLASS(name) "{\"tokenizer_class\":\"" name "\""
@@ -53,12 +54,6 @@ static const directory directories[] = {
 	{CLASS("MarianTokenizer") "}", {"vocab.json", PIECES}},
 };
 #define COUNT (sizeof(directories) / sizeof(directories[0]))
-
-static tfm_text
-text_of(const char *string)
-{
-	return (tfm_text) {.data = string, .length = strlen(string)};
-}
 
 /* A model file: pieces with a score and a type (1 normal, 2 unknown, 3 control). */
 static void

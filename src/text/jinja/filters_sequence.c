@@ -29,7 +29,7 @@ attribute_part(jinja_state *s, const jinja_string *text, size_t from, size_t to)
 		digits = jinja_is_digit(utf8_decode(text->data + i, &width));
 		i += (size_t) width;
 	}
-	part.count = jinja_count(part.data, part.bytes);
+	part.count = utf8_count(part.data, part.bytes);
 	if (digits && jinja_parse_int(s, &part, 10, &number))
 		return number;
 	return jinja_text_kept(s, text->data + from, to - from);

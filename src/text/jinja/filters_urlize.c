@@ -272,7 +272,7 @@ write_link(linker *l, const char *scheme, part address, part text, bool attribut
 {
 	jinja_string string = {.data = text.p, .bytes = text.length};
 
-	string.count = jinja_count(text.p, text.length);
+	string.count = utf8_count(text.p, text.length);
 	jinja_write_text(l->s, &l->output, "<a href=\"");
 	jinja_write_text(l->s, &l->output, scheme);
 	write_part(l, address);

@@ -14,18 +14,10 @@
 
 #include "base/utf8.h"
 #include "text/jinja/number.h"
+#include "text/jinja/text.h"
 
 #define MAX_PRECISION 1000
 #define MAX_WIDTH 100000000
-
-static bool
-write_fill(jinja_state *s, jinja_output *output, uint32_t fill, int64_t count)
-{
-	for (int64_t i = 0; i < count; i++)
-		if (!jinja_write_character(s, output, fill) || !jinja_step(s, 1))
-			return false;
-	return true;
-}
 
 /* Text of so many characters with what pads it; prefix (a sign, 0x) stands before padding by '='. */
 static bool
@@ -38,10 +30,10 @@ write_padded(jinja_state *s, jinja_output *output, const jinja_spec *spec, char 
 	if (missing < 0)
 		missing = 0;
 	before = align == '>' ? missing : align == '^' ? missing / 2 : 0;
-	return write_fill(s, output, fill, before) && jinja_write_text(s, output, prefix) &&
-		   write_fill(s, output, fill, align == '=' ? missing : 0) &&
+	return jinja_write_fill(s, output, fill, before) && jinja_write_text(s, output, prefix) &&
+		   jinja_write_fill(s, output, fill, align == '=' ? missing : 0) &&
 		   jinja_write(s, output, text, bytes) &&
-		   write_fill(s, output, fill, align == '<' || align == '^' ? missing - before : 0);
+		   jinja_write_fill(s, output, fill, align == '<' || align == '^' ? missing - before : 0);
 }
 
 bool

@@ -299,7 +299,7 @@ format_one(formatter *f)
 		uint32_t c = utf8_decode(f->p, &width);
 
 		jinja_raise(f->s, "unsupported format character '%.*s' (0x%x) at index %zu", width, f->p, c,
-					jinja_count(f->start, (size_t) (f->p - f->start)));
+					utf8_count(f->start, (size_t) (f->p - f->start)));
 		return false;
 	}
 	f->p++;

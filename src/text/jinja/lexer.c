@@ -552,7 +552,7 @@ read_operator(jinja_lexer *l)
 	}
 	utf8_decode(l->source + l->position, &width);
 	text = jinja_repr(l->s, jinja_text(l->s, l->source + l->position, (size_t) width));
-	snprintf(place, sizeof(place), "%zu", jinja_count(l->source, l->position));
+	snprintf(place, sizeof(place), "%zu", utf8_count(l->source, l->position));
 	if (text != NULL)
 		jinja_fail(l->s, TFM_INVALID_ARGUMENT, l->line, "unexpected char %.*s at %s",
 				   JINJA_TEXT(text), place);

@@ -328,7 +328,7 @@ find(jinja_state *s, const jinja_value *a, const char *name, bool last)
 	found = jinja_find_bytes(s, a[0].string, part, start, end, last);
 	return found <= 0 || a[0].string->count == a[0].string->bytes
 			   ? found
-			   : (int64_t) jinja_count(a[0].string->data, (size_t) found);
+			   : (int64_t) utf8_count(a[0].string->data, (size_t) found);
 }
 
 static jinja_value
@@ -372,7 +372,7 @@ method_count(jinja_state *s, const jinja_value *a)
 	if (part == NULL || !get_bounds(s, a[0].string, a[2], a[3], &start, &end) || start > end)
 		return jinja_int(0);
 	if (part->bytes == 0)
-		return jinja_int((int64_t) jinja_count(a[0].string->data + start, end - start) + 1);
+		return jinja_int((int64_t) utf8_count(a[0].string->data + start, end - start) + 1);
 	while ((found = jinja_find_bytes(s, a[0].string, part, start, end, false)) >= 0 &&
 		   jinja_step(s, 1))
 	{

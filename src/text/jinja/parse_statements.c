@@ -126,8 +126,8 @@ parse_until(jinja_parser *p, const char *const *ends, jinja_nodes *body)
 	}
 }
 
-jinja_nodes *
-jinja_parse_body(jinja_parser *p, const char *const *ends, jinja_nodes *body)
+static jinja_nodes *
+parse_body(jinja_parser *p, const char *const *ends, jinja_nodes *body)
 {
 	jinja_skip_type(p, TOKEN_COLON);
 	jinja_expect(p, TOKEN_BLOCK_END);
@@ -152,7 +152,7 @@ jinja_parse_body(jinja_parser *p, const char *const *ends, jinja_nodes *body)
 static void
 parse_whole_body(jinja_parser *p, const char *const *ends, jinja_nodes *body)
 {
-	jinja_parse_body(p, ends, body);
+	parse_body(p, ends, body);
 	jinja_advance(p);
 }
 
@@ -231,7 +231,7 @@ parse_for(jinja_parser *p, jinja_node *node)
 	if (jinja_skip_name(p, "if"))
 		node->third = jinja_parse_expression(p, true);
 	node->recursive = jinja_skip_name(p, "recursive");
-	jinja_parse_body(p, ends, &node->body);
+	parse_body(p, ends, &node->body);
 	otherwise = jinja_at_name(p, "else");
 	jinja_advance(p);
 	if (otherwise)
@@ -250,7 +250,7 @@ parse_if(jinja_parser *p, jinja_node *node)
 	for (;;)
 	{
 		branch->first = jinja_parse_tuple(p, TUPLE_NO_CONDITION);
-		jinja_parse_body(p, ends, &branch->body);
+		parse_body(p, ends, &branch->body);
 		if (jinja_skip_name(p, "elif"))
 		{
 			branch = jinja_node_create(p, NODE_IF, p->current.line);

@@ -97,8 +97,8 @@ jinja_skip_type(jinja_parser *p, jinja_token_type type)
 }
 
 /* A token in quotes, as Python's repr has it. */
-const jinja_string *
-jinja_describe(jinja_parser *p, const jinja_token *token)
+static const jinja_string *
+describe(jinja_parser *p, const jinja_token *token)
 {
 	static const jinja_string nothing = {.data = ""};
 	jinja_value text = token->type == TOKEN_NAME
@@ -120,7 +120,7 @@ fail_expected(jinja_parser *p, const char *wanted)
 						   wanted);
 		return;
 	}
-	got = jinja_describe(p, &p->current);
+	got = describe(p, &p->current);
 	jinja_syntax_error(p, p->current.line, "expected token '%s', got %.*s", wanted,
 					   JINJA_TEXT(got));
 }
@@ -175,8 +175,8 @@ deepen(jinja_parser *p, jinja_node *node, const jinja_node *child)
 	}
 }
 
-jinja_node *
-jinja_node_binary(jinja_parser *p, jinja_kind kind, int line, jinja_node *first, jinja_node *second)
+static jinja_node *
+make_binary(jinja_parser *p, jinja_kind kind, int line, jinja_node *first, jinja_node *second)
 {
 	jinja_node *node = jinja_node_create(p, kind, line);
 
@@ -325,7 +325,7 @@ parse_arguments(jinja_parser *p, jinja_node *call)
 static jinja_node *
 parse_call(jinja_parser *p, jinja_node *node)
 {
-	return parse_arguments(p, jinja_node_binary(p, NODE_CALL, p->current.line, node, NULL));
+	return parse_arguments(p, make_binary(p, NODE_CALL, p->current.line, node, NULL));
 }
 
 /* ---- What follows a primary ---- */
@@ -379,7 +379,7 @@ parse_brackets(jinja_parser *p, jinja_node *node, int line)
 		for (size_t i = 0; i < tuple->items.count; i++)
 			if (tuple->items.items[i]->kind == NODE_SLICE)
 				jinja_syntax_error(p, line, "invalid syntax");
-	return jinja_node_binary(p, NODE_GETITEM, line, node, index);
+	return make_binary(p, NODE_GETITEM, line, node, index);
 }
 
 static jinja_node *
@@ -392,15 +392,14 @@ parse_subscript(jinja_parser *p, jinja_node *node)
 	member = jinja_advance(p);
 	if (member.type == TOKEN_NAME)
 	{
-		node = jinja_node_binary(p, NODE_GETATTR, token.line, node, NULL);
+		node = make_binary(p, NODE_GETATTR, token.line, node, NULL);
 		if (node != NULL)
 			node->name = member.value.string;
 		return node;
 	}
 	if (member.type != TOKEN_INTEGER)
 		jinja_syntax_error(p, member.line, "expected name or number");
-	return jinja_node_binary(p, NODE_GETITEM, token.line, node,
-							 const_node(p, member.line, member.value));
+	return make_binary(p, NODE_GETITEM, token.line, node, const_node(p, member.line, member.value));
 }
 
 static jinja_node *
@@ -453,7 +452,7 @@ jinja_parse_filter(jinja_parser *p, jinja_node *node, bool inside)
 		if (!inside)
 			jinja_advance(p);
 		name = parse_dotted(p, &line);
-		filter = jinja_node_binary(p, NODE_FILTER, line, node, NULL);
+		filter = make_binary(p, NODE_FILTER, line, node, NULL);
 		if (filter == NULL)
 			return NULL;
 		filter->name = name;
@@ -487,7 +486,7 @@ parse_test(jinja_parser *p, jinja_node *node)
 {
 	jinja_token token = jinja_advance(p);
 	bool negated = jinja_skip_name(p, "not");
-	jinja_node *test = jinja_node_binary(p, NODE_TEST, token.line, node, NULL);
+	jinja_node *test = make_binary(p, NODE_TEST, token.line, node, NULL);
 	bool bare;
 	int line;
 
@@ -504,7 +503,7 @@ parse_test(jinja_parser *p, jinja_node *node)
 			jinja_add_node(p, test, &test->arguments->positional,
 						   parse_postfix(p, jinja_parse_primary(p, false)));
 	}
-	return negated ? jinja_node_binary(p, NODE_NOT, token.line, test, NULL) : test;
+	return negated ? make_binary(p, NODE_NOT, token.line, test, NULL) : test;
 }
 
 static jinja_node *
@@ -638,7 +637,7 @@ jinja_parse_primary(jinja_parser *p, bool with_namespace)
 		case TOKEN_LBRACE:
 			return parse_dict(p);
 		default:
-			got = jinja_describe(p, &token);
+			got = describe(p, &token);
 			jinja_syntax_error(p, token.line, "unexpected %.*s", JINJA_TEXT(got));
 			return const_node(p, token.line, jinja_none());
 	}
@@ -675,7 +674,7 @@ jinja_parse_tuple(jinja_parser *p, int flags)
 		return tuple->items.items[0];
 	if (!(flags & TUPLE_PARENTHESES))
 	{
-		const jinja_string *got = jinja_describe(p, &p->current);
+		const jinja_string *got = describe(p, &p->current);
 
 		jinja_syntax_error(p, p->current.line, "Expected an expression, got %.*s", JINJA_TEXT(got));
 	}
@@ -697,7 +696,7 @@ parse_unary(jinja_parser *p, bool with_filter)
 		jinja_advance(p);
 		if (++p->depth > p->s->limits.depth / 4)
 			jinja_syntax_error(p, token.line, "nested too deeply");
-		node = jinja_node_binary(p, NODE_UNARY, token.line, parse_unary(p, false), NULL);
+		node = make_binary(p, NODE_UNARY, token.line, parse_unary(p, false), NULL);
 		p->depth--;
 		if (node != NULL)
 			node->operator= token.type == TOKEN_SUB ? '-' : '+';
@@ -716,7 +715,7 @@ parse_power(jinja_parser *p)
 
 	while (left != NULL && jinja_skip_type(p, TOKEN_POW))
 	{
-		left = jinja_node_binary(p, NODE_BINARY, line, left, parse_unary(p, true));
+		left = make_binary(p, NODE_BINARY, line, left, parse_unary(p, true));
 		if (left != NULL)
 			left->operator= 'P';
 		line = p->current.line;
@@ -757,7 +756,7 @@ parse_product(jinja_parser *p)
 	while (left != NULL && (operator= binary_operator(p->current.type, false)) != '\0')
 	{
 		jinja_advance(p);
-		left = jinja_node_binary(p, NODE_BINARY, line, left, parse_power(p));
+		left = make_binary(p, NODE_BINARY, line, left, parse_power(p));
 		if (left != NULL)
 			left->operator= operator;
 		line = p->current.line;
@@ -792,7 +791,7 @@ parse_sum(jinja_parser *p)
 	while (left != NULL && (operator= binary_operator(p->current.type, true)) != '\0')
 	{
 		jinja_advance(p);
-		left = jinja_node_binary(p, NODE_BINARY, line, left, parse_concat(p));
+		left = make_binary(p, NODE_BINARY, line, left, parse_concat(p));
 		if (left != NULL)
 			left->operator= operator;
 		line = p->current.line;
@@ -834,8 +833,8 @@ parse_compare(jinja_parser *p)
 		jinja_node *operand;
 
 		if (compare == NULL)
-			compare = jinja_node_binary(p, NODE_COMPARE, 0, first, NULL);
-		operand = jinja_node_binary(p, NODE_OPERAND, p->current.line, parse_sum(p), NULL);
+			compare = make_binary(p, NODE_COMPARE, 0, first, NULL);
+		operand = make_binary(p, NODE_OPERAND, p->current.line, parse_sum(p), NULL);
 		if (compare == NULL || operand == NULL)
 			return NULL;
 		operand->operator= operator;
@@ -856,7 +855,7 @@ parse_not(jinja_parser *p)
 		return parse_compare(p);
 	if (++p->depth > p->s->limits.depth / 4)
 		jinja_syntax_error(p, line, "nested too deeply");
-	node = jinja_node_binary(p, NODE_NOT, line, parse_not(p), NULL);
+	node = make_binary(p, NODE_NOT, line, parse_not(p), NULL);
 	p->depth--;
 	return node;
 }
@@ -869,7 +868,7 @@ parse_and(jinja_parser *p)
 
 	while (jinja_skip_name(p, "and"))
 	{
-		left = jinja_node_binary(p, NODE_AND, line, left, parse_not(p));
+		left = make_binary(p, NODE_AND, line, left, parse_not(p));
 		line = p->current.line;
 	}
 	return left;
@@ -883,7 +882,7 @@ parse_or(jinja_parser *p)
 
 	while (jinja_skip_name(p, "or"))
 	{
-		left = jinja_node_binary(p, NODE_OR, line, left, parse_and(p));
+		left = make_binary(p, NODE_OR, line, left, parse_and(p));
 		line = p->current.line;
 	}
 	return left;
@@ -901,7 +900,7 @@ parse_condition(jinja_parser *p)
 
 		if (jinja_skip_name(p, "else"))
 			otherwise = jinja_parse_expression(p, true);
-		node = jinja_node_binary(p, NODE_CONDITION, line, test, node);
+		node = make_binary(p, NODE_CONDITION, line, test, node);
 		if (node == NULL)
 			return NULL;
 		node->third = otherwise;

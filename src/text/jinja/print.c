@@ -308,8 +308,8 @@ jinja_repr(jinja_state *s, jinja_value value)
 
 /* ---- HTML ---- */
 
-bool
-jinja_write_escaped(jinja_state *s, jinja_output *output, const jinja_string *string)
+static bool
+write_escaped(jinja_state *s, jinja_output *output, const jinja_string *string)
 {
 	size_t start = 0;
 
@@ -345,7 +345,7 @@ jinja_escape(jinja_state *s, jinja_value value)
 	if (value.type == JINJA_STRING && value.string->markup)
 		return value;
 	text = jinja_str(s, value);
-	if (text == NULL || !jinja_write_escaped(s, &output, text))
+	if (text == NULL || !write_escaped(s, &output, text))
 		return jinja_none();
 	escaped = jinja_written(s, &output);
 	return escaped.type == JINJA_STRING ? jinja_marked(s, escaped.string, true) : escaped;

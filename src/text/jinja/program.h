@@ -212,7 +212,6 @@ typedef struct jinja_parser
 /* Parse and resolve; NULL with an error. */
 extern jinja_template *jinja_parse(jinja_state *s, tfm_text source);
 
-extern jinja_nodes *jinja_parse_body(jinja_parser *p, const char *const *ends, jinja_nodes *body);
 extern jinja_node *jinja_parse_expression(jinja_parser *p, bool with_condition);
 extern jinja_node *jinja_parse_tuple(jinja_parser *p, int flags);
 extern jinja_node *jinja_parse_primary(jinja_parser *p, bool with_namespace);
@@ -229,8 +228,6 @@ enum
 
 /* Making and linking nodes; each accepts what a failed parse gives. */
 extern jinja_node *jinja_node_create(jinja_parser *p, jinja_kind kind, int line);
-extern jinja_node *jinja_node_binary(jinja_parser *p, jinja_kind kind, int line, jinja_node *first,
-									 jinja_node *second);
 extern bool jinja_add_node(jinja_parser *p, jinja_node *parent, jinja_nodes *nodes,
 						   jinja_node *node);
 extern bool jinja_nodes_append(jinja_state *s, jinja_nodes *nodes, jinja_node *node);
@@ -243,7 +240,6 @@ extern bool jinja_skip_name(jinja_parser *p, const char *name);
 extern bool jinja_skip_type(jinja_parser *p, jinja_token_type type);
 extern jinja_token jinja_expect(jinja_parser *p, jinja_token_type type);
 extern jinja_token jinja_expect_name(jinja_parser *p, const char *name);
-extern const jinja_string *jinja_describe(jinja_parser *p, const jinja_token *token);
 extern void *jinja_syntax_error(jinja_parser *p, int line, const char *format, ...)
 	TFM_PRINTF(3, 4);
 
@@ -265,12 +261,9 @@ extern jinja_flow jinja_run(jinja_state *s, const jinja_nodes *body, jinja_frame
 extern bool jinja_run_template(jinja_state *s, jinja_output *output);
 extern jinja_frame *jinja_frame_create(jinja_state *s, int slots, jinja_frame *parent);
 extern void jinja_enter_scope(jinja_state *s, const jinja_plan *plan, jinja_frame *frame);
-extern void jinja_leave_scope(const jinja_plan *plan, jinja_frame *frame);
 extern void jinja_assign(jinja_state *s, const jinja_node *target, jinja_value value,
 						 jinja_frame *frame, bool exported);
-extern jinja_value jinja_resolve_name(jinja_state *s, const jinja_string *name); /* or MISSING */
 extern jinja_value jinja_call_block_reference(jinja_state *s, const jinja_block_reference *block);
-extern jinja_flow jinja_run_block(jinja_state *s, const jinja_node *node, jinja_output *output);
 
 extern jinja_value jinja_evaluate(jinja_state *s, const jinja_node *node,
 								  jinja_frame *frame); /* evaluate.c */

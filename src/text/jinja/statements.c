@@ -21,8 +21,8 @@ jinja_frame_create(jinja_state *s, int slots, jinja_frame *parent)
 	return frame;
 }
 
-jinja_value
-jinja_resolve_name(jinja_state *s, const jinja_string *name)
+static jinja_value
+resolve_name(jinja_state *s, const jinja_string *name)
 {
 	const jinja_entry *entry = jinja_find_string(s->scope->set, name);
 
@@ -43,15 +43,15 @@ jinja_enter_scope(jinja_state *s, const jinja_plan *plan, jinja_frame *frame)
 			continue;
 		for (int j = 0; load->action == LOAD_ALIAS && j < load->place.hops; j++)
 			from = from->parent;
-		frame->slots[load->slot] = load->action == LOAD_RESOLVE ? jinja_resolve_name(s, load->name)
+		frame->slots[load->slot] = load->action == LOAD_RESOLVE ? resolve_name(s, load->name)
 								   : load->action == LOAD_ALIAS ? from->slots[load->place.slot]
 																: jinja_missing();
 	}
 	jinja_step(s, plan->count);
 }
 
-void
-jinja_leave_scope(const jinja_plan *plan, jinja_frame *frame)
+static void
+leave_scope(const jinja_plan *plan, jinja_frame *frame)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		frame->slots[plan->loads[i].slot] = jinja_missing();
@@ -287,12 +287,12 @@ run_loop(jinja_state *s, const jinja_node *node, jinja_value iterable, jinja_fra
 		finished = finished || flow == FLOW_NEXT;
 		s->line = node->line;
 	}
-	jinja_leave_scope(&plans->plan, frame);
+	leave_scope(&plans->plan, frame);
 	if (finished || node->otherwise.count == 0 || tfm_failed(s->context))
 		return FLOW_NEXT;
 	jinja_enter_scope(s, &plans->otherwise, frame);
 	flow = jinja_run(s, &node->otherwise, frame, output);
-	jinja_leave_scope(&plans->otherwise, frame);
+	leave_scope(&plans->otherwise, frame);
 	return flow;
 }
 
@@ -375,7 +375,7 @@ run_assign_block(jinja_state *s, const jinja_node *node, jinja_frame *frame)
 		value = jinja_apply_filter(s, node->second, value, frame);
 	if (!tfm_failed(s->context))
 		jinja_assign(s, node->first, value, frame, node->exported);
-	jinja_leave_scope(&node->plans->plan, frame);
+	leave_scope(&node->plans->plan, frame);
 	return FLOW_NEXT;
 }
 
@@ -393,7 +393,7 @@ run_filter_block(jinja_state *s, const jinja_node *node, jinja_frame *frame, jin
 	s->line = node->line;
 	value = jinja_apply_filter(s, node->third, capture(s, &body), frame);
 	write_text(s, output, value);
-	jinja_leave_scope(&node->plans->plan, frame);
+	leave_scope(&node->plans->plan, frame);
 	return FLOW_NEXT;
 }
 
@@ -413,7 +413,7 @@ run_with(jinja_state *s, const jinja_node *node, jinja_frame *frame, jinja_outpu
 	}
 	flow = jinja_run(s, &node->body, frame, output);
 	if (flow == FLOW_NEXT)
-		jinja_leave_scope(&node->plans->plan, frame);
+		leave_scope(&node->plans->plan, frame);
 	return flow;
 }
 
@@ -432,7 +432,7 @@ run_autoescape(jinja_state *s, const jinja_node *node, jinja_frame *frame, jinja
 	flow = jinja_run(s, &node->body, frame, output);
 	s->autoescape = before;
 	if (flow == FLOW_NEXT)
-		jinja_leave_scope(&node->plans->plan, frame);
+		leave_scope(&node->plans->plan, frame);
 	return flow;
 }
 
@@ -477,8 +477,8 @@ run_generation(jinja_state *s, const jinja_node *node, jinja_frame *frame, jinja
 
 /* ---- Blocks ---- */
 
-jinja_flow
-jinja_run_block(jinja_state *s, const jinja_node *node, jinja_output *output)
+static jinja_flow
+run_block(jinja_state *s, const jinja_node *node, jinja_output *output)
 {
 	const jinja_scope_plans *plans = node->plans;
 	jinja_frame *frame = jinja_frame_create(s, plans->slots, NULL);
@@ -534,7 +534,7 @@ run_block_use(jinja_state *s, const jinja_node *node, jinja_frame *frame, jinja_
 	if (node->scoped)
 		s->scope = derive_scope(s, node, frame);
 	if (s->scope != NULL)
-		jinja_run_block(s, node, output);
+		run_block(s, node, output);
 	s->scope = before;
 }
 
@@ -548,7 +548,7 @@ jinja_call_block_reference(jinja_state *s, const jinja_block_reference *block)
 	if (jinja_enter(s))
 	{
 		s->scope = block->scope;
-		jinja_run_block(s, block->node, &output);
+		run_block(s, block->node, &output);
 		s->scope = before;
 		s->line = line;
 	}
@@ -559,7 +559,7 @@ jinja_call_block_reference(jinja_state *s, const jinja_block_reference *block)
 bool
 jinja_run_template(jinja_state *s, jinja_output *output)
 {
-	jinja_run_block(s, &s->template->root, output);
+	run_block(s, &s->template->root, output);
 	return !tfm_failed(s->context);
 }
 

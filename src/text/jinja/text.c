@@ -49,19 +49,6 @@ jinja_soft_str(jinja_state *s, jinja_value value)
 	return value.type == JINJA_STRING ? value.string : jinja_str(s, value);
 }
 
-/* The character that ends before an offset. */
-static uint32_t
-character_before(const jinja_string *string, size_t offset, size_t *start)
-{
-	int width;
-
-	do
-		offset--;
-	while (offset > 0 && ((unsigned char) string->data[offset] & 0xC0) == 0x80);
-	*start = offset;
-	return utf8_decode(string->data + offset, &width);
-}
-
 /* ---- Case ---- */
 
 typedef enum mapping
@@ -80,7 +67,7 @@ is_final_sigma(const jinja_string *string, size_t from, size_t to)
 
 	while (from > 0)
 	{
-		uint32_t c = character_before(string, from, &from);
+		uint32_t c = utf8_decode_before(string->data, from, &from);
 
 		if (jinja_is_case_ignorable(c))
 			continue;
@@ -245,7 +232,7 @@ jinja_strip(jinja_state *s, const jinja_string *string, const jinja_string *char
 	}
 	while ((sides & JINJA_RIGHT) && to > from)
 	{
-		uint32_t c = character_before(string, to, &start);
+		uint32_t c = utf8_decode_before(string->data, to, &start);
 
 		if (!is_stripped(chars, string->data + start, (int) (to - start), c))
 			break;
@@ -256,8 +243,8 @@ jinja_strip(jinja_state *s, const jinja_string *string, const jinja_string *char
 	return jinja_part(s, string, from, to);
 }
 
-static bool
-write_fill(jinja_state *s, jinja_output *output, uint32_t fill, int64_t count)
+bool
+jinja_write_fill(jinja_state *s, jinja_output *output, uint32_t fill, int64_t count)
 {
 	for (int64_t i = 0; i < count; i++)
 		if (!jinja_write_character(s, output, fill) || !jinja_step(s, 1))
@@ -278,8 +265,8 @@ jinja_pad(jinja_state *s, const jinja_string *string, int64_t width, uint32_t fi
 		left = missing;
 	else if (align == '^')
 		left = missing / 2 + (missing & width & 1); /* as CPython divides it */
-	if (!write_fill(s, &output, fill, left) || !jinja_write_string(s, &output, string) ||
-		!write_fill(s, &output, fill, missing - left))
+	if (!jinja_write_fill(s, &output, fill, left) || !jinja_write_string(s, &output, string) ||
+		!jinja_write_fill(s, &output, fill, missing - left))
 		return jinja_none();
 	result = jinja_written(s, &output);
 	return result.type == JINJA_STRING ? jinja_marked(s, result.string, string->markup) : result;
@@ -404,7 +391,7 @@ skip_spaces_back(const jinja_string *string, size_t at, bool space)
 {
 	size_t start;
 
-	while (at > 0 && jinja_is_space(character_before(string, at, &start)) == space)
+	while (at > 0 && jinja_is_space(utf8_decode_before(string->data, at, &start)) == space)
 		at = start;
 	return at;
 }

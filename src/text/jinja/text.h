@@ -37,6 +37,9 @@ extern jinja_list *jinja_split(jinja_state *s, const jinja_string *string,
 							   const jinja_string *separator, int64_t limit, bool from_right);
 extern jinja_list *jinja_split_lines(jinja_state *s, const jinja_string *string, bool keep_ends);
 
+/* Write a character so many times, each a step. */
+extern bool jinja_write_fill(jinja_state *s, jinja_output *output, uint32_t fill, int64_t count);
+
 /* Padded to so many characters; align is one of < > ^. */
 extern jinja_value jinja_pad(jinja_state *s, const jinja_string *string, int64_t width,
 							 uint32_t fill, char align);

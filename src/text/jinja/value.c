@@ -125,16 +125,6 @@ jinja_alloc_zero(jinja_state *s, size_t size)
 
 /* ---- Strings ---- */
 
-size_t
-jinja_count(const char *bytes, size_t length)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < length; i++)
-		count += ((unsigned char) bytes[i] & 0xC0) != 0x80;
-	return count;
-}
-
 jinja_value
 jinja_text_kept(jinja_state *s, const char *bytes, size_t length)
 {
@@ -144,7 +134,7 @@ jinja_text_kept(jinja_state *s, const char *bytes, size_t length)
 		return jinja_none();
 	string->data = bytes;
 	string->bytes = length;
-	string->count = jinja_count(bytes, length);
+	string->count = utf8_count(bytes, length);
 	return jinja_object(JINJA_STRING, string);
 }
 

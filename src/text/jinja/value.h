@@ -325,9 +325,6 @@ extern jinja_value jinja_substring(jinja_state *s, const jinja_string *string, s
 /* Byte offset of a character (at most count). */
 extern size_t jinja_offset(const jinja_string *string, size_t character);
 
-/* Characters in bytes of UTF-8. */
-extern size_t jinja_count(const char *bytes, size_t length);
-
 extern jinja_list *jinja_list_create(jinja_state *s, size_t capacity);
 extern bool jinja_append(jinja_state *s, jinja_list *list, jinja_value value);
 extern jinja_value jinja_pair(jinja_state *s, jinja_value first, jinja_value second); /* a tuple */
@@ -409,6 +406,5 @@ extern jinja_value jinja_pprint(jinja_state *s, jinja_value value);
 
 /* HTML escaping by MarkupSafe: its escape(). */
 extern jinja_value jinja_escape(jinja_state *s, jinja_value value);
-extern bool jinja_write_escaped(jinja_state *s, jinja_output *output, const jinja_string *string);
 
 #endif

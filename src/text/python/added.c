@@ -14,6 +14,7 @@
 
 #include "base/utf8.h"
 #include "text/python/unicode.h"
+#include "text/unicode.h"
 
 /* A partial match: where it began, and where it stands in the trie. */
 typedef struct state
@@ -215,18 +216,8 @@ skip_spaces(const splitter *s, tok_span part)
 static uint32_t
 drop_spaces(const splitter *s, tok_span part)
 {
-	while (part.start < part.end)
-	{
-		uint32_t last = part.end - 1;
-		int width;
-
-		while (last > part.start && ((unsigned char) s->text[last] & 0xC0) == 0x80)
-			last--;
-		if (!tok_python_is_space(utf8_decode(s->text + last, &width)))
-			break;
-		part.end = last;
-	}
-	return part.end;
+	return part.start + (uint32_t) tok_trim_end(s->text + part.start, part.end - part.start,
+												tok_python_is_space);
 }
 
 /* Bytes from..to of the text go to where they end at place; what lay there was dropped. */

@@ -11,12 +11,6 @@
 
 #include <string.h>
 
-static const char *
-truth(bool value)
-{
-	return value ? "true" : "false";
-}
-
 static bool
 write_never_split(tok_python_writer *w)
 {
@@ -46,8 +40,8 @@ write_basic(tok_python_writer *w, bool lower, bool chinese, const char *empty)
 	tok_python_print(w,
 					 "{\"type\":\"PythonBasicTokenizer\",\"lowercase\":%s,"
 					 "\"handle_chinese_chars\":%s,\"strip_accents\":%s",
-					 truth(lower), truth(chinese),
-					 json_is_bool(strip) ? truth(json_as_bool(strip)) : "null");
+					 json_truth(lower), json_truth(chinese),
+					 json_is_bool(strip) ? json_truth(json_as_bool(strip)) : "null");
 	if (empty != NULL)
 	{
 		tok_python_print(w, ",\"empty\":");

@@ -17,6 +17,7 @@
 #include "text/python/set.h"
 #include "text/python/text.h"
 #include "text/python/unicode.h"
+#include "text/unicode.h"
 
 #define SPACE "\xE2\x96\x81"
 #define UNKNOWN " \xE2\x81\x87 "
@@ -116,23 +117,35 @@ compile_decoder(tok_compiler *compiler, json spec, buffer *payload)
 }
 
 /* Pieces of bytes that make no character are replacement characters, one for each. */
+static size_t
+announced_width(const decoding *d)
+{
+	return d->bytes[0] < 0x80 ? 1 : d->bytes[0] < 0xE0 ? 2 : d->bytes[0] < 0xF0 ? 3 : 4;
+}
+
+/* Hand on the character that the bytes begin with; a byte that begins none becomes U+FFFD. */
+static bool
+take_character(decoding *d)
+{
+	const char *bytes = (const char *) d->bytes;
+	size_t width = announced_width(d);
+	bool valid = width <= d->byte_count && utf8_valid(bytes, width);
+
+	if (valid ? !buffer_append(d->context, d->text, bytes, width)
+			  : !buffer_append_string(d->context, d->text, "\xEF\xBF\xBD"))
+		return false;
+	width = valid ? width : 1;
+	memmove(d->bytes, d->bytes + width, d->byte_count - width);
+	d->byte_count -= width;
+	return true;
+}
+
 static bool
 flush_bytes(decoding *d)
 {
-	const char *bytes = (const char *) d->bytes;
-
 	while (d->byte_count > 0)
-	{
-		size_t width = d->bytes[0] < 0x80 ? 1 : d->bytes[0] < 0xE0 ? 2 : d->bytes[0] < 0xF0 ? 3 : 4;
-		bool valid = width <= d->byte_count && utf8_valid(bytes, width);
-
-		if (valid ? !buffer_append(d->context, d->text, bytes, width)
-				  : !buffer_append_string(d->context, d->text, "\xEF\xBF\xBD"))
+		if (!take_character(d))
 			return false;
-		width = valid ? width : 1;
-		memmove(d->bytes, d->bytes + width, d->byte_count - width);
-		d->byte_count -= width;
-	}
 	return true;
 }
 
@@ -143,26 +156,10 @@ append_byte(decoding *d, tfm_text piece)
 					  piece.length == 6 ? piece.data[4] : '0', '\0'};
 
 	d->bytes[d->byte_count++] = (unsigned char) strtoul(digits, NULL, 16);
-	if (d->byte_count < 4 && (d->bytes[0] >= 0xF0 || d->byte_count < 3) &&
-		(d->bytes[0] >= 0xE0 || d->byte_count < 2) && d->bytes[0] >= 0x80)
-		return true;
-	/* Enough for what the first byte says. */
-	for (;;)
-	{
-		const char *bytes = (const char *) d->bytes;
-		size_t width = d->bytes[0] < 0x80 ? 1 : d->bytes[0] < 0xE0 ? 2 : d->bytes[0] < 0xF0 ? 3 : 4;
-		bool valid;
-
-		if (d->byte_count == 0 || d->byte_count < width)
-			return true;
-		valid = utf8_valid(bytes, width);
-		if (valid ? !buffer_append(d->context, d->text, bytes, width)
-				  : !buffer_append_string(d->context, d->text, "\xEF\xBF\xBD"))
+	while (d->byte_count > 0 && d->byte_count >= announced_width(d))
+		if (!take_character(d))
 			return false;
-		width = valid ? width : 1;
-		memmove(d->bytes, d->bytes + width, d->byte_count - width);
-		d->byte_count -= width;
-	}
+	return true;
 }
 
 static bool
@@ -266,29 +263,6 @@ append_all(decoding *d, tok_payload special, const tfm_text *texts, size_t count
 	return flush_text(d);
 }
 
-static tfm_text
-strip(tfm_text text)
-{
-	int width;
-
-	while (text.length > 0 && tok_python_is_space(utf8_decode(text.data, &width)))
-	{
-		text.data += width;
-		text.length -= (size_t) width;
-	}
-	while (text.length > 0)
-	{
-		size_t last = text.length - 1;
-
-		while (last > 0 && ((unsigned char) text.data[last] & 0xC0) == 0x80)
-			last--;
-		if (!tok_python_is_space(utf8_decode(text.data + last, &width)))
-			break;
-		text.length = last;
-	}
-	return text;
-}
-
 static bool
 run_decoder(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *count)
 {
@@ -324,7 +298,7 @@ run_decoder(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *
 		return false;
 	texts[0] = (tfm_text) {.data = d.out->data, .length = d.out->length};
 	if (decoder->strips != 0)
-		texts[0] = strip(texts[0]);
+		texts[0] = tok_strip(texts[0], tok_python_is_space);
 	*count = 1;
 	return true;
 }

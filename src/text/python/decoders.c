@@ -6,16 +6,17 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#define _GNU_SOURCE /* memmem */
 #include "text/components.h"
 
 #include <string.h>
 
 #include "base/utf8.h"
 #include "text/compile.h"
+#include "text/decode.h"
 #include "text/python/set.h"
 #include "text/python/text.h"
 #include "text/python/unicode.h"
+#include "text/unicode.h"
 
 #define STRING_SIZE 56
 #define REPLACEMENTS_MAX 4
@@ -46,21 +47,25 @@ is_terminated(const short_string *strings, size_t count)
 	return true;
 }
 
+static tfm_text
+text_of(const char *string)
+{
+	return (tfm_text) {.data = string, .length = strlen(string)};
+}
+
 static bool
 is_same(tfm_text text, const char *string)
 {
 	return text.length == strlen(string) && memcmp(text.data, string, text.length) == 0;
 }
 
-/* All texts become the one that is in the buffer. */
+/* All texts become one. */
 static bool
-set_single(tfm_context *context, buffer *b, tfm_text *texts, size_t *count)
+set_single(tfm_text text, tfm_text *texts, size_t *count)
 {
 	if (*count == 0)
 		return true;
-	if (buffer_text(context, b) == NULL)
-		return false;
-	texts[0] = (tfm_text) {.data = b->data, .length = b->length};
+	texts[0] = (tfm_text) {text.data == NULL ? "" : text.data, text.length};
 	*count = 1;
 	return true;
 }
@@ -73,57 +78,6 @@ join(tfm_context *context, const tfm_text *texts, size_t count, const char *sepa
 			!buffer_append(context, b, texts[i].data, texts[i].length))
 			return false;
 	return true;
-}
-
-/* str.replace, of bytes: valid UTF-8 is found where its characters begin. */
-static buffer *
-replace(tfm_context *context, const buffer *text, const char *from, const char *to)
-{
-	buffer *out = buffer_create(context);
-	size_t width = strlen(from), start = 0;
-
-	while (out != NULL && start < text->length)
-	{
-		const char *place =
-			width == 0 ? NULL : memmem(text->data + start, text->length - start, from, width);
-		size_t end = place == NULL ? text->length : (size_t) (place - text->data);
-
-		if (!buffer_append(context, out, text->data + start, end - start) ||
-			(place != NULL && !buffer_append_string(context, out, to)))
-			return NULL;
-		start = place == NULL ? text->length : end + width;
-	}
-	return out;
-}
-
-/* str.strip */
-static void
-strip(buffer *text)
-{
-	size_t start = 0;
-
-	while (text->length > 0)
-	{
-		size_t last = text->length - 1;
-		int width;
-
-		while (last > 0 && ((unsigned char) text->data[last] & 0xC0) == 0x80)
-			last--;
-		if (!tok_python_is_space(utf8_decode(text->data + last, &width)))
-			break;
-		text->length = last;
-	}
-	while (start < text->length)
-	{
-		int width;
-
-		if (!tok_python_is_space(utf8_decode(text->data + start, &width)))
-			break;
-		start += (size_t) width;
-	}
-	if (start > 0)
-		memmove(text->data, text->data + start, text->length - start);
-	text->length -= start;
 }
 
 /* Followed by pairs of strings. */
@@ -168,7 +122,8 @@ run_join(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *cou
 {
 	const join_payload *decoder = payload.bytes;
 	const short_string *strings = (const short_string *) (decoder + 1);
-	buffer *text = buffer_create(context);
+	buffer *joined = buffer_create(context);
+	tfm_text text;
 	size_t kept = 0;
 
 	if (payload.length < sizeof(*decoder) || decoder->replacements > REPLACEMENTS_MAX ||
@@ -179,18 +134,20 @@ run_join(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *cou
 	for (size_t i = 0; *count > 1 && decoder->every > 0 && i < *count; i++)
 		if (i % decoder->every != 0)
 			texts[kept++] = texts[i];
-	if (text == NULL ||
-		!join(context, texts, kept > 0 ? kept : *count, decoder->separator.bytes, text))
+	if (joined == NULL ||
+		!join(context, texts, kept > 0 ? kept : *count, decoder->separator.bytes, joined))
 		return false;
+	text = (tfm_text) {joined->data, joined->length};
 	for (size_t i = 0; i < decoder->replacements; i++)
 	{
-		text = replace(context, text, strings[2 * i].bytes, strings[2 * i + 1].bytes);
-		if (text == NULL)
+		tfm_text from = text_of(strings[2 * i].bytes), to = text_of(strings[2 * i + 1].bytes);
+
+		if (from.length > 0 && !tok_replace_text(context, from, to, &text))
 			return false;
 	}
 	if (decoder->strips != 0)
-		strip(text);
-	return set_single(context, text, texts, count);
+		text = tok_strip(text, tok_python_is_space);
+	return set_single(text, texts, count);
 }
 
 /* Followed by the set of added tokens. */
@@ -270,7 +227,7 @@ run_bytes(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *co
 	}
 	return !tfm_failed(context) &&
 		   tok_python_decode_utf8(context, bytes, decoder->replaces != 0, text) &&
-		   set_single(context, text, texts, count);
+		   set_single((tfm_text) {text->data, text->length}, texts, count);
 }
 
 typedef struct ctc_payload
@@ -301,29 +258,35 @@ compile_ctc(tok_compiler *compiler, json spec, buffer *payload)
 
 /* str.lower of a whole text. */
 static bool
-lower(tfm_context *context, buffer *b)
+lower(tfm_context *context, tfm_text *text)
 {
-	tok_work work = {.string = {.bytes = b->data, .length = b->length}};
-	tok_python_text *text;
+	tok_work work = {.string = {.length = text->length}};
+	tok_python_text *characters;
 	bool ok;
 
 	if (!tok_work_begin(&work, context))
 		return false;
-	text = tok_python_load(&work, 0, b->length);
-	ok = text != NULL && tok_python_pass_lower(text) && tok_python_store(text);
-	b->length = 0;
-	ok = ok &&
-		 buffer_append(context, b, work.next.length == 0 ? "" : work.next.bytes, work.next.length);
+	work.string.bytes = tok_work_alloc(&work, text->length + 1);
+	if (work.string.bytes != NULL && text->length > 0)
+		memcpy(work.string.bytes, text->data, text->length);
+	characters = work.string.bytes == NULL ? NULL : tok_python_load(&work, 0, text->length);
+	ok = characters != NULL && tok_python_pass_lower(characters) && tok_python_store(characters);
+	if (ok)
+	{
+		text->data =
+			tfm_strndup(context, work.next.length == 0 ? "" : work.next.bytes, work.next.length);
+		text->length = work.next.length;
+	}
 	tok_work_end(&work);
-	return ok;
+	return ok && text->data != NULL;
 }
 
 static bool
 run_ctc(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *count)
 {
 	const ctc_payload *decoder = payload.bytes;
-	buffer *text = buffer_create(context);
-	tfm_text previous = {.data = NULL};
+	buffer *joined = buffer_create(context);
+	tfm_text previous = {.data = NULL}, text;
 	size_t kept = 0;
 
 	if (payload.length < sizeof(*decoder) || !is_terminated(&decoder->pad, 4))
@@ -341,16 +304,14 @@ run_ctc(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *coun
 		{
 			if (decoder->drops != 0)
 				continue;
-			token = (tfm_text) {.data = decoder->replacement.bytes,
-								.length = strlen(decoder->replacement.bytes)};
+			token = text_of(decoder->replacement.bytes);
 		}
 		texts[kept++] = token;
 	}
-	if (text == NULL || !join(context, texts, kept, decoder->separator.bytes, text))
+	if (joined == NULL || !join(context, texts, kept, decoder->separator.bytes, joined))
 		return false;
-	strip(text);
-	return (decoder->lowers == 0 || lower(context, text)) &&
-		   set_single(context, text, texts, count);
+	text = tok_strip((tfm_text) {joined->data, joined->length}, tok_python_is_space);
+	return (decoder->lowers == 0 || lower(context, &text)) && set_single(text, texts, count);
 }
 
 const tok_decoder tok_decoder_python_join = {

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/utf8.h"
 #include "text/python/unicode.h"
+#include "text/unicode.h"
 
 #define FILE_MAX ((size_t) 512 * 1024 * 1024)
 
@@ -114,30 +115,6 @@ tok_python_next_line(tfm_text *rest, tfm_text *line)
 	return true;
 }
 
-/* str.strip */
-static tfm_text
-strip(tfm_text text)
-{
-	int width;
-
-	while (text.length > 0 && tok_python_is_space(utf8_decode(text.data, &width)))
-	{
-		text.data += width;
-		text.length -= (size_t) width;
-	}
-	while (text.length > 0)
-	{
-		size_t last = text.length - 1;
-
-		while (last > 0 && ((unsigned char) text.data[last] & 0xC0) == 0x80)
-			last--;
-		if (!tok_python_is_space(utf8_decode(text.data + last, &width)))
-			break;
-		text.length = last;
-	}
-	return text;
-}
-
 bool
 tok_python_load_lines_of(tok_python_writer *w, const char *name, bool strips)
 {
@@ -151,7 +128,7 @@ tok_python_load_lines_of(tok_python_writer *w, const char *name, bool strips)
 	for (; tok_python_next_line(&rest, &line); id++)
 	{
 		if (strips)
-			line = strip(line);
+			line = tok_strip(line, tok_python_is_space);
 		if (memchr(line.data, '\0', line.length) != NULL)
 			return tfm_fail(w->context, TFM_CORRUPTED, "\"%s/%s\" holds a NUL character",
 							w->files->directory, name);

@@ -14,8 +14,6 @@
 #include "text/unicode.h"
 
 #define PYTHON_VERSION 14 /* of Unicode */
-#define HANGUL_FIRST 0xAC00
-#define HANGUL_LAST 0xD7A3
 
 static bool
 is_known(uint32_t c)
@@ -160,42 +158,20 @@ tok_python_combining_class(uint32_t c)
 }
 
 int
-tok_python_decompose(uint32_t c, bool compatible, uint32_t decomposition[18])
+tok_python_decompose(uint32_t c, bool compatible, uint32_t decomposition[TOK_DECOMPOSITION_MAX])
 {
-	UErrorCode status = U_ZERO_ERROR;
-	const UNormalizer2 *normalizer;
-	UChar units[36];
-	int32_t length = -1, used = 0;
-	int count = 0;
+	int count = tok_icu_decompose(c, compatible, decomposition);
 
-	/* Hangul by the formula, which no version changes. */
-	if (c < 0xA0 || (c >= HANGUL_FIRST && c <= HANGUL_LAST))
-		return tok_decompose(c, compatible, decomposition);
+	if (decomposition[0] == c || is_known(c))
+		return count;
 	decomposition[0] = c;
-	normalizer = compatible ? unorm2_getNFKDInstance(&status) : unorm2_getNFDInstance(&status);
-	if (U_SUCCESS(status))
-		length = unorm2_getDecomposition(normalizer, (UChar32) c, units, 36, &status);
-	if (U_FAILURE(status) || length <= 0 || !is_known(c))
-		return 1;
-	while (used < length && count < 18)
-	{
-		UChar32 part;
-
-		U16_NEXT(units, used, length, part);
-		decomposition[count++] = (uint32_t) part;
-	}
-	return count;
+	return 1;
 }
 
 uint32_t
 tok_python_compose(uint32_t first, uint32_t second)
 {
-	UErrorCode status = U_ZERO_ERROR;
-	const UNormalizer2 *normalizer = unorm2_getNFCInstance(&status);
-	UChar32 composite;
+	uint32_t composite = tok_icu_compose(first, second);
 
-	if (U_FAILURE(status))
-		return 0;
-	composite = unorm2_composePair(normalizer, (UChar32) first, (UChar32) second);
-	return composite < 0 || !is_known((uint32_t) composite) ? 0 : (uint32_t) composite;
+	return composite != 0 && is_known(composite) ? composite : 0;
 }

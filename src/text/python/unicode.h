@@ -10,7 +10,7 @@
 #ifndef TFM_TEXT_PYTHON_UNICODE_H
 #define TFM_TEXT_PYTHON_UNICODE_H
 
-#include "base/context.h"
+#include "text/unicode.h"
 
 /* str.isspace, and the regular expression \s. */
 extern bool tok_python_is_space(uint32_t character);
@@ -35,7 +35,8 @@ extern int tok_python_upper(uint32_t character, uint32_t upper[3]);
 
 /* Canonical combining class, full decomposition (count), composition (0: none), as unicodedata's. */
 extern uint8_t tok_python_combining_class(uint32_t character);
-extern int tok_python_decompose(uint32_t character, bool compatible, uint32_t decomposition[18]);
+extern int tok_python_decompose(uint32_t character, bool compatible,
+								uint32_t decomposition[TOK_DECOMPOSITION_MAX]);
 extern uint32_t tok_python_compose(uint32_t first, uint32_t second);
 
 #endif

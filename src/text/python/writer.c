@@ -354,12 +354,6 @@ collect_added(tok_python_writer *w)
 	return true;
 }
 
-static const char *
-truth(bool value)
-{
-	return value ? "true" : "false";
-}
-
 static bool
 write_added(tok_python_writer *w)
 {
@@ -377,12 +371,13 @@ write_added(tok_python_writer *w)
 
 		tok_python_print(w, "%s{\"id\":%lld,\"single_word\":%s,\"lstrip\":%s,\"rstrip\":%s,",
 						 i == 0 ? "" : ",", (long long) token->id,
-						 truth((token->flags & TOK_ADDED_SINGLE_WORD) != 0),
-						 truth((token->flags & TOK_ADDED_LSTRIP) != 0),
-						 truth((token->flags & TOK_ADDED_RSTRIP) != 0));
+						 json_truth((token->flags & TOK_ADDED_SINGLE_WORD) != 0),
+						 json_truth((token->flags & TOK_ADDED_LSTRIP) != 0),
+						 json_truth((token->flags & TOK_ADDED_RSTRIP) != 0));
 		tok_python_print(w, "\"special\":%s,\"skipped\":%s,\"hidden\":%s,\"content\":",
-						 truth((token->flags & TOK_ADDED_SPECIAL) != 0),
-						 truth((token->flags & TOK_ADDED_SPECIAL) != 0 && !kept), truth(hidden));
+						 json_truth((token->flags & TOK_ADDED_SPECIAL) != 0),
+						 json_truth((token->flags & TOK_ADDED_SPECIAL) != 0 && !kept),
+						 json_truth(hidden));
 		tok_python_quote(w, token->content);
 		if (!tok_python_print(w, "}"))
 			return false;
@@ -438,8 +433,8 @@ write_template(tok_python_writer *w, const char *key, const char **layout)
 			return tfm_fail(w->context, TFM_CORRUPTED,
 							"\"%s\": a special token that %s needs is missing",
 							w->files->config.source, w->class->name);
-		tok_python_print(
-			w, "{\"SpecialToken\":{\"once\":%s,\"type_id\":%d,\"id\":", truth(letter == 'E'), type);
+		tok_python_print(w, "{\"SpecialToken\":{\"once\":%s,\"type_id\":%d,\"id\":",
+						 json_truth(letter == 'E'), type);
 		tok_python_quote(w, w->specials[special_of(letter)]);
 		tok_python_print(w, "}}");
 	}

@@ -124,24 +124,6 @@ take_tokenizer(tok_builder *builder)
  * vocab.txt, vocab.json and merges.txt
  */
 
-/* The length of a line without white space at its end. */
-static size_t
-trim_end(const char *line, size_t length)
-{
-	while (length > 0)
-	{
-		size_t start = length - 1;
-		int width;
-
-		while (start > 0 && ((unsigned char) line[start] & 0xC0) == 0x80)
-			start--;
-		if (!tok_is_space(utf8_decode(line + start, &width)))
-			break;
-		length = start;
-	}
-	return length;
-}
-
 /* Each line is a token, its number from 0 the id. */
 static bool
 take_lines(tok_builder *builder, tfm_text text, const char *source)
@@ -162,7 +144,7 @@ take_lines(tok_builder *builder, tfm_text text, const char *source)
 		size_t length = end == NULL ? text.length - start : (size_t) (end - line);
 
 		buffer_append_string(context, out, id > 0 ? "," : "");
-		json_append_string(context, out, line, trim_end(line, length));
+		json_append_string(context, out, line, tok_trim_end(line, length, tok_is_space));
 		if (!buffer_printf(context, out, ":%zu", id))
 			return false;
 		start += length + 1;
