@@ -62,6 +62,12 @@ typedef struct nn_family
 	void (*make_positions)(const void *config, const int32_t *ids, int64_t count,
 						   int32_t *positions);
 
+	/*
+	 * What a cache of this configuration has for each layer, layers of them; returns the number of
+	 * layers, with layers NULL it but counts.  NULL: the family does not generate.
+	 */
+	int (*cache_layers)(const void *config, kv_layer *layers);
+
 	/* The hidden states alone, [tokens, hidden], for embeddings; no heads, no pooler. */
 	tensor (*hidden_states)(nn_model *m, const void *config);
 } nn_family;

@@ -43,17 +43,25 @@ extern void linear_parts(nn_model *m, tensor x, int count, const char *const *na
 /* Layer norm of the rows of x [rows, n] with "<name>.weight" and "<name>.bias" [n] -> [rows, n]. */
 extern tensor layer_norm(nn_model *m, tensor x, const char *name, double eps);
 
+/* What varies; see op_attend_options for what each does. */
 typedef struct attention
 {
 	int heads;
+	int kv_heads;		  /* 0: heads */
+	int layer;			  /* of the batch's cache */
 	bool causal;		  /* a token sees itself and those before it */
+	int64_t window;		  /* of those the last so many; 0: all */
 	double scale;		  /* of the scores; 0: 1 / sqrt(head size) */
+	double soft_cap;	  /* 0: none */
 	tensor position_bias; /* [heads, 2 * span - 1], added to the scores by distance; or empty */
+	const float *slopes;  /* ALiBi [heads]; NULL: none */
+	const float *sinks;	  /* [heads]; NULL: none */
 } attention;
 
 /*
- * Attention within each sequence of the batch; q, k, v [tokens, heads * head size], heads side by
- * side -> the same shape.
+ * Attention within each sequence of the batch, and to what its cache has of it; q [tokens, heads *
+ * head size], k [tokens, kv_heads * head size], v [tokens, kv_heads * value size], heads side by side
+ * -> [tokens, heads * value size].
  */
 extern tensor attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a);
 

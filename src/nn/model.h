@@ -16,6 +16,7 @@
 #ifndef TFM_NN_MODEL_H
 #define TFM_NN_MODEL_H
 
+#include "tensor/cache.h"
 #include "tensor/tensor.h"
 
 #define NN_NAME_MAX 256
@@ -37,7 +38,35 @@ typedef struct nn_batch
 	const uint8_t *hidden;	   /* [tokens], not 0: no token attends to it; NULL: none */
 	int64_t choices;		   /* sequences that make one example; 1 but for multiple choice */
 	bool output_hidden_states; /* also output the hidden states of all layers */
+
+	/*
+	 * Generation: sequence i goes on where sequence cached[i] of the cache ends; places in the
+	 * sequence are counted from its beginning.  NULL: there is nothing before the batch.
+	 */
+	kv_cache *cache;
+	const int32_t *cached;
+
+	/* The tokens after which the next one's scores are wanted, ascending; NULL: all. */
+	const int32_t *wanted; /* [wanted_count] */
+	int64_t wanted_count;
+
+	/* What the decoder of an encoder-decoder is given; NULL: none. */
+	const struct nn_memory *memory;
 } nn_batch;
+
+/*
+ * What the decoder's sequences look back at: sequence i at the rows offsets[i] .. offsets[i + 1] - 1
+ * of the encoder's result.  Of it the first pass puts keys and values into the cache, which later
+ * passes take alone.
+ */
+typedef struct nn_memory
+{
+	tensor states;			/* [memory tokens, hidden]; empty: all is in the cache */
+	const int32_t *offsets; /* [sequences + 1] */
+	const uint8_t *hidden;	/* [memory tokens], as nn_batch's; NULL: none */
+	kv_cache *cache;		/* NULL: none */
+	const int32_t *cached;	/* [sequences] */
+} nn_memory;
 
 /* Where weights come from, by name: whether there is one, and the weight, NULL if there is none. */
 typedef struct nn_weights

@@ -412,13 +412,13 @@ count_parameters(const compiler *c)
 static tfm_dtype
 main_dtype(const compiler *c)
 {
-	int64_t counts[DTYPE_BOOL + 1] = {0};
+	int64_t counts[DTYPE_LAST + 1] = {0};
 	tfm_dtype most = DTYPE_F32;
 
 	for (const wanted *w = c->first; w != NULL; w = w->next)
 		if (w->weight.layout != LAYOUT_PLAIN)
 			counts[w->weight.dtype] += w->weight.shape[0] * w->weight.shape[1];
-	for (tfm_dtype dtype = DTYPE_F32; dtype <= DTYPE_BOOL; dtype++)
+	for (tfm_dtype dtype = DTYPE_F32; dtype <= DTYPE_LAST; dtype++)
 		if (counts[dtype] > counts[most])
 			most = dtype;
 	return most;

@@ -16,6 +16,7 @@
 #ifndef TFM_TENSOR_ATTEND_H
 #define TFM_TENSOR_ATTEND_H
 
+#include "tensor/cache.h"
 #include "tensor/tensor.h"
 
 #define ATTEND_MAX_HEAD_DIM 512
@@ -43,7 +44,20 @@ typedef struct op_attend_options
 	int32_t span;
 	const int32_t *positions; /* [tokens] for the bias; NULL: the place in the sequence */
 	const uint8_t *hidden;	  /* [tokens], not 0 for keys that nobody sees; NULL: none */
-	tfm_compute compute;	  /* 0: COMPUTE_F32 */
+	int value_dim;			  /* of v and y; 0: head_dim */
+	int64_t window;			  /* causal: a token sees itself and window - 1 before it; 0: all */
+	float soft_cap;			  /* scores become soft_cap tanh(score / soft_cap); 0: as they are */
+	const float *slopes;	  /* ALiBi [heads]: slope times the key's place is added; or NULL */
+	const float *sinks;		  /* [heads]: a score that takes its share and has no value; or NULL */
+	/*
+	 * Keys and values of earlier passes, or NULL.  Sequence i of the batch is sequence cached[i] of
+	 * the cache; its offsets are of queries, which are the last tokens of it.  k and v are appended
+	 * to it first (kv_extend has made room), or NULL where nothing is: then all of it is seen.
+	 */
+	kv_cache *cache;
+	int layer; /* of the cache */
+	const int32_t *cached;
+	tfm_compute compute; /* 0: COMPUTE_F32 */
 } op_attend_options;
 
 /*

@@ -22,10 +22,26 @@ typedef enum tfm_dtype
 	DTYPE_I16,
 	DTYPE_I8,
 	DTYPE_U8,
-	DTYPE_BOOL
+	DTYPE_BOOL,
+
+	/* ggml's blocks of elements that share scales; see tensor/blocks.h */
+	DTYPE_Q4_0,
+	DTYPE_Q4_1,
+	DTYPE_Q5_0,
+	DTYPE_Q5_1,
+	DTYPE_Q8_0,
+	DTYPE_Q2_K,
+	DTYPE_Q3_K,
+	DTYPE_Q4_K,
+	DTYPE_Q5_K,
+	DTYPE_Q6_K,
+	DTYPE_IQ4_NL,
+	DTYPE_IQ4_XS,
+	DTYPE_MXFP4,
+	DTYPE_LAST = DTYPE_MXFP4
 } tfm_dtype;
 
-/* Bytes of one element. */
+/* Bytes of one element; 0 for types of blocks. */
 extern size_t dtype_size(tfm_dtype dtype);
 
 /* Transformers' name: "float32", "bfloat16", "int64", ... */
