@@ -179,8 +179,8 @@ find_image_weight(void *source, const char *name, weight_layout layout)
 	return image_find_weight(source, name, layout);
 }
 
-static nn_model
-begin_pass(tfm_context *context, const run_model *loaded, const nn_batch *batch)
+nn_model
+run_begin_pass(tfm_context *context, const run_model *loaded, const nn_batch *batch)
 {
 	return (nn_model) {
 		.context = context,
@@ -284,7 +284,7 @@ bool
 run_forward(tfm_context *context, const run_model *loaded, const nn_batch *batch,
 			const nn_output **outputs)
 {
-	nn_model m = begin_pass(context, loaded, batch);
+	nn_model m = run_begin_pass(context, loaded, batch);
 
 	if (loaded->head_error != NULL)
 		return tfm_fail(context, TFM_CORRUPTED, "%s", loaded->head_error);
@@ -297,7 +297,7 @@ bool
 run_embed(tfm_context *context, const run_model *loaded, const nn_batch *batch,
 		  const run_embedding_options *options, tensor *result)
 {
-	nn_model m = begin_pass(context, loaded, batch);
+	nn_model m = run_begin_pass(context, loaded, batch);
 
 	*result = run_embedding_pass(&m, loaded, options);
 	return !tfm_failed(context);

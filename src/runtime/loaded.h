@@ -56,6 +56,9 @@ run_config(const run_model *model)
  */
 extern bool run_read_config(tfm_context *context, const run_files *files, run_model *model);
 
+/* A pass over the weights of an image. */
+extern nn_model run_begin_pass(tfm_context *context, const run_model *model, const nn_batch *batch);
+
 /* The passes themselves, over weights from anywhere; m->batch is set. */
 extern tensor run_embedding_pass(nn_model *m, const run_model *model,
 								 const run_embedding_options *options);

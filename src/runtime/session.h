@@ -22,6 +22,7 @@ typedef struct run_session_options
 {
 	tfm_dtype cache_dtype; /* F32, F16, Q8_0; 0: F32 for COMPUTE_F32, else F16 */
 	size_t cache_limit;	   /* bytes of the caches; 0: no limit */
+	size_t keep_limit;	   /* bytes that sequences which are closed may go on taking */
 } run_session_options;
 
 /*
@@ -91,6 +92,13 @@ typedef struct run_step
  */
 extern bool run_session_step(tfm_context *context, run_session *session, const run_step *steps,
 							 int64_t count, float **logits, float **states);
+
+/*
+ * Whether count sequences of tokens tokens each fit the cache's limit, all others given up;
+ * LIMIT_EXCEEDED if not, before any memory is taken.
+ */
+extern bool run_session_check_room(tfm_context *context, const run_session *session, int64_t count,
+								   int64_t tokens);
 
 /* Bytes of the caches in use. */
 extern size_t run_session_bytes(const run_session *session);
