@@ -100,6 +100,9 @@ extern void gen_config_init(gen_config *config);
  */
 extern bool gen_config_read(tfm_context *context, json object, bool strict, gen_config *config);
 
+/* Whether GenerationConfig has a key of that name. */
+extern bool gen_config_knows(const char *key);
+
 /* Whether its parts fit each other, as GenerationConfig.validate; INVALID_ARGUMENT if not. */
 extern bool gen_config_check(tfm_context *context, const gen_config *config);
 

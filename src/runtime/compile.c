@@ -324,7 +324,8 @@ write_files(compiler *c, image_writer *writer)
 {
 	const run_sentence *s = &c->model.sentence;
 
-	if (!write_file(c, writer, "config.json") || !write_file(c, writer, "modules.json") ||
+	if (!write_file(c, writer, "config.json") || !write_file(c, writer, "generation_config.json") ||
+		!write_file(c, writer, "modules.json") ||
 		!write_file(c, writer, "sentence_bert_config.json") ||
 		!write_file(c, writer, "config_sentence_transformers.json"))
 		return false;

@@ -64,6 +64,9 @@ extern tensor run_embedding_pass(nn_model *m, const run_model *model,
 								 const run_embedding_options *options);
 extern void run_head_pass(nn_model *m, const run_model *model);
 
+/* A JSON file of the checkpoint, of those that images have; absent if there is none. */
+extern json run_model_json(tfm_context *context, const run_model *model, const char *name);
+
 /* The model's tokenizer; NULL with an error that says why there is none. */
 extern const tok_tokenizer *run_tokenizer(tfm_context *context, const run_model *model);
 

@@ -161,6 +161,14 @@ run_model_open(tfm_context *context, const char *image_path, tfm_compute compute
 	return model;
 }
 
+json
+run_model_json(tfm_context *context, const run_model *model, const char *name)
+{
+	return run_read_json(
+		context, &(run_files) {.read = read_image_file, .source = model->image, .prefix = ""},
+		name);
+}
+
 const run_model_info *
 run_model_describe(const run_model *model)
 {

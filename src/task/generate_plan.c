@@ -1,0 +1,384 @@
+/*
+ * generate_plan.c
+ *	  The options of a generation: generation_config.json or config.json, then the caller's.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "task/generate_plan.h"
+
+#include <string.h>
+
+#include "runtime/loaded.h"
+#include "task/tokenize.h"
+
+generator *
+task_generator_create(tfm_context *context, const run_model *model,
+					  const run_session_options *options)
+{
+	run_session *session = run_session_create(context, model, options);
+	generator *g = session == NULL ? NULL : tfm_alloc_zero(context, sizeof(generator));
+
+	if (g == NULL)
+		return NULL;
+	g->session = session;
+	g->arena = context->arena;
+	return g;
+}
+
+/* ---- Options ---- */
+
+/* The keys that are ours; GenerationConfig's go to gen_config_read. */
+static const char *const own_keys[] = {
+	"json_schema",
+	"grammar",
+	"regex",
+	"choices",
+	"seed",
+	"truncation",
+	"add_special_tokens",
+	"skip_special_tokens",
+	"return_full_text",
+	"return_dict_in_generate",
+};
+
+static bool
+is_own_key(const char *key)
+{
+	for (size_t i = 0; i < sizeof(own_keys) / sizeof(own_keys[0]); i++)
+		if (strcmp(key, own_keys[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Both objects of a request; absent where empty. */
+typedef struct option_sources
+{
+	json arguments, options;
+} option_sources;
+
+static json
+parse_object(tfm_context *context, tfm_text text, const char *name)
+{
+	json object = {.node = NULL, .source = name};
+
+	if (text.length == 0 || tfm_failed(context))
+		return object;
+	object = json_parse(context, text.data, text.length, name);
+	if (context->error.kind == TFM_CORRUPTED)
+		context->error.kind = TFM_INVALID_ARGUMENT;
+	else if (!tfm_failed(context) && !json_is_object(object))
+		tfm_fail(context, TFM_INVALID_ARGUMENT, "%s must be a JSON object", name);
+	return object;
+}
+
+static bool
+check_keys(tfm_context *context, json object)
+{
+	for (json value = json_first(object); json_present(value); value = json_next(value))
+		if (!is_own_key(json_key(value)) && !gen_config_knows(json_key(value)))
+		{
+			tfm_fail(context, TFM_INVALID_ARGUMENT, "option \"%.64s\" is not known",
+					 json_key(value));
+			return tfm_hint(context, "Options have the names of Transformers' GenerationConfig.");
+		}
+	return true;
+}
+
+/* An option of ours; absent if nobody gives it. */
+static json
+find_option(const option_sources *sources, const char *key)
+{
+	json value = json_member(sources->arguments, key);
+
+	return json_present(value) ? value : json_member(sources->options, key);
+}
+
+static bool
+bool_option(tfm_context *context, const option_sources *sources, const char *key, bool fallback)
+{
+	json value = find_option(sources, key);
+
+	if (!json_present(value))
+		return fallback;
+	if (!json_is_bool(value))
+		tfm_fail(context, TFM_INVALID_ARGUMENT, "option \"%s\" must be true or false", key);
+	return json_is_bool(value) && json_as_bool(value);
+}
+
+static bool
+says_length(json object)
+{
+	return json_present(json_member(object, "max_length")) ||
+		   json_present(json_member(object, "max_new_tokens"));
+}
+
+/*
+ * What the model's own files say: generation_config.json, or without one the keys of config.json,
+ * as GenerationConfig.from_model_config has them.
+ */
+static bool
+read_defaults(tfm_context *context, generate_plan *plan)
+{
+	json file = run_model_json(context, plan->model, "generation_config.json");
+
+	if (!json_present(file) && !tfm_failed(context))
+		file = run_model_json(context, plan->model, "config.json");
+	if (tfm_failed(context))
+		return false;
+	plan->says_length = says_length(file);
+	return !json_present(file) || gen_config_read(context, file, false, &plan->config);
+}
+
+/* The caller's options over the defaults. */
+static bool
+read_options(tfm_context *context, const option_sources *sources, generate_plan *plan)
+{
+	const json objects[] = {sources->options, sources->arguments};
+	json seed = find_option(sources, "seed");
+	int64_t number = 0;
+
+	for (size_t i = 0; i < 2; i++)
+	{
+		if (!json_present(objects[i]))
+			continue;
+		if (!check_keys(context, objects[i]) ||
+			!gen_config_read(context, objects[i], false, &plan->config))
+			return false;
+		plan->says_length |= says_length(objects[i]);
+	}
+	if (json_present(seed) && !json_to_int(seed, INT64_MIN, INT64_MAX, &number))
+		return tfm_fail(context, TFM_INVALID_ARGUMENT, "option \"seed\" must be a whole number");
+	plan->config.seed = (uint64_t) number;
+	plan->truncates = bool_option(context, sources, "truncation", false);
+	plan->add_special_tokens = bool_option(context, sources, "add_special_tokens", true);
+	plan->skip_special_tokens = bool_option(context, sources, "skip_special_tokens", true);
+	plan->return_full_text = bool_option(context, sources, "return_full_text", false);
+	plan->return_dict = bool_option(context, sources, "return_dict_in_generate", false);
+	return !tfm_failed(context);
+}
+
+/* ---- Constraints ---- */
+
+static const gen_constraint *
+constrain_choices(tfm_context *context, json choices)
+{
+	size_t count = json_size(choices), used = 0;
+	tfm_text *texts = tfm_alloc_array(context, count, sizeof(tfm_text));
+
+	for (json c = json_first(choices); texts != NULL && json_present(c); c = json_next(c))
+	{
+		if (!json_is_string(c))
+		{
+			tfm_fail(context, TFM_INVALID_ARGUMENT, "option \"choices\" must be a list of texts");
+			return NULL;
+		}
+		texts[used++] = (tfm_text) {json_as_string(c), strlen(json_as_string(c))};
+	}
+	if (texts == NULL)
+		return NULL;
+	if (used > 0)
+		return gen_constrain_choices(context, texts, used);
+	tfm_fail(context, TFM_INVALID_ARGUMENT, "option \"choices\" must be a list of texts");
+	return NULL;
+}
+
+static const gen_constraint *
+make_constraint(tfm_context *context, const char *key, json value)
+{
+	tfm_text text;
+
+	if (strcmp(key, "json_schema") == 0)
+		return gen_constrain_schema(context, value);
+	if (strcmp(key, "choices") == 0)
+		return constrain_choices(context, value);
+	if (!json_is_string(value))
+	{
+		tfm_fail(context, TFM_INVALID_ARGUMENT, "option \"%s\" must be a text", key);
+		return NULL;
+	}
+	text = (tfm_text) {json_as_string(value), strlen(json_as_string(value))};
+	if (strcmp(key, "regex") == 0)
+		return gen_constrain_regex(context, text);
+	return gen_constrain_grammar(context, text);
+}
+
+const gen_vocabulary *
+generate_plan_vocabulary(tfm_context *context, generator *g)
+{
+	const tok_tokenizer *tokenizer = run_tokenizer(context, run_session_model(g->session));
+	arena *own = context->arena;
+
+	if (g->vocabulary != NULL || tokenizer == NULL)
+		return g->vocabulary;
+	context->arena = g->arena;
+	g->vocabulary = gen_vocabulary_create(context, tokenizer, run_session_vocabulary(g->session));
+	context->arena = own;
+	return g->vocabulary;
+}
+
+static bool
+read_constraint(tfm_context *context, generator *g, const option_sources *sources,
+				generate_plan *plan)
+{
+	static const char *const keys[] = {"json_schema", "grammar", "regex", "choices"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+	{
+		json value = find_option(sources, keys[i]);
+
+		if (!json_present(value))
+			continue;
+		if (plan->constraint != NULL)
+			return tfm_fail(context, TFM_INVALID_ARGUMENT,
+							"only one of json_schema, grammar, regex and choices can be given");
+		plan->constraint = make_constraint(context, keys[i], value);
+		if (plan->constraint == NULL)
+			return false;
+	}
+	if (plan->constraint != NULL)
+		plan->vocabulary = generate_plan_vocabulary(context, g);
+	return !tfm_failed(context);
+}
+
+bool
+generate_plan_make(tfm_context *context, const generate_request *request, bool texts,
+				   generate_plan *plan)
+{
+	option_sources sources;
+
+	*plan = (generate_plan) {
+		.session = request->generator->session,
+		.assistant = request->assistant == NULL ? NULL : request->assistant->session,
+		.model = run_session_model(request->generator->session),
+	};
+	plan->tokenizer = plan->model->tokenizer;
+	if (texts && run_tokenizer(context, plan->model) == NULL)
+		return false;
+	gen_config_init(&plan->config);
+	sources.arguments = parse_object(context, request->arguments, "arguments");
+	sources.options = parse_object(context, request->options, "options");
+	if (tfm_failed(context) || !read_defaults(context, plan) ||
+		!read_options(context, &sources, plan) ||
+		!read_constraint(context, request->generator, &sources, plan))
+		return false;
+	if (texts && !plan->says_length)
+		plan->config.max_new_tokens = GENERATE_NEW_TOKENS;
+	return gen_config_check(context, &plan->config);
+}
+
+/* ---- Prompts and results ---- */
+
+int64_t
+generate_plan_room(const generate_plan *plan, int64_t count)
+{
+	int64_t most = run_session_max_length(plan->session);
+
+	if (run_session_has_encoder(plan->session))
+		return most;
+	return most > count ? most - count : 0;
+}
+
+/* New tokens that are asked for after a prompt of count tokens. */
+static int64_t
+count_new_tokens(const generate_plan *plan, int64_t count)
+{
+	if (plan->config.max_new_tokens > 0)
+		return plan->config.max_new_tokens;
+	return plan->config.max_length > count ? plan->config.max_length - count : 1;
+}
+
+/* Leave out first tokens of a prompt for which there are no positions, if the caller wants that. */
+static bool
+fit_prompt(tfm_context *context, const generate_plan *plan, gen_ids *ids)
+{
+	int64_t most = run_session_max_length(plan->session), count = (int64_t) ids->count;
+	int64_t fresh = plan->says_length ? count_new_tokens(plan, count) : 1;
+
+	if (run_session_has_encoder(plan->session) || count <= most - fresh)
+		return true;
+	if (plan->truncates && fresh < most)
+	{
+		ids->ids += count - (most - fresh);
+		ids->count = (size_t) (most - fresh);
+		return true;
+	}
+	tfm_fail(context, TFM_LIMIT_EXCEEDED,
+			 "the prompt has %lld tokens and up to %lld are to follow, but the model has positions "
+			 "for %lld",
+			 (long long) count, (long long) fresh, (long long) most);
+	return tfm_hint(context, "Shorten the prompt, lower max_new_tokens, or set \"truncation\" to "
+							 "true in options.");
+}
+
+bool
+generate_plan_encode(tfm_context *context, const generate_plan *plan, tfm_text text, bool special,
+					 gen_ids *ids)
+{
+	tok_encode_options options = {.add_special_tokens = special && plan->add_special_tokens};
+	tok_encoding encoding;
+
+	if (!tok_encode(context, plan->tokenizer, text, NULL, &options, &encoding))
+		return false;
+	*ids = (gen_ids) {.ids = encoding.ids, .count = encoding.count};
+	if (ids->count == 0)
+		return tfm_fail(context, TFM_INVALID_ARGUMENT, "the prompt has no tokens");
+	return fit_prompt(context, plan, ids);
+}
+
+gen_request
+generate_plan_request(const generate_plan *plan, const gen_ids *prompts, int64_t count)
+{
+	return (gen_request) {
+		.session = plan->session,
+		.assistant = plan->assistant,
+		.tokenizer = plan->tokenizer,
+		.config = &plan->config,
+		.prompts = prompts,
+		.prompt_count = count,
+		.constraint = plan->constraint,
+		.vocabulary = plan->vocabulary,
+	};
+}
+
+/* The text of a prompt's ids and those of its sequence. */
+static bool
+decode_both(tfm_context *context, const generate_plan *plan, gen_ids prompt,
+			const gen_sequence *sequence, tfm_text *text)
+{
+	size_t count = prompt.count + (size_t) sequence->count;
+	int32_t *ids = tfm_alloc_array(context, count, sizeof(int32_t));
+
+	if (ids == NULL)
+		return false;
+	memcpy(ids, prompt.ids, prompt.count * sizeof(int32_t));
+	if (sequence->count > 0)
+		memcpy(ids + prompt.count, sequence->ids, (size_t) sequence->count * sizeof(int32_t));
+	return tok_decode(context, plan->tokenizer, ids, count, plan->skip_special_tokens, text);
+}
+
+/* A decoder may drop a space at a text's beginning: so the new text is what both have more. */
+bool
+generate_plan_decode(tfm_context *context, const generate_plan *plan, gen_ids prompt,
+					 const gen_sequence *sequence, tfm_text *text)
+{
+	tfm_text before;
+
+	if (run_session_has_encoder(plan->session))
+		return tok_decode(context, plan->tokenizer, sequence->ids, (size_t) sequence->count,
+						  plan->skip_special_tokens, text);
+	if (!decode_both(context, plan, prompt, sequence, text))
+		return false;
+	if (plan->return_full_text)
+		return true;
+	if (!tok_decode(context, plan->tokenizer, prompt.ids, prompt.count, plan->skip_special_tokens,
+					&before))
+		return false;
+	if (before.length <= text->length && memcmp(before.data, text->data, before.length) == 0)
+	{
+		text->data += before.length;
+		text->length -= before.length;
+		return true;
+	}
+	return tok_decode(context, plan->tokenizer, sequence->ids, (size_t) sequence->count,
+					  plan->skip_special_tokens, text);
+}

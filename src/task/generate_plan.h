@@ -1,0 +1,68 @@
+/*
+ * generate_plan.h
+ *	  What the options of a generation come to; for the files of generate.h.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_TASK_GENERATE_PLAN_H
+#define TFM_TASK_GENERATE_PLAN_H
+
+#include "task/generate.h"
+
+struct generator
+{
+	run_session *session;
+	arena *arena;
+	const gen_vocabulary *vocabulary; /* NULL until it is needed */
+};
+
+typedef struct generate_plan
+{
+	run_session *session;
+	run_session *assistant; /* NULL: none */
+	const run_model *model;
+	const tok_tokenizer *tokenizer; /* NULL: only ids */
+	gen_config config;
+	bool says_length; /* files or caller give max_length or max_new_tokens */
+	const gen_constraint *constraint;
+	const gen_vocabulary *vocabulary;
+	bool truncates;
+	bool add_special_tokens;
+	bool skip_special_tokens;
+	bool return_full_text;
+	bool return_dict;
+} generate_plan;
+
+/* Defaults from the model's files, then the request's.  texts: a tokenizer is needed. */
+extern bool generate_plan_make(tfm_context *context, const generate_request *request, bool texts,
+							   generate_plan *plan);
+
+/*
+ * A text as a prompt of the plan: its ids, cut where the plan truncates.  special: whether the
+ * tokenizer adds its own.  Sets the number of new tokens where nobody says it.
+ */
+extern bool generate_plan_encode(tfm_context *context, const generate_plan *plan, tfm_text text,
+								 bool special, gen_ids *ids);
+
+/*
+ * An instruction and a text as a prompt: a user's message where the model has a chat template, else
+ * one after the other.
+ */
+extern bool generate_plan_prompt(tfm_context *context, const generate_plan *plan,
+								 tfm_text instruction, tfm_text text, gen_ids *ids);
+
+/* The vocabulary for constraints, made at first use; NULL on error. */
+extern const gen_vocabulary *generate_plan_vocabulary(tfm_context *context, generator *g);
+
+/* The request for gen_begin. */
+extern gen_request generate_plan_request(const generate_plan *plan, const gen_ids *prompts,
+										 int64_t count);
+
+/* The new text of a sequence: what it adds to the prompt's. */
+extern bool generate_plan_decode(tfm_context *context, const generate_plan *plan, gen_ids prompt,
+								 const gen_sequence *sequence, tfm_text *text);
+
+/* Most new tokens after a prompt of count tokens, within the model's positions. */
+extern int64_t generate_plan_room(const generate_plan *plan, int64_t count);
+
+#endif
