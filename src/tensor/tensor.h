@@ -44,7 +44,7 @@ typedef enum tfm_dtype
 /* Bytes of one element; 0 for types of blocks. */
 extern size_t dtype_size(tfm_dtype dtype);
 
-/* Transformers' name: "float32", "bfloat16", "int64", ... */
+/* Transformers' name: "float32", "bfloat16", "int64", ...; ggml's of types of blocks: "Q4_K" */
 extern const char *dtype_name(tfm_dtype dtype);
 
 /*

@@ -17,6 +17,7 @@ warnings.filterwarnings("ignore")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
+import blocks  # noqa: E402
 import chat  # noqa: E402
 import forward  # noqa: E402
 import jinja  # noqa: E402
@@ -39,6 +40,7 @@ def main():
     minilm.make(GOLDEN, wanted)
     chat.make(GOLDEN, wanted)
     jinja.make(GOLDEN, wanted)
+    blocks.make(GOLDEN, wanted)
     for module in sorted(pathlib.Path(__file__).parent.glob("tokenizer*.py")):
         importlib.import_module(module.stem).make(GOLDEN, wanted)
     for path in GOLDEN.rglob("*.safetensors"):
