@@ -20,6 +20,7 @@
 
 #define BLOCK_MAX_ELEMENTS 256
 #define BLOCK_MAX_GROUPS 16
+#define BLOCK_MAX_BYTES 210
 #define BLOCK_VALUES 16
 
 /* Elements that every type has whole groups of. */
@@ -84,6 +85,34 @@ block_is_type(tfm_dtype dtype)
 	return dtype >= DTYPE_Q4_0 && dtype <= DTYPE_LAST;
 }
 
+/* Types whose groups have scales of their own beside the block's. */
+static inline bool
+block_has_group_scales(const block_form *form)
+{
+	return form->scale == BLOCK_SCALE_BYTES || form->scale == BLOCK_SCALE_NIBBLES;
+}
+
+/* Where the parts of a panel's span lie, in bytes from its beginning, and its size; see pack.h. */
+typedef struct block_span
+{
+	int minima, group_scales, group_minima, codes, size;
+} block_span;
+
+static inline block_span
+block_span_of(const block_form *form, int columns)
+{
+	int groups = block_has_group_scales(form) ? form->elements / form->group : 0;
+	bool group_minima = form->minimum && form->scale == BLOCK_SCALE_BYTES;
+	block_span span;
+
+	span.minima = (form->scale == BLOCK_SCALE_POWER ? 1 : 2) * columns;
+	span.group_scales = span.minima + (form->minimum ? 2 : 0) * columns;
+	span.group_minima = span.group_scales + groups * columns;
+	span.codes = span.group_minima + (group_minima ? groups : 0) * columns;
+	span.size = span.codes + form->elements * (form->low + form->high) / 8 * columns;
+	return span;
+}
+
 /* Half of 2^(exponent - 127), as ggml has it for every byte. */
 static inline float
 block_power(uint8_t exponent)
@@ -106,6 +135,9 @@ extern void block_take_apart(tfm_dtype dtype, const void *block, block_parts *pa
 /* The scale of a group, and its minimum (0 where there is none), by parts of a block. */
 extern float block_group_scale(const block_form *form, const block_parts *parts, int group,
 							   float *minimum);
+
+/* The elements of a block. */
+extern void block_parts_decode(const block_form *form, const block_parts *parts, float *to);
 
 /* What a code stands for, before the scale. */
 static inline float

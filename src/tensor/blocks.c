@@ -224,21 +224,31 @@ block_group_scale(const block_form *form, const block_parts *parts, int group, f
 }
 
 void
+block_parts_decode(const block_form *form, const block_parts *parts, float *to)
+{
+	for (int first = 0; first < form->elements; first += form->group)
+	{
+		float minimum, scale = block_group_scale(form, parts, first / form->group, &minimum);
+
+		for (int i = first; i < first + form->group; i++)
+		{
+			float product = scale * block_value(form, parts->codes[i]);
+
+			to[i] = form->minimum ? product + minimum : product;
+		}
+	}
+}
+
+void
 block_decode(tfm_dtype dtype, const void *row, int64_t k, float *to)
 {
 	const block_form *form = &block_forms[dtype];
 	const char *block = row;
 	block_parts parts;
 
-	for (int64_t first = 0; first < k; first += form->elements, block += form->bytes)
+	for (int64_t i = 0; i < k; i += form->elements, block += form->bytes)
 	{
 		block_take_apart(dtype, block, &parts);
-		for (int i = 0; i < form->elements; i++)
-		{
-			float minimum, scale = block_group_scale(form, &parts, i / form->group, &minimum);
-			float product = scale * block_value(form, parts.codes[i]);
-
-			to[first + i] = form->minimum ? product + minimum : product;
-		}
+		block_parts_decode(form, &parts, to + i);
 	}
 }

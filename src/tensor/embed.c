@@ -19,8 +19,49 @@ typedef struct embed_call
 	const kernels *table;
 	const op_embed_options *o;
 	norm_rows norm;
-	size_t row_sizes[EMBED_MAX_TABLES];
+	float *rows; /* [threads][n], for rows that are taken apart first; or NULL */
 } embed_call;
+
+static tfm_dtype
+type_of(const op_embed_table *table)
+{
+	return table->dtype == 0 ? DTYPE_F32 : table->dtype;
+}
+
+static weight_layout
+layout_of(const op_embed_table *table)
+{
+	return table->layout == 0 ? LAYOUT_ROWS : table->layout;
+}
+
+/* Whether a row of the table does not lie as the kernel takes it. */
+static bool
+is_apart(const op_embed_table *table)
+{
+	return layout_of(table) != LAYOUT_ROWS || dtype_size(type_of(table)) == 0;
+}
+
+/* Add a token's row of a table to y, or begin with it. */
+static void
+take_table_row(const embed_call *call, int i, int64_t token, int thread, float *y)
+{
+	const op_embed_table *t = &call->o->tables[i];
+	int64_t row = t->ids == NULL ? 0 : t->ids[token], n = call->o->n;
+	tfm_dtype dtype = type_of(t);
+	const void *from;
+
+	if (is_apart(t))
+	{
+		float *apart = call->rows + thread * n;
+
+		pack_read_row(dtype, layout_of(t), t->table, row, n, apart);
+		dtype = DTYPE_F32;
+		from = apart;
+	}
+	else
+		from = (const char *) t->table + (size_t) row * pack_row_size(dtype, n);
+	call->table->take_row(dtype, from, n, t->scale == 0.0f ? 1.0f : t->scale, i > 0, y);
+}
 
 static void
 embed_item(void *argument, int64_t item, int thread)
@@ -30,29 +71,15 @@ embed_item(void *argument, int64_t item, int thread)
 	int64_t first = item * ITEM_ROWS;
 	int64_t end = first + ITEM_ROWS < o->tokens ? first + ITEM_ROWS : o->tokens;
 
-	(void) thread;
 	for (int64_t token = first; token < end; token++)
 	{
 		float *y = o->y + token * o->n;
 
 		for (int i = 0; i < EMBED_MAX_TABLES && o->tables[i].table != NULL; i++)
-		{
-			const op_embed_table *t = &o->tables[i];
-			int64_t row = t->ids == NULL ? 0 : t->ids[token];
-
-			call->table->take_row(t->dtype,
-								  (const char *) t->table + (size_t) row * call->row_sizes[i], o->n,
-								  t->scale == 0.0f ? 1.0f : t->scale, i > 0, y);
-		}
+			take_table_row(call, i, token, thread, y);
 		if (o->norm_weight != NULL)
 			call->table->layer_norm(&call->norm, y, NULL, y);
 	}
-}
-
-static tfm_dtype
-type_of(const op_embed_table *table)
-{
-	return table->dtype == 0 ? DTYPE_F32 : table->dtype;
 }
 
 /* Each of ids must be the number of one of count rows. */
@@ -81,7 +108,7 @@ check_embed(tfm_context *context, const op_embed_options *o)
 	{
 		const op_embed_table *t = &o->tables[i];
 
-		if (!weight_size(type_of(t), LAYOUT_ROWS, 2, (int64_t[]) {t->count, o->n}, &size))
+		if (!weight_size(type_of(t), layout_of(t), 2, (int64_t[]) {t->count, o->n}, &size))
 			return tfm_fail(context, TFM_INTERNAL, "embedding table %d is impossible", i);
 		if (t->ids != NULL && !check_ids(context, t->ids, o->tokens, t->count))
 			return false;
@@ -98,11 +125,19 @@ op_embed(tfm_context *context, const op_embed_options *o)
 		.norm = {.n = o->n, .weight = o->norm_weight, .bias = o->norm_bias, .eps = o->norm_eps},
 	};
 
+	int threads = cpu_threads(context);
+	arena_mark mark;
+	bool done;
+
 	if (tfm_failed(context) || !check_embed(context, o))
 		return false;
+	mark = arena_save(context->arena);
 	for (int i = 0; i < EMBED_MAX_TABLES && o->tables[i].table != NULL; i++)
-		call.row_sizes[i] = pack_row_size(type_of(&o->tables[i]), o->n);
-	return threads_run(context, embed_item, &call, (o->tokens + ITEM_ROWS - 1) / ITEM_ROWS);
+		if (is_apart(&o->tables[i]) && call.rows == NULL)
+			call.rows = tfm_alloc_array(context, (size_t) threads, (size_t) o->n * sizeof(float));
+	done = threads_run(context, embed_item, &call, (o->tokens + ITEM_ROWS - 1) / ITEM_ROWS);
+	arena_restore(context->arena, mark);
+	return done;
 }
 
 bool

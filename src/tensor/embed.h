@@ -13,11 +13,12 @@
 
 typedef struct op_embed_table
 {
-	const void *table; /* [count, n], LAYOUT_ROWS */
-	tfm_dtype dtype;   /* of table; 0: DTYPE_F32 */
+	const void *table; /* [count, n] */
+	tfm_dtype dtype;   /* of table, any that weight_size knows; 0: DTYPE_F32 */
 	int64_t count;
-	const int32_t *ids; /* [tokens], each of 0 .. count-1; NULL: row 0 for all */
-	float scale;		/* the row is multiplied by it; 0: 1 */
+	const int32_t *ids;	  /* [tokens], each of 0 .. count-1; NULL: row 0 for all */
+	float scale;		  /* the row is multiplied by it; 0: 1 */
+	weight_layout layout; /* 0: LAYOUT_ROWS; LAYOUT_PANELS: a table that op_linear takes, too */
 } op_embed_table;
 
 typedef struct op_embed_options
@@ -33,7 +34,7 @@ typedef struct op_embed_options
 	float *y; /* [tokens, n] */
 } op_embed_options;
 
-/* Errors: INVALID_ARGUMENT (an id beyond its table), INTERNAL (sizes), CANCELLED. */
+/* Errors: INVALID_ARGUMENT (an id beyond its table), INTERNAL (sizes), OUT_OF_MEMORY, CANCELLED. */
 extern bool op_embed(tfm_context *context, const op_embed_options *options);
 
 /*

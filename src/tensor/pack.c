@@ -10,14 +10,19 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "tensor/block_forms.h"
+#include "tensor/blocks.h"
 #include "tensor/float16.h"
 #include "tensor/kernels.h"
+#include "tensor/pack_blocks.h"
 
 size_t
 pack_panel_size(tfm_dtype dtype, int64_t k)
 {
 	size_t depth = (size_t) k;
 
+	if (block_is_type(dtype))
+		return pack_blocks_panel_size(dtype, k);
 	if (dtype == DTYPE_BF16)
 		depth = size_round_up(depth, 2);
 	if (dtype == DTYPE_I8)
@@ -28,6 +33,8 @@ pack_panel_size(tfm_dtype dtype, int64_t k)
 size_t
 pack_row_size(tfm_dtype dtype, int64_t n)
 {
+	if (block_is_type(dtype))
+		return block_row_size(dtype, n);
 	if (dtype == DTYPE_I8)
 		return sizeof(float) + size_round_up((size_t) n, sizeof(float));
 	return (size_t) n * dtype_size(dtype);
@@ -107,8 +114,11 @@ pack_panel(tfm_dtype dtype, const float *w, int columns, int64_t k, void *panel)
 		case DTYPE_I8:
 			pack_panel_i8(w, columns, k, panel);
 			break;
-		default:
+		case DTYPE_F32:
 			kernels_portable.pack(k, columns, w, k, panel);
+			break;
+		default:
+			pack_blocks_panel_f32(dtype, w, columns, k, panel);
 	}
 }
 
@@ -135,8 +145,11 @@ pack_row(tfm_dtype dtype, const float *w, int64_t n, void *row)
 			for (int64_t i = 0; i < n; i++)
 				bytes[i] = quantize(w[i], *scale);
 			break;
-		default:
+		case DTYPE_F32:
 			memcpy(row, w, (size_t) n * sizeof(float));
+			break;
+		default:
+			block_encode(dtype, w, n, row);
 	}
 }
 
@@ -155,10 +168,109 @@ pack_weight(tfm_dtype dtype, weight_layout layout, const float *w, int64_t rows,
 			pack_row(dtype, w + row * k, k, place);
 }
 
-/* Types that panels and rows may have. */
-static bool
-is_packable(tfm_dtype dtype)
+void
+pack_blocks(tfm_dtype dtype, weight_layout layout, const void *w, int64_t rows, int64_t k, void *to)
 {
+	size_t row_size = block_row_size(dtype, k);
+	const char *from = w;
+	char *place = to;
+
+	if (layout != LAYOUT_PANELS)
+	{
+		memcpy(to, w, (size_t) rows * row_size);
+		return;
+	}
+	for (int64_t row = 0; row < rows; row += PANEL_COLUMNS)
+	{
+		int columns = rows - row < PANEL_COLUMNS ? (int) (rows - row) : PANEL_COLUMNS;
+
+		pack_blocks_panel(dtype, from + (size_t) row * row_size, columns, k, place);
+		place += pack_panel_size(dtype, k);
+	}
+}
+
+/* ---- Reading ---- */
+
+static void
+read_packed_row(tfm_dtype dtype, const char *row, int64_t k, float *to)
+{
+	float scale;
+
+	if (dtype == DTYPE_I8)
+		memcpy(&scale, row, sizeof(scale));
+	for (int64_t i = 0; i < k; i++)
+		switch (dtype)
+		{
+			case DTYPE_F16:
+				to[i] = f16_to_f32(((const uint16_t *) row)[i]);
+				break;
+			case DTYPE_BF16:
+				to[i] = bf16_to_f32(((const uint16_t *) row)[i]);
+				break;
+			case DTYPE_I8:
+				to[i] = ((const int8_t *) row + sizeof(scale))[i] * scale;
+				break;
+			default:
+				to[i] = ((const float *) row)[i];
+		}
+}
+
+static void
+read_panel_column(tfm_dtype dtype, const char *panel, int column, int64_t k, float *to)
+{
+	const uint16_t *halves = (const uint16_t *) panel;
+	const float *scales = (const float *) (panel + pack_panel_size(dtype, k)) - 2 * PANEL_COLUMNS;
+
+	for (int64_t i = 0; i < k; i++)
+		switch (dtype)
+		{
+			case DTYPE_F16:
+				to[i] = f16_to_f32(halves[i * PANEL_COLUMNS + column]);
+				break;
+			case DTYPE_BF16:
+				to[i] = bf16_to_f32(halves[(i / 2 * PANEL_COLUMNS + column) * 2 + i % 2]);
+				break;
+			case DTYPE_I8:
+				to[i] = ((const int8_t *) panel)[(i / 4 * PANEL_COLUMNS + column) * 4 + i % 4] *
+						scales[column];
+				break;
+			default:
+				to[i] = ((const float *) panel)[i * PANEL_COLUMNS + column];
+		}
+}
+
+void
+pack_read_row(tfm_dtype dtype, weight_layout layout, const void *w, int64_t row, int64_t k,
+			  float *to)
+{
+	const char *from = w;
+
+	if (layout == LAYOUT_PANELS)
+	{
+		int column = (int) (row % PANEL_COLUMNS);
+
+		from += (size_t) (row / PANEL_COLUMNS) * pack_panel_size(dtype, k);
+		if (block_is_type(dtype))
+			pack_blocks_column(dtype, from, column, k, to);
+		else
+			read_panel_column(dtype, from, column, k, to);
+		return;
+	}
+	from += (size_t) row * pack_row_size(dtype, k);
+	if (block_is_type(dtype))
+		block_decode(dtype, from, k, to);
+	else
+		read_packed_row(dtype, from, k, to);
+}
+
+/* ---- Sizes ---- */
+
+/* Types that panels and rows of k elements may have. */
+static bool
+is_packable(tfm_dtype dtype, int64_t k)
+{
+	if (block_is_type(dtype))
+		return block_row_size(dtype, k) > 0;
 	return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16 || dtype == DTYPE_I8;
 }
 
@@ -167,7 +279,7 @@ weight_size(tfm_dtype dtype, weight_layout layout, int rank, const int64_t *shap
 {
 	size_t count = 1;
 
-	if (rank < 0 || rank > TENSOR_MAX_RANK || !is_packable(dtype))
+	if (rank < 0 || rank > TENSOR_MAX_RANK)
 		return false;
 	for (int i = 0; i < rank; i++)
 		if (shape[i] < 0 || !size_multiply(count, (size_t) shape[i], &count))
@@ -180,7 +292,8 @@ weight_size(tfm_dtype dtype, weight_layout layout, int rank, const int64_t *shap
 		*size = count * sizeof(float);
 		return dtype == DTYPE_F32;
 	}
-	if (rank != 2 || shape[0] < 1 || shape[1] < 1 || shape[0] > INT64_MAX / 64 / 64)
+	if (rank != 2 || shape[0] < 1 || shape[1] < 1 || shape[0] > INT64_MAX / 64 / 64 ||
+		!is_packable(dtype, shape[1]))
 		return false;
 	if (layout == LAYOUT_ROWS)
 		return size_multiply((size_t) shape[0], pack_row_size(dtype, shape[1]), size);

@@ -71,12 +71,12 @@ typedef enum tfm_compute
 	COMPUTE_AUTO = 0, /* what suits how the weights are kept; COMPUTE_F32 to the ops */
 	COMPUTE_F32,
 	COMPUTE_BF16,
-	COMPUTE_INT8 /* weights of type DTYPE_I8 only */
+	COMPUTE_INT8 /* of I8 and blocks, x as well; weights of other types as in COMPUTE_F32 */
 } tfm_compute;
 
 /*
  * How the elements of a weight lie in the image.  In panels and rows they may be of any type that
- * weight_size knows: F32, F16, BF16, I8; plain ones are F32.
+ * weight_size knows: F32, F16, BF16, I8, and blocks of which a row has whole ones; plain ones are F32.
  */
 typedef enum weight_layout
 {

@@ -7,11 +7,9 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "tensor.h"
+#include "blocks.h"
 
 #include <stdio.h>
-
-#include "tensor/blocks.h"
 
 #define ELEMENTS 512
 #define FLOATS (4 * ELEMENTS)
@@ -39,7 +37,7 @@ static void
 test_decode(void **state)
 {
 	(void) state;
-	for (int type = DTYPE_Q4_0; type <= DTYPE_LAST; type++)
+	FOR_EACH_BLOCK_TYPE(type)
 	{
 		char golden[MOST_BYTES];
 		float expected[ELEMENTS], decoded[ELEMENTS];
