@@ -32,7 +32,10 @@ typedef struct kv_layer
 extern kv_cache *kv_create(tfm_context *context, int count, const kv_layer *layers,
 						   tfm_dtype storage, size_t limit);
 
-/* Bytes that tokens tokens of one sequence take in a cache of such layers, windows counted. */
+/*
+ * Bytes that tokens tokens of one sequence take in a cache of such layers, once they are there: while
+ * a pass runs, windows have its tokens, too.
+ */
 extern size_t kv_bytes(int count, const kv_layer *layers, tfm_dtype storage, int64_t tokens);
 
 /* A new empty sequence; or one that has what another has now (pages are shared).  -1 on error. */
@@ -44,7 +47,8 @@ extern void kv_close(kv_cache *cache, int32_t sequence);
 
 /*
  * Make room for tokens more tokens, which the pass that follows writes in every layer; the length
- * counts them from now on.  LIMIT_EXCEEDED names the limit; nothing has changed then.
+ * counts them from now on.  Windows keep what the first of them sees.  LIMIT_EXCEEDED names the
+ * limit; nothing has changed after an error.
  */
 extern bool kv_extend(tfm_context *context, kv_cache *cache, int32_t sequence, int64_t tokens);
 
@@ -53,6 +57,9 @@ extern bool kv_extend(tfm_context *context, kv_cache *cache, int32_t sequence, i
  * windows have dropped tokens that the one after length would have to see.
  */
 extern int64_t kv_truncate(kv_cache *cache, int32_t sequence, int64_t length);
+
+/* Columns of a head's values in a layer; 0: there is no such layer. */
+extern int kv_value_dim(const kv_cache *cache, int layer);
 
 /* Tokens of a sequence; bytes of all pages in use; bytes taken from the system. */
 extern int64_t kv_length(const kv_cache *cache, int32_t sequence);
