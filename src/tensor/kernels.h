@@ -114,6 +114,16 @@ typedef struct attend_tile
 	int64_t y_stride;
 } attend_tile;
 
+/* The turn of a token's heads. */
+typedef struct rope_turn
+{
+	int heads;
+	int64_t head_dim;
+	int64_t pairs;
+	bool interleaved;
+	const float *cosines, *sines; /* [pairs] */
+} rope_turn;
+
 typedef struct kernels
 {
 	isa set;
@@ -190,6 +200,11 @@ typedef struct kernels
 							 int64_t stride, float *to, int64_t to_stride);
 	void (*pack_attend_values)(attend_form form, int64_t keys, int64_t n, const float *from,
 							   int64_t stride, float *to, int64_t to_stride);
+
+	/* Within 1e-6 of cosine and sine of position times frequency, times factor. */
+	void (*rope_angles)(int pairs, float position, const float *frequencies, float factor,
+						float *cosines, float *sines);
+	void (*rope_turn)(const rope_turn *turn, float *x);
 } kernels;
 
 /* The tables that cpu/kernels.c is compiled to. */

@@ -36,6 +36,7 @@
 
 #include "tensor/cpu/attention.h"
 #include "tensor/cpu/products.h"
+#include "tensor/cpu/rope.h"
 #include "tensor/cpu/rows.h"
 
 const kernels KERNELS = {
@@ -62,4 +63,6 @@ const kernels KERNELS = {
 	.pack_attend_queries = pack_attend_queries,
 	.pack_attend_keys = pack_attend_keys,
 	.pack_attend_values = pack_attend_values,
+	.rope_angles = rope_angles,
+	.rope_turn = turn_heads,
 };
