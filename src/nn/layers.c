@@ -151,40 +151,89 @@ layer_norm(nn_model *m, tensor x, const char *name, double eps)
 	return y;
 }
 
+/* What the tokens look at: their own sequences, or the memory. */
+static void
+set_keys(const nn_model *m, const attention *a, op_attend_options *o)
+{
+	const nn_batch *batch = m->batch;
+	const nn_memory *memory = batch->memory;
+
+	o->offsets = batch->offsets;
+	if (a->cross)
+	{
+		o->key_offsets = memory->offsets;
+		o->hidden = memory->hidden;
+		o->cache = memory->cache;
+		o->cached = memory->cached;
+		return;
+	}
+	o->hidden = batch->hidden;
+	o->cache = batch->cache;
+	o->cached = batch->cached;
+	if (o->cache == NULL)
+		o->positions = batch->columns;
+}
+
+/* Sizes of heads, which the cache's are where k and v are empty. */
+static bool
+set_sizes(nn_model *m, tensor q, tensor k, tensor v, const attention *a, op_attend_options *o)
+{
+	const nn_memory *memory = m->batch->memory;
+	bool stored = a->cross && k.rank == 0;
+	int64_t kv_heads = a->kv_heads == 0 ? a->heads : a->kv_heads, value_dim = 0;
+
+	if (a->heads < 1 || kv_heads < 1 || a->heads % kv_heads != 0 || q.shape[1] % a->heads != 0 ||
+		(a->cross && memory == NULL) || (stored && memory->cache == NULL))
+		return false;
+	if (stored)
+		value_dim = kv_value_dim(memory->cache, a->layer);
+	else if (k.shape[1] == q.shape[1] / a->heads * kv_heads && v.shape[1] % kv_heads == 0)
+		value_dim = v.shape[1] / kv_heads;
+	if (value_dim < 1 || value_dim > INT32_MAX)
+		return false;
+	o->heads = a->heads;
+	o->kv_heads = (int) kv_heads;
+	o->head_dim = (int) (q.shape[1] / a->heads);
+	o->value_dim = (int) value_dim;
+	return true;
+}
+
 tensor
 attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 {
+	op_attend_options o = {
+		.q = q.data,
+		.k = k.data,
+		.v = v.data,
+		.batch = m->batch->sequences,
+		.layer = a->layer,
+		.compute = m->compute,
+		.scale = (float) a->scale,
+		.causal = a->causal,
+		.window = a->window,
+		.soft_cap = (float) a->soft_cap,
+		.slopes = a->slopes,
+		.sinks = a->sinks,
+		.bias = a->position_bias.data,
+		.span = (int32_t) ((a->position_bias.shape[1] + 1) / 2),
+	};
 	tensor y;
 
 	if (tfm_failed(m->context))
 		return (tensor) {0};
-	if (a->heads < 1 || q.shape[1] % a->heads != 0 || k.shape[1] != q.shape[1] ||
-		v.shape[1] != q.shape[1])
+	if (!set_sizes(m, q, k, v, a, &o))
 		return fail_shape(m, "attention");
-	if (q.shape[1] / a->heads > ATTEND_MAX_HEAD_DIM)
+	if (o.head_dim > ATTEND_MAX_HEAD_DIM || o.value_dim > ATTEND_MAX_HEAD_DIM)
 	{
-		tfm_fail(m->context, TFM_UNSUPPORTED, "attention heads of %lld columns are not supported",
-				 (long long) (q.shape[1] / a->heads));
+		tfm_fail(m->context, TFM_UNSUPPORTED, "attention heads of %d columns are not supported",
+				 o.head_dim > o.value_dim ? o.head_dim : o.value_dim);
 		return (tensor) {0};
 	}
-	y = nn_matrix(m, q.shape[0], q.shape[1]);
+	set_keys(m, a, &o);
+	y = nn_matrix(m, q.shape[0], (int64_t) o.heads * o.value_dim);
+	o.y = y.data;
 	if (nn_live(m))
-		op_attend(m->context,
-				  &(op_attend_options) {.q = q.data,
-										.k = k.data,
-										.v = v.data,
-										.y = y.data,
-										.offsets = m->batch->offsets,
-										.batch = m->batch->sequences,
-										.compute = m->compute,
-										.heads = a->heads,
-										.head_dim = (int) (q.shape[1] / a->heads),
-										.scale = (float) a->scale,
-										.causal = a->causal,
-										.bias = a->position_bias.data,
-										.span = (int32_t) ((a->position_bias.shape[1] + 1) / 2),
-										.positions = m->batch->columns,
-										.hidden = m->batch->hidden});
+		op_attend(m->context, &o);
 	return y;
 }
 

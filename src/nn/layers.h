@@ -49,6 +49,7 @@ typedef struct attention
 	int heads;
 	int kv_heads;		  /* 0: heads */
 	int layer;			  /* of the batch's cache */
+	bool cross;			  /* the tokens look at the batch's memory */
 	bool causal;		  /* a token sees itself and those before it */
 	int64_t window;		  /* of those the last so many; 0: all */
 	double scale;		  /* of the scores; 0: 1 / sqrt(head size) */
@@ -61,7 +62,8 @@ typedef struct attention
 /*
  * Attention within each sequence of the batch, and to what its cache has of it; q [tokens, heads *
  * head size], k [tokens, kv_heads * head size], v [tokens, kv_heads * value size], heads side by side
- * -> [tokens, heads * value size].
+ * -> [tokens, heads * value size].  Across, k and v are of the memory's tokens, or both empty where
+ * its cache has them all.
  */
 extern tensor attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a);
 

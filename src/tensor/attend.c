@@ -16,6 +16,8 @@
 
 #include "base/size.h"
 #include "base/threads.h"
+#include "tensor/attend_plain.h"
+#include "tensor/cache_pages.h"
 #include "tensor/kernels.h"
 
 #define TILE KERNEL_COLUMNS /* queries of a tile */
@@ -356,12 +358,14 @@ fill_defaults(op_attend_options *o)
 		o->kv_heads = o->heads;
 	if (o->q_stride == 0)
 		o->q_stride = (int64_t) o->heads * o->head_dim;
+	if (o->value_dim == 0)
+		o->value_dim = o->head_dim;
 	if (o->y_stride == 0)
-		o->y_stride = (int64_t) o->heads * o->head_dim;
+		o->y_stride = (int64_t) o->heads * o->value_dim;
 	if (o->k_stride == 0)
 		o->k_stride = (int64_t) o->kv_heads * o->head_dim;
 	if (o->v_stride == 0)
-		o->v_stride = (int64_t) o->kv_heads * o->head_dim;
+		o->v_stride = (int64_t) o->kv_heads * o->value_dim;
 	if (o->scale == 0.0f)
 		o->scale = 1.0f / sqrtf((float) o->head_dim);
 }
@@ -370,14 +374,35 @@ static bool
 check_options(tfm_context *context, const op_attend_options *o)
 {
 	if (o->batch < 0 || o->heads < 1 || o->kv_heads < 1 || o->heads % o->kv_heads != 0 ||
-		o->head_dim < 1 || o->head_dim > ATTEND_MAX_HEAD_DIM || (o->bias != NULL && o->span < 1))
+		o->head_dim < 1 || o->head_dim > ATTEND_MAX_HEAD_DIM || o->value_dim < 0 ||
+		o->value_dim > ATTEND_MAX_HEAD_DIM || o->window < 0 || (o->bias != NULL && o->span < 1))
 		return tfm_fail(context, TFM_INTERNAL,
 						"attention with %d heads of %d, %d of them for keys, is impossible",
 						o->heads, o->head_dim, o->kv_heads);
 	for (int64_t i = 0; i < o->batch; i++)
-		if (o->offsets[i] < 0 || o->offsets[i + 1] < o->offsets[i])
+		if (o->offsets[i] < 0 || o->offsets[i + 1] < o->offsets[i] ||
+			(o->key_offsets != NULL &&
+			 (o->key_offsets[i] < 0 || o->key_offsets[i + 1] < o->key_offsets[i])))
 			return tfm_fail(context, TFM_INTERNAL, "sequence %lld of the attention is impossible",
 							(long long) i);
+	return true;
+}
+
+static bool
+check_cache(tfm_context *context, const op_attend_options *o)
+{
+	const int32_t *offsets = o->key_offsets != NULL ? o->key_offsets : o->offsets;
+	const kv_layer *layer = kv_layer_of(o->cache, o->layer);
+
+	if (layer == NULL || layer->heads != o->kv_heads || layer->key_dim != o->head_dim ||
+		layer->value_dim != o->value_dim || (o->k == NULL) != (o->v == NULL) ||
+		(layer->window != 0 && (!o->causal || o->window == 0 || o->window > layer->window)))
+		return tfm_fail(context, TFM_INTERNAL, "attention does not fit layer %d of the cache",
+						o->layer);
+	for (int64_t i = 0; i < o->batch; i++)
+		if (!kv_may_write(o->cache, o->cached[i], o->k == NULL ? 0 : offsets[i + 1] - offsets[i]))
+			return tfm_fail(context, TFM_INTERNAL, "sequence %d of the cache has no room",
+							o->cached[i]);
 	return true;
 }
 
@@ -418,6 +443,12 @@ op_attend(tfm_context *context, const op_attend_options *options)
 	if (!check_options(context, &call.o))
 		return false;
 	fill_defaults(&call.o);
+	if (call.o.cache != NULL && !check_cache(context, &call.o))
+		return false;
+	if (call.o.cache != NULL || call.o.key_offsets != NULL || call.o.window > 0 ||
+		call.o.soft_cap > 0.0f || call.o.slopes != NULL || call.o.sinks != NULL ||
+		call.o.value_dim != call.o.head_dim)
+		return attend_plain(context, &call.o);
 	choose_form(&call);
 	call.scratch_bytes = lay_out(&layout, &call, NULL);
 

@@ -30,6 +30,8 @@ typedef struct op_attend_options
 	/* Elements from one token to the next, so that q, k and v may lie in one row; 0: its width. */
 	int64_t q_stride, k_stride, v_stride, y_stride;
 	const int32_t *offsets; /* [batch + 1] tokens where sequences start; ascending, the first 0 */
+	/* The same of k and v, where a sequence looks at another (cross-attention); NULL: offsets. */
+	const int32_t *key_offsets;
 	int64_t batch;
 	int heads;
 	int kv_heads; /* divides heads; 0: heads */
@@ -42,17 +44,20 @@ typedef struct op_attend_options
 	 */
 	const float *bias;
 	int32_t span;
-	const int32_t *positions; /* [tokens] for the bias; NULL: the place in the sequence */
-	const uint8_t *hidden;	  /* [tokens], not 0 for keys that nobody sees; NULL: none */
+	const int32_t *positions; /* [tokens] for the bias; NULL: the place in the sequence, as always
+								 with a cache or key_offsets */
+	const uint8_t *hidden;	  /* [tokens of k], not 0 for keys that nobody sees; NULL: none */
 	int value_dim;			  /* of v and y; 0: head_dim */
 	int64_t window;			  /* causal: a token sees itself and window - 1 before it; 0: all */
 	float soft_cap;			  /* scores become soft_cap tanh(score / soft_cap); 0: as they are */
-	const float *slopes;	  /* ALiBi [heads]: slope times the key's place is added; or NULL */
+	const float *slopes;	  /* ALiBi [heads]: slope times the key's place, counted from the
+								 query's, is added; or NULL */
 	const float *sinks;		  /* [heads]: a score that takes its share and has no value; or NULL */
 	/*
 	 * Keys and values of earlier passes, or NULL.  Sequence i of the batch is sequence cached[i] of
-	 * the cache; its offsets are of queries, which are the last tokens of it.  k and v are appended
-	 * to it first (kv_extend has made room), or NULL where nothing is: then all of it is seen.
+	 * the cache, each once; its offsets are of queries.  k, v and hidden are put into its last tokens
+	 * first (kv_extend has made room), and the last of them is the last query's.  k and v NULL:
+	 * nothing is appended, and all of the sequence is seen (later passes of cross-attention).
 	 */
 	kv_cache *cache;
 	int layer; /* of the cache */
