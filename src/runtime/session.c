@@ -258,6 +258,14 @@ run_session_create(tfm_context *context, const run_model *model, const run_sessi
 	return session;
 }
 
+void
+run_session_set_limits(run_session *session, size_t cache_limit, size_t keep_limit)
+{
+	session->options.cache_limit = cache_limit;
+	session->options.keep_limit = keep_limit;
+	kv_set_limit(session->cache, cache_limit);
+}
+
 const run_model *
 run_session_model(const run_session *session)
 {

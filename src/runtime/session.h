@@ -32,6 +32,9 @@ typedef struct run_session_options
 extern run_session *run_session_create(tfm_context *context, const run_model *model,
 									   const run_session_options *options);
 
+/* Other limits from now on. */
+extern void run_session_set_limits(run_session *session, size_t cache_limit, size_t keep_limit);
+
 extern const run_model *run_session_model(const run_session *session);
 
 /* Tokens of the vocabulary: the length of a row of scores. */

@@ -11,19 +11,6 @@
 #include "runtime/loaded.h"
 #include "task/generate_plan.h"
 
-/* Where nobody says how long a text may become, it becomes no longer than there are positions. */
-static void
-fit_new_tokens(generate_plan *plan, const gen_ids *prompts, size_t count)
-{
-	for (size_t i = 0; i < count && !plan->says_length; i++)
-	{
-		int64_t room = generate_plan_room(plan, (int64_t) prompts[i].count);
-
-		if (plan->config.max_new_tokens > room)
-			plan->config.max_new_tokens = room;
-	}
-}
-
 bool
 task_generate(tfm_context *context, const generate_request *request, const tfm_text *prompts,
 			  size_t count, generate_result **results, size_t *result_count)
@@ -40,7 +27,7 @@ task_generate(tfm_context *context, const generate_request *request, const tfm_t
 	for (size_t i = 0; i < count; i++)
 		if (!generate_plan_encode(context, &plan, prompts[i], true, &ids[i]))
 			return false;
-	fit_new_tokens(&plan, ids, count);
+	generate_plan_fit(&plan, ids, count);
 	what = generate_plan_request(&plan, ids, (int64_t) count);
 	if (!gen_generate(context, &what, &sequences, &made))
 		return false;

@@ -24,6 +24,9 @@ typedef struct generator generator;
 extern generator *task_generator_create(tfm_context *context, const run_model *model,
 										const run_session_options *options);
 
+/* Other limits than those that it was created with. */
+extern void task_generator_set_limits(generator *g, const run_session_options *options);
+
 /*
  * What is asked for, beside the prompts.  Both texts are JSON objects, or empty: the keys of
  * GenerationConfig and these of ours; what arguments have comes before options.

@@ -25,6 +25,12 @@ task_generator_create(tfm_context *context, const run_model *model,
 	return g;
 }
 
+void
+task_generator_set_limits(generator *g, const run_session_options *options)
+{
+	run_session_set_limits(g->session, options->cache_limit, options->keep_limit);
+}
+
 /* ---- Options ---- */
 
 /* The keys that are ours; GenerationConfig's go to gen_config_read. */
@@ -381,4 +387,16 @@ generate_plan_decode(tfm_context *context, const generate_plan *plan, gen_ids pr
 	}
 	return tok_decode(context, plan->tokenizer, sequence->ids, (size_t) sequence->count,
 					  plan->skip_special_tokens, text);
+}
+
+void
+generate_plan_fit(generate_plan *plan, const gen_ids *prompts, size_t count)
+{
+	for (size_t i = 0; i < count && !plan->says_length; i++)
+	{
+		int64_t room = generate_plan_room(plan, (int64_t) prompts[i].count);
+
+		if (plan->config.max_new_tokens > room)
+			plan->config.max_new_tokens = room;
+	}
 }

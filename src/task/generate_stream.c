@@ -43,9 +43,7 @@ begin_stream(tfm_context *context, const generate_request *request, tfm_text pro
 				 "a text of several beams or sequences cannot be handed out while it grows");
 		return NULL;
 	}
-	if (!stream->plan.says_length &&
-		config->max_new_tokens > generate_plan_room(&stream->plan, (int64_t) stream->prompt.count))
-		config->max_new_tokens = generate_plan_room(&stream->plan, (int64_t) stream->prompt.count);
+	generate_plan_fit(&stream->plan, &stream->prompt, 1);
 	what = generate_plan_request(&stream->plan, &stream->prompt, 1);
 	stream->run = gen_begin(context, &what);
 	stream->more = true;

@@ -598,6 +598,12 @@ kv_create(tfm_context *context, int count, const kv_layer *layers, tfm_dtype sto
 	return cache;
 }
 
+void
+kv_set_limit(kv_cache *cache, size_t limit)
+{
+	cache->limit = limit;
+}
+
 size_t
 kv_used(const kv_cache *cache)
 {

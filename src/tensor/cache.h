@@ -32,6 +32,9 @@ typedef struct kv_layer
 extern kv_cache *kv_create(tfm_context *context, int count, const kv_layer *layers,
 						   tfm_dtype storage, size_t limit);
 
+/* Another limit from now on. */
+extern void kv_set_limit(kv_cache *cache, size_t limit);
+
 /*
  * Bytes that tokens tokens of one sequence take in a cache of such layers, once they are there: while
  * a pass runs, windows have its tokens, too.
