@@ -27,6 +27,7 @@ typedef struct nn_config
 	int64_t vocab_size;
 	int64_t hidden_size;
 	int64_t max_positions; /* longest sequence in tokens */
+	bool any_position;	   /* longer ones can be computed, too: positions are not a table's rows */
 	int64_t num_labels;	   /* of classifiers */
 	int64_t pad_token_id;  /* -1: none */
 	bool tie_word_embeddings;

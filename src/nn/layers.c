@@ -7,7 +7,9 @@
 #include "nn/layers.h"
 
 #include "tensor/attend.h"
+#include "tensor/elementwise.h"
 #include "tensor/embed.h"
+#include "tensor/float16.h"
 #include "tensor/norm.h"
 
 /* "<name>.<part>" in text; what is too long is cut, and not found. */
@@ -34,14 +36,15 @@ fail_shape(nn_model *m, const char *layer)
 
 /* "<name>.weight", or the whole name given instead of it. */
 static const weight *
-linear_weight(nn_model *m, const char *name, const char *tied, int64_t n, int64_t k)
+linear_weight(nn_model *m, const char *name, const linear_options *options, int64_t n, int64_t k)
 {
 	char own[NN_NAME_MAX], other[NN_NAME_MAX];
+	weight_layout layout = options->transposed ? LAYOUT_PANELS_OF_COLUMNS : LAYOUT_PANELS;
 
 	part_name(own, name, "weight");
-	if (tied != NULL && !nn_has_weight(m, own))
-		return nn_weight(m, part_name(other, tied, "weight"), LAYOUT_PANELS, n, k);
-	return nn_weight(m, own, LAYOUT_PANELS, n, k);
+	if (options->tied != NULL && !nn_has_weight(m, own))
+		return nn_weight(m, part_name(other, options->tied, "weight"), LAYOUT_PANELS, n, k);
+	return nn_weight(m, own, layout, n, k);
 }
 
 /* "<name>.bias", or the whole name given instead of it, or none. */
@@ -58,22 +61,15 @@ linear_bias(nn_model *m, const char *name, const char *other, int64_t n)
 	return bias == NULL ? NULL : bias->data;
 }
 
-/* "<name>.weight" and "<name>.bias" [n] of a layer norm; NULL after an error. */
-static const float *
-norm_part(nn_model *m, const char *name, const char *part, int64_t n)
-{
-	char text[NN_NAME_MAX];
-	const weight *w = nn_weight(m, part_name(text, name, part), LAYOUT_PLAIN, 0, n);
-
-	return w == NULL ? NULL : w->data;
-}
+static const float *norm_part(nn_model *m, const char *name, const char *part, int64_t rows,
+							  int64_t n);
 
 /* The part of a product with the weight called name; *y is its result, empty after an error. */
 static op_linear_part
 make_part(nn_model *m, tensor x, const char *name, const linear_options *options, tensor *y)
 {
 	int64_t columns = options->columns == 0 ? x.shape[1] : options->columns;
-	const weight *w = linear_weight(m, name, options->tied, columns, x.shape[1]);
+	const weight *w = linear_weight(m, name, options, columns, x.shape[1]);
 	op_linear_part part = {0};
 
 	*y = (tensor) {0};
@@ -93,6 +89,7 @@ nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options
 {
 	op_linear_options o = {
 		.x = x.data,
+		.x_stride = options->x_stride,
 		.rows = x.shape[0],
 		.k = x.shape[1],
 		.compute = m->compute,
@@ -110,8 +107,8 @@ nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options
 		return fail_shape(m, name);
 	if (options->norm != NULL)
 	{
-		o.norm_weight = norm_part(m, options->norm, "weight", y.shape[1]);
-		o.norm_bias = norm_part(m, options->norm, "bias", y.shape[1]);
+		o.norm_weight = norm_part(m, options->norm, "weight", 0, y.shape[1]);
+		o.norm_bias = norm_part(m, options->norm, "bias", 0, y.shape[1]);
 	}
 	if (nn_live(m))
 		op_linear(m->context, &o);
@@ -135,21 +132,181 @@ linear_parts(nn_model *m, tensor x, int count, const char *const *names, tensor 
 }
 
 tensor
-layer_norm(nn_model *m, tensor x, const char *name, double eps)
+linear_side_by_side(nn_model *m, tensor x, const linear_row *row)
 {
-	op_norm_options o = {.x = x.data, .rows = x.shape[0], .n = x.shape[1], .eps = (float) eps};
+	op_linear_options o = {
+		.x = x.data,
+		.x_stride = row->x_stride,
+		.rows = x.shape[0],
+		.k = x.shape[1],
+		.compute = m->compute,
+	};
+	int64_t width = 0, first = 0;
+	tensor y;
+
+	for (int i = 0; i < row->count; i++)
+		width += row->columns[i];
+	y = row->into.rank == 0 ? nn_matrix(m, x.shape[0], width) : row->into;
+	for (int i = 0; i < row->count && !tfm_failed(m->context); i++)
+	{
+		linear_options options = {.columns = row->columns[i],
+								  .transposed = row->transposed,
+								  .residual = take_columns(y, first, row->columns[i]),
+								  .replace = true};
+		tensor part;
+
+		o.parts[i] = make_part(m, x, row->names[i], &options, &part);
+		o.parts[i].y_stride = width;
+		first += row->columns[i];
+	}
+	if (nn_live(m))
+		op_linear(m->context, &o);
+	return y;
+}
+
+tensor
+take_columns(tensor x, int64_t first, int64_t count)
+{
+	if (x.data != NULL)
+		x.data = (float *) x.data + first;
+	x.shape[1] = count;
+	return x;
+}
+
+/* ---- Norms ---- */
+
+/* "<name>.<part>" [n], or [rows, n]; NULL after an error. */
+static const float *
+norm_part(nn_model *m, const char *name, const char *part, int64_t rows, int64_t n)
+{
+	char text[NN_NAME_MAX];
+	const weight *w = nn_weight(m, part_name(text, name, part), LAYOUT_PLAIN, rows, n);
+
+	return w == NULL ? NULL : w->data;
+}
+
+static void
+find_norm_parts(nn_model *m, const char *name, const normalization *how, int64_t rows, int64_t n,
+				op_norm_options *o)
+{
+	if (how->bare)
+		return;
+	o->weight = norm_part(m, name, "weight", rows, n);
+	if (!how->rms && !how->no_bias)
+		o->bias = norm_part(m, name, "bias", rows, n);
+}
+
+static void
+run_norm(nn_model *m, const op_norm_options *o, bool rms)
+{
+	if (!nn_live(m))
+		return;
+	if (rms)
+		op_rms_norm(m->context, o);
+	else
+		op_layer_norm(m->context, o);
+}
+
+static op_norm_options
+norm_options(const normalization *how, tensor x)
+{
+	return (op_norm_options) {
+		.x = x.data,
+		.rows = x.shape[0],
+		.n = x.shape[1],
+		.weight_offset = (float) how->weight_offset,
+		.eps = (float) how->eps,
+		.y = x.data,
+	};
+}
+
+tensor
+normalize(nn_model *m, tensor x, const char *name, const normalization *how)
+{
+	op_norm_options o = norm_options(how, x);
 	tensor y;
 
 	if (tfm_failed(m->context))
 		return (tensor) {0};
-	o.weight = norm_part(m, name, "weight", o.n);
-	o.bias = norm_part(m, name, "bias", o.n);
+	find_norm_parts(m, name, how, 0, o.n, &o);
 	y = nn_matrix(m, o.rows, o.n);
 	o.y = y.data;
-	if (nn_live(m))
-		op_layer_norm(m->context, &o);
+	run_norm(m, &o, how->rms);
 	return y;
 }
+
+void
+normalize_in_place(nn_model *m, tensor x, const char *name, const normalization *how)
+{
+	op_norm_options o = norm_options(how, x);
+
+	if (tfm_failed(m->context))
+		return;
+	find_norm_parts(m, name, how, 0, o.n, &o);
+	run_norm(m, &o, how->rms);
+}
+
+void
+normalize_heads(nn_model *m, tensor x, int64_t stride, int heads, bool own, const char *name,
+				const normalization *how)
+{
+	op_norm_options o = norm_options(how, x);
+
+	if (tfm_failed(m->context))
+		return;
+	o.n = x.shape[1] / heads;
+	o.rows = x.shape[0] * heads;
+	o.group = heads;
+	o.stride = stride == 0 ? x.shape[1] : stride;
+	o.own_weights = own;
+	find_norm_parts(m, name, how, own ? heads : 0, o.n, &o);
+	run_norm(m, &o, how->rms);
+}
+
+tensor
+layer_norm(nn_model *m, tensor x, const char *name, double eps)
+{
+	return normalize(m, x, name, &(normalization) {.eps = eps});
+}
+
+/* ---- Elements ---- */
+
+void
+gate(nn_model *m, tensor gates, tensor up, int64_t n, int64_t stride, op_activation activation)
+{
+	if (nn_live(m))
+		op_gate(m->context, &(op_gate_options) {.activation = activation,
+												.gate = gates.data,
+												.up = up.data,
+												.rows = gates.shape[0],
+												.n = n,
+												.stride = stride});
+}
+
+void
+activate(nn_model *m, tensor x, op_activation activation)
+{
+	if (nn_live(m))
+		op_activate(m->context, activation, x.data, x.data, tensor_count(&x));
+}
+
+tensor
+add(nn_model *m, tensor x, tensor y, double factor)
+{
+	if (nn_live(m))
+		op_add(m->context, x.data, y.data, (float) factor, tensor_count(&x));
+	return x;
+}
+
+tensor
+scale(nn_model *m, tensor x, double factor, double cap)
+{
+	if (nn_live(m) && (factor != 1.0 || cap != 0.0))
+		op_scale(m->context, x.data, (float) factor, (float) cap, tensor_count(&x));
+	return x;
+}
+
+/* ---- Attention ---- */
 
 /* What the tokens look at: their own sequences, or the memory. */
 static void
@@ -205,6 +362,9 @@ attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 		.q = q.data,
 		.k = k.data,
 		.v = v.data,
+		.q_stride = a->stride,
+		.k_stride = a->stride,
+		.v_stride = a->stride,
 		.batch = m->batch->sequences,
 		.layer = a->layer,
 		.compute = m->compute,
@@ -219,7 +379,7 @@ attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 	};
 	tensor y;
 
-	if (tfm_failed(m->context))
+	if (tfm_failed(m->context) || !check_heads(m, a, kv_heads, q, k, v))
 		return (tensor) {0};
 	if (!set_sizes(m, q, k, v, a, &o))
 		return fail_shape(m, "attention");
@@ -237,6 +397,8 @@ attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 	return y;
 }
 
+/* ---- Embeddings ---- */
+
 /* The rows that the caller gives in place of the words' embeddings. */
 static void
 add_embeds(nn_model *m, op_embed_options *options, int *count)
@@ -253,10 +415,19 @@ add_embeds(nn_model *m, op_embed_options *options, int *count)
 	};
 }
 
+/* A factor in the type of what it multiplies, as Transformers has it. */
+static float
+round_scale(float factor, tfm_dtype dtype)
+{
+	if (dtype == DTYPE_BF16)
+		return bf16_to_f32(f32_to_bf16(factor));
+	return dtype == DTYPE_F16 ? f16_to_f32(f32_to_f16(factor)) : factor;
+}
+
 /* The table "<name>.weight" [rows, hidden] as one of the sum; name NULL is none. */
 static void
 add_table(nn_model *m, op_embed_options *options, int *count, const char *name, int64_t rows,
-		  const int32_t *ids)
+		  const int32_t *ids, double factor)
 {
 	char weight_name[NN_NAME_MAX];
 	const weight *w;
@@ -272,7 +443,24 @@ add_table(nn_model *m, op_embed_options *options, int *count, const char *name, 
 		.dtype = w->dtype,
 		.count = w->shape[0],
 		.ids = ids,
+		.scale = round_scale((float) factor, w->dtype),
 	};
+}
+
+/* The rows of positions in a table that begins with others. */
+static const int32_t *
+shift_positions(nn_model *m, int64_t first)
+{
+	const int32_t *positions = m->batch->positions;
+	int32_t *shifted;
+
+	if (first == 0 || !nn_live(m) || positions == NULL)
+		return positions;
+	shifted = tfm_alloc_array(m->context, (size_t) m->batch->tokens, sizeof(int32_t));
+	for (int64_t i = 0; shifted != NULL && i < m->batch->tokens; i++)
+		if (__builtin_add_overflow(positions[i], first, &shifted[i]))
+			shifted[i] = -1;
+	return shifted;
 }
 
 tensor
@@ -290,13 +478,14 @@ embed(nn_model *m, const embedding *e)
 	if (m->batch->embeds != NULL)
 		add_embeds(m, &options, &count);
 	else
-		add_table(m, &options, &count, e->words, e->word_count, m->batch->ids);
-	add_table(m, &options, &count, e->types, e->type_count, m->batch->types);
-	add_table(m, &options, &count, e->positions, e->position_count, m->batch->positions);
+		add_table(m, &options, &count, e->words, e->word_count, m->batch->ids, e->word_scale);
+	add_table(m, &options, &count, e->types, e->type_count, m->batch->types, 0);
+	add_table(m, &options, &count, e->positions, e->position_count,
+			  shift_positions(m, e->first_position), 0);
 	if (e->norm != NULL)
 	{
-		options.norm_weight = norm_part(m, e->norm, "weight", options.n);
-		options.norm_bias = norm_part(m, e->norm, "bias", options.n);
+		options.norm_weight = norm_part(m, e->norm, "weight", 0, options.n);
+		options.norm_bias = norm_part(m, e->norm, "bias", 0, options.n);
 	}
 	y = nn_matrix(m, m->batch->tokens, options.n);
 	options.y = y.data;
@@ -306,17 +495,22 @@ embed(nn_model *m, const embedding *e)
 }
 
 tensor
-first_tokens(nn_model *m, tensor x)
+take_rows(nn_model *m, tensor x, const int32_t *rows, int64_t count)
 {
 	tensor y;
 
 	if (tfm_failed(m->context))
 		return (tensor) {0};
-	y = nn_matrix(m, m->batch->sequences, x.shape[1]);
+	y = nn_matrix(m, count, x.shape[1]);
 	if (nn_live(m))
-		op_gather_rows(m->context, x.data, x.shape[0], 0, x.shape[1], m->batch->offsets,
-					   m->batch->sequences, y.data);
+		op_gather_rows(m->context, x.data, x.shape[0], 0, x.shape[1], rows, count, y.data);
 	return y;
+}
+
+tensor
+first_tokens(nn_model *m, tensor x)
+{
+	return take_rows(m, x, m->batch->offsets, m->batch->sequences);
 }
 
 tensor

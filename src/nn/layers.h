@@ -20,6 +20,8 @@ typedef struct linear_options
 	op_activation activation; /* of the sum; none by default */
 	tensor residual;		  /* [rows, n], added after the activation; none if empty */
 	bool replace;			  /* the result takes the place of residual */
+	int64_t x_stride;		  /* elements from one row of x to the next; 0: its columns */
+	bool transposed;		  /* the checkpoint has the weight as [k, n] */
 	const char *tied;		  /* "<tied>.weight" is taken if "<name>.weight" is absent */
 	const char *bias;		  /* whole name of the bias to take if "<name>.bias" is absent */
 	int64_t columns;		  /* n, as the configuration says; 0: as x has */
@@ -40,6 +42,68 @@ extern tensor nn_linear(nn_model *m, tensor x, const char *name, const linear_op
 extern void linear_parts(nn_model *m, tensor x, int count, const char *const *names,
 						 tensor *results);
 
+/*
+ * One x with weights of different sizes, the results side by side.  Weights and biases are found as
+ * linear finds them.
+ */
+typedef struct linear_row
+{
+	int count; /* 1 .. LINEAR_MAX_PARTS */
+	const char *names[LINEAR_MAX_PARTS];
+	int64_t columns[LINEAR_MAX_PARTS]; /* of each */
+	int64_t x_stride;				   /* as in linear_options */
+	bool transposed;				   /* and this */
+	tensor into;					   /* [rows, sum of columns]; empty: a new matrix */
+} linear_row;
+
+/* x [rows, k] -> [rows, sum of columns] */
+extern tensor linear_side_by_side(nn_model *m, tensor x, const linear_row *row);
+
+/*
+ * Some columns of x [rows, n], from first on: a tensor in place, whose rows are x.shape[1] elements
+ * apart, for those that take a stride.
+ */
+extern tensor take_columns(tensor x, int64_t first, int64_t count);
+
+/* A norm of rows of n elements. */
+typedef struct normalization
+{
+	bool rms;	  /* RMS norm, which has no bias; else layer norm */
+	bool no_bias; /* a layer norm of "<name>.weight" [n] alone, without "<name>.bias" */
+	bool bare;	  /* without weight and bias */
+	double eps;
+	double weight_offset; /* added to the weight */
+} normalization;
+
+/* Norm of the rows of x [rows, n] -> [rows, n]. */
+extern tensor normalize(nn_model *m, tensor x, const char *name, const normalization *how);
+
+/* The same, in the place of x. */
+extern void normalize_in_place(nn_model *m, tensor x, const char *name, const normalization *how);
+
+/*
+ * The same of each head of x [rows, heads * n] in place, whose rows are stride elements apart (0: side
+ * by side).  The heads have one weight [n], or own weights [heads, n].
+ */
+extern void normalize_heads(nn_model *m, tensor x, int64_t stride, int heads, bool own,
+							const char *name, const normalization *how);
+
+/*
+ * activation(gate) * up of n columns, in the place of gate; rows of both are stride elements apart
+ * (0: n).
+ */
+extern void gate(nn_model *m, tensor gates, tensor up, int64_t n, int64_t stride,
+				 op_activation activation);
+
+/* The activation of x, in its place. */
+extern void activate(nn_model *m, tensor x, op_activation activation);
+
+/* x + factor * y, in the place of x. */
+extern tensor add(nn_model *m, tensor x, tensor y, double factor);
+
+/* factor * x, within a soft cap unless that is 0 (cap tanh(. / cap)), in the place of x. */
+extern tensor scale(nn_model *m, tensor x, double factor, double cap);
+
 /* Layer norm of the rows of x [rows, n] with "<name>.weight" and "<name>.bias" [n] -> [rows, n]. */
 extern tensor layer_norm(nn_model *m, tensor x, const char *name, double eps);
 
@@ -48,6 +112,7 @@ typedef struct attention
 {
 	int heads;
 	int kv_heads;		  /* 0: heads */
+	int64_t stride;		  /* elements from one row of q, k, v to the next; 0: their columns */
 	int layer;			  /* of the batch's cache */
 	bool cross;			  /* the tokens look at the batch's memory */
 	bool causal;		  /* a token sees itself and those before it */
@@ -72,9 +137,11 @@ typedef struct embedding
 	int64_t hidden_size;
 	const char *words; /* "<words>.weight" [word_count, hidden_size], by batch->ids */
 	int64_t word_count;
+	double word_scale;	   /* of the words' rows, in the type of their table; 0: 1 */
 	const char *positions; /* by batch->positions; NULL: none */
 	int64_t position_count;
-	const char *types; /* by batch->types; NULL: none */
+	int64_t first_position; /* row of position 0 */
+	const char *types;		/* by batch->types; NULL: none */
 	int64_t type_count;
 	const char *norm; /* layer norm of the sum; NULL: none */
 	double norm_eps;
@@ -85,6 +152,9 @@ typedef struct embedding
  * INVALID_ARGUMENT.
  */
 extern tensor embed(nn_model *m, const embedding *e);
+
+/* The rows of some tokens: x [tokens, n] -> [count, n]. */
+extern tensor take_rows(nn_model *m, tensor x, const int32_t *rows, int64_t count);
 
 /* The row of the first token of each sequence: x [tokens, n] -> [sequences, n]. */
 extern tensor first_tokens(nn_model *m, tensor x);

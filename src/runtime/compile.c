@@ -23,6 +23,7 @@
 #include "runtime/model.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -39,6 +40,8 @@ typedef struct wanted
 {
 	struct wanted *next;
 	const ckpt_tensor *tensor;
+	ckpt_tensor slice; /* of the tensor, or all of it */
+	bool transposed;
 	weight weight; /* name as the pass knows it; no data */
 } wanted;
 
@@ -100,7 +103,7 @@ find_spelling(const ckpt_weights *weights, const char *base_prefix, const char *
 }
 
 static const ckpt_tensor *
-find_tensor(const compiler *c, const char *name)
+find_whole_tensor(const compiler *c, const char *name)
 {
 	const char *base_prefix = c->model.class.variant->base_prefix;
 	char old[NN_NAME_MAX];
@@ -122,10 +125,76 @@ find_tensor(const compiler *c, const char *name)
 	return NULL;
 }
 
+/*
+ * A name "experts[2/8].weight" stands for the third of eight equal parts that the first dimension of
+ * the tensor "experts.weight", or "experts", falls into.
+ */
+typedef struct slice
+{
+	char name[NN_NAME_MAX]; /* of the tensor */
+	char short_name[NN_NAME_MAX];
+	int64_t number, count;
+} slice;
+
+/* Whether name is a slice's. */
+static bool
+parse_slice(const char *name, slice *s)
+{
+	const char *open = strchr(name, '['), *close = open == NULL ? NULL : strchr(open, ']');
+	char *slash, *end;
+	size_t length;
+
+	if (close == NULL || strlen(name) >= NN_NAME_MAX)
+		return false;
+	length = (size_t) (open - name);
+	s->number = strtoll(open + 1, &slash, 10);
+	s->count = *slash == '/' ? strtoll(slash + 1, &end, 10) : 0;
+	memcpy(s->short_name, name, length);
+	s->short_name[length] = '\0';
+	snprintf(s->name, sizeof(s->name), "%.*s%s", (int) length, name, close + 1);
+	return s->count > 0 && end == close && s->number >= 0 && s->number < s->count;
+}
+
+/* The part of a tensor; one of as many parts as it has rows loses its first dimension. */
+static bool
+cut_slice(const ckpt_tensor *t, const slice *s, ckpt_tensor *cut)
+{
+	*cut = *t;
+	if (t->rank < 2 || t->shape[0] % s->count != 0)
+		return false;
+	cut->length = t->length / (size_t) s->count;
+	cut->offset += cut->length * (size_t) s->number;
+	cut->shape[0] = t->shape[0] / s->count;
+	if (cut->shape[0] > 1)
+		return true;
+	cut->rank--;
+	memmove(cut->shape, cut->shape + 1, (size_t) cut->rank * sizeof(cut->shape[0]));
+	return true;
+}
+
+/* The tensor under any of its names, and the part of it that is meant. */
+static const ckpt_tensor *
+find_tensor(const compiler *c, const char *name, ckpt_tensor *cut)
+{
+	const ckpt_tensor *t = find_whole_tensor(c, name);
+	slice s;
+
+	if (t != NULL)
+		*cut = *t;
+	if (t != NULL || !parse_slice(name, &s))
+		return t;
+	t = find_whole_tensor(c, s.name);
+	if (t == NULL)
+		t = find_whole_tensor(c, s.short_name);
+	return t != NULL && cut_slice(t, &s, cut) ? t : NULL;
+}
+
 static bool
 has_tensor(void *source, const char *name)
 {
-	return find_tensor(source, name) != NULL;
+	ckpt_tensor cut;
+
+	return find_tensor(source, name, &cut) != NULL;
 }
 
 /* Types in which weights come. */
@@ -151,13 +220,17 @@ static const weight *
 want_tensor(void *source, const char *name, weight_layout layout)
 {
 	compiler *c = source;
+	bool transposed = layout == LAYOUT_PANELS_OF_COLUMNS;
 	const ckpt_tensor *t;
+	ckpt_tensor cut;
 	wanted *w;
 
+	if (transposed)
+		layout = LAYOUT_PANELS;
 	for (w = c->first; w != NULL; w = w->next)
 		if (w->weight.layout == layout && strcmp(w->weight.name, name) == 0)
 			return &w->weight;
-	t = find_tensor(c, name);
+	t = find_tensor(c, name, &cut);
 	if (t != NULL && !is_float(t->dtype))
 		tfm_fail(c->context, TFM_UNSUPPORTED,
 				 "tensor \"%s\" has type \"%.16s\", which is not supported", t->name,
@@ -166,15 +239,22 @@ want_tensor(void *source, const char *name, weight_layout layout)
 	if (w == NULL)
 		return NULL;
 	w->tensor = t;
+	w->slice = cut;
+	w->transposed = transposed && cut.rank == 2;
 	w->weight = (weight) {
 		.name = tfm_strdup(c->context, name),
 		.dtype = kept_dtype(c, t, layout),
 		.layout = layout,
-		.rank = t->rank,
+		.rank = cut.rank,
 	};
 	if (w->weight.name == NULL)
 		return NULL;
-	memcpy(w->weight.shape, t->shape, sizeof(w->weight.shape));
+	memcpy(w->weight.shape, cut.shape, sizeof(w->weight.shape));
+	if (w->transposed)
+	{
+		w->weight.shape[0] = cut.shape[1];
+		w->weight.shape[1] = cut.shape[0];
+	}
 	*c->end = w;
 	c->end = &w->next;
 	return &w->weight;
@@ -288,7 +368,7 @@ write_weights(compiler *c, image_writer *writer)
 	for (const wanted *w = c->first; w != NULL; w = w->next)
 	{
 		arena_mark mark = arena_save(c->context->arena);
-		bool written = run_write_weight(c->context, writer, w->tensor, &w->weight);
+		bool written = run_write_weight(c->context, writer, &w->slice, &w->weight, w->transposed);
 
 		arena_restore(c->context->arena, mark);
 		if (!written)

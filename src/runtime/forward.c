@@ -27,7 +27,7 @@ check_sequence(tfm_context *context, const run_model *model, const run_sequence 
 {
 	const nn_config *c = run_config(model);
 
-	if (s->positions == NULL && model->class.family->make_positions == NULL &&
+	if (s->positions == NULL && model->class.family->make_positions == NULL && !c->any_position &&
 		s->count > c->max_positions)
 		return tfm_fail(context, TFM_INVALID_ARGUMENT,
 						"the input has %lld tokens, but the model has positions for %lld",
@@ -176,6 +176,8 @@ has_image_weight(void *source, const char *name)
 static const weight *
 find_image_weight(void *source, const char *name, weight_layout layout)
 {
+	if (layout == LAYOUT_PANELS_OF_COLUMNS)
+		layout = LAYOUT_PANELS;
 	return image_find_weight(source, name, layout);
 }
 

@@ -60,12 +60,33 @@ fail_size(tfm_context *context, const weight *w)
 	return tfm_hint(context, "Use the dtype \"bf16\" or \"f32\".");
 }
 
+/* Rows row .. row + rows - 1 of the weight, of k elements each, from the tensor or its transpose. */
+static bool
+read_rows(tfm_context *context, const ckpt_tensor *from, bool transposed, int64_t row, int64_t rows,
+		  int64_t k, float *values)
+{
+	float *part;
+
+	if (!transposed)
+		return ckpt_read_part_f32(context, from, row * k, rows * k, values);
+	part = tfm_alloc_array(context, (size_t) rows, sizeof(float));
+	for (int64_t i = 0; part != NULL && i < k; i++)
+	{
+		if (!ckpt_read_part_f32(context, from, i * from->shape[1] + row, rows, part))
+			return false;
+		for (int64_t r = 0; r < rows; r++)
+			values[r * k + i] = part[r];
+	}
+	return part != NULL;
+}
+
 /*
  * Write the elements of a weight as its layout has them, some rows at a time; so many that a panel
  * is never cut.  A plain weight has rows of one element.
  */
 static bool
-write_elements(tfm_context *context, image_writer *writer, const ckpt_tensor *from, const weight *w)
+write_elements(tfm_context *context, image_writer *writer, const ckpt_tensor *from, const weight *w,
+			   bool transposed)
 {
 	int64_t count = (int64_t) (from->length / dtype_size(from->dtype));
 	int64_t k = w->layout == LAYOUT_PLAIN ? 1 : w->shape[1];
@@ -85,7 +106,7 @@ write_elements(tfm_context *context, image_writer *writer, const ckpt_tensor *fr
 	{
 		int64_t rows = count / k - row < step ? count / k - row : step;
 
-		if (!ckpt_read_part_f32(context, from, row * k, rows * k, values) ||
+		if (!read_rows(context, from, transposed, row, rows, k, values) ||
 			!check_values(context, w, values, rows * k))
 			return false;
 		pack_weight(w->dtype, w->layout, values, rows, k, packed);
@@ -97,12 +118,12 @@ write_elements(tfm_context *context, image_writer *writer, const ckpt_tensor *fr
 
 bool
 run_write_weight(tfm_context *context, image_writer *writer, const ckpt_tensor *from,
-				 const weight *w)
+				 const weight *w, bool transposed)
 {
 	size_t size;
 
 	if (!weight_size(w->dtype, w->layout, w->rank, w->shape, &size))
 		return fail_size(context, w);
-	return image_begin_weight(writer, w) && write_elements(context, writer, from, w) &&
+	return image_begin_weight(writer, w) && write_elements(context, writer, from, w, transposed) &&
 		   image_end_weight(writer);
 }

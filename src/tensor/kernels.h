@@ -68,6 +68,7 @@ typedef struct norm_rows
 	int64_t n;
 	const float *weight; /* NULL: ones */
 	const float *bias;	 /* NULL: zeros */
+	float weight_offset;
 	float eps;
 } norm_rows;
 

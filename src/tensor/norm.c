@@ -29,8 +29,19 @@ norm_item(void *argument, int64_t item, int thread)
 	int64_t end = first + ITEM_ROWS < o->rows ? first + ITEM_ROWS : o->rows;
 
 	(void) thread;
-	for (int64_t at = first * o->n; at < end * o->n; at += o->n)
-		call->row(&call->norm, o->x + at, o->residual == NULL ? NULL : o->residual + at, o->y + at);
+	for (int64_t row = first; row < end; row++)
+	{
+		norm_rows norm = call->norm;
+		int64_t at =
+			o->group == 0 ? row * o->n : row / o->group * o->stride + row % o->group * o->n;
+
+		if (o->own_weights)
+		{
+			norm.weight += row % o->group * o->n;
+			norm.bias = norm.bias == NULL ? NULL : norm.bias + row % o->group * o->n;
+		}
+		call->row(&norm, o->x + at, o->residual == NULL ? NULL : o->residual + at, o->y + at);
+	}
 }
 
 static bool
@@ -50,12 +61,20 @@ run_norm(tfm_context *context, const op_norm_options *o,
 {
 	norm_call call = {
 		.row = row,
-		.norm = {.n = o->n, .weight = o->weight, .bias = o->bias, .eps = o->eps},
+		.norm = {.n = o->n,
+				 .weight = o->weight,
+				 .bias = o->bias,
+				 .weight_offset = o->weight_offset,
+				 .eps = o->eps},
 		.o = o,
 	};
 
 	if (tfm_failed(context) || !check_rows(context, o->rows, o->n))
 		return false;
+	if (o->group < 0 || (o->group > 0 && o->stride / o->group < o->n) ||
+		(o->own_weights && (o->group == 0 || o->weight == NULL)))
+		return tfm_fail(context, TFM_INTERNAL, "norm of %lld rows in groups of %lld is impossible",
+						(long long) o->rows, (long long) o->group);
 	return threads_run(context, norm_item, &call, (o->rows + ITEM_ROWS - 1) / ITEM_ROWS);
 }
 

@@ -11,14 +11,22 @@
 
 typedef struct op_norm_options
 {
-	const float *x;		   /* [rows, n], contiguous */
+	const float *x;		   /* [rows, n] */
 	const float *residual; /* [rows, n], added to x first; or NULL */
 	int64_t rows;
 	int64_t n;			 /* >= 1 */
 	const float *weight; /* [n]; NULL: ones */
 	const float *bias;	 /* [n]; NULL: zeros */
+	float weight_offset; /* added to each weight: 1 for those that are kept about 0 */
 	float eps;
 	float *y; /* [rows, n]; may be x or residual */
+	/*
+	 * Rows that lie side by side, as a token's heads do, and elements from one such group to the
+	 * next, of x, residual and y alike; 0: all rows lie side by side.
+	 */
+	int64_t group;
+	int64_t stride;
+	bool own_weights; /* weight and bias are [group, n]: each row of a group has its own */
 } op_norm_options;
 
 /* torch.nn.LayerNorm over the last dimension: biased variance, eps inside the root. */

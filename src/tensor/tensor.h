@@ -82,7 +82,9 @@ typedef enum weight_layout
 {
 	LAYOUT_PLAIN = 1, /* as in the checkpoint: row-major */
 	LAYOUT_PANELS,	  /* [n, k] packed for op_linear; see tensor/pack.h */
-	LAYOUT_ROWS		  /* [count, n], rows to be picked by op_embed; see tensor/pack.h */
+	LAYOUT_ROWS,	  /* [count, n], rows to be picked by op_embed; see tensor/pack.h */
+	/* Asked for, never kept: LAYOUT_PANELS of [n, k], which the checkpoint has as [k, n]. */
+	LAYOUT_PANELS_OF_COLUMNS
 } weight_layout;
 
 /* A weight of a loaded model, mapped from its image. */

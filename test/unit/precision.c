@@ -280,12 +280,12 @@ rows_of_int8_have_a_longest(void **state)
 				.shape = {2, PACK_I8_MAX_K + 1}};
 	image_writer *writer = image_create(&s->context, scratch_path(s, "image"));
 
-	assert_false(run_write_weight(&s->context, writer, &t, &w));
+	assert_false(run_write_weight(&s->context, writer, &t, &w, false));
 	assert_non_null(strstr(s->context.error.hint, "bf16"));
 	assert_failed(&s->context, TFM_LIMIT_EXCEEDED, "\"long\" has rows of 65537 elements");
 	w.shape[0] = INT64_MAX;
 	w.dtype = DTYPE_F32;
-	assert_false(run_write_weight(&s->context, writer, &t, &w));
+	assert_false(run_write_weight(&s->context, writer, &t, &w, false));
 	assert_failed(&s->context, TFM_LIMIT_EXCEEDED, "\"long\" is too large");
 }
 

@@ -117,7 +117,7 @@ sum_squares(int64_t n, const float *x, float mean)
 	return vec_sum(sum);
 }
 
-/* y = (y - mean) * factor * weight + bias */
+/* y = (y - mean) * factor * (weight + weight_offset) + bias */
 INLINE void
 scale_row(const norm_rows *norm, float mean, float factor, float *y)
 {
@@ -129,6 +129,8 @@ scale_row(const norm_rows *norm, float mean, float factor, float *y)
 		vec gain = norm->weight != NULL ? vec_load_up_to(norm->weight + i, n - i) : vec_set1(1.0f);
 		vec bias = norm->bias != NULL ? vec_load_up_to(norm->bias + i, n - i) : vec_set1(0.0f);
 
+		if (norm->weight != NULL)
+			gain += vec_set1(norm->weight_offset);
 		vec_store_up_to(y + i, vec_fma(v, gain, bias), n - i);
 	}
 }

@@ -1,0 +1,205 @@
+/*
+ * decoder.h
+ *	  The decoder that most language models share: embeddings, layers of causal attention and
+ *	  feed-forward parts, a norm, and the heads on top.
+ *
+ * A family fills a decoder_config, a recipe, from its configuration, as the first member of its own,
+ * and lists the heads below in its table.  A layer is, with the parts that a family has not left out,
+ *
+ *		x += residual_scale * attention_post_norm(attention(attention_norm(x)))
+ *		x += residual_scale * mlp_post_norm(mlp(mlp_norm(x)))
+ *
+ * or, where parallel is set, both of one x; where norm_after is set, attention_norm and mlp_norm are of
+ * the sums instead.  Biases are taken where the checkpoint has them ("<name>.bias").
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_NN_DECODER_H
+#define TFM_NN_DECODER_H
+
+#include "nn/family.h"
+#include "nn/layers.h"
+#include "nn/moe.h"
+#include "nn/rope.h"
+
+/* What the weights are called, relative to the base model; of a layer, relative to the layer. */
+typedef struct decoder_names
+{
+	const char *layer; /* printf format with the layer's number: "layers.%d" */
+	const char *attention_norm, *attention_post_norm; /* NULL: none, as below */
+	const char *query, *key, *value;
+	const char *qkv; /* all three in one weight, instead */
+	const char *query_norm, *key_norm;
+	const char *attention_output;
+	const char *mlp_norm, *mlp_post_norm;
+	const char *gate, *up, *down; /* gate NULL: down(activation(up(x))) */
+	const char *gate_up;		  /* gate and up in one weight, instead */
+	const char *final_norm;
+	const char *project_in, *project_out; /* between embeddings and layers, if they are there */
+	const char *lm_head;
+	const char *score; /* of classifiers; NULL: "score" */
+} decoder_names;
+
+/* LLaMA's names. */
+extern const decoder_names decoder_llama_names;
+
+/* What the heads of queries and keys are normed by. */
+typedef enum decoder_head_norm
+{
+	HEADS_SHARE, /* each head by one weight [head size] */
+	HEADS_OWN,	 /* each head by its own: weight [heads, head size] */
+	HEADS_WHOLE	 /* all heads as one row, weight [heads * head size] */
+} decoder_head_norm;
+
+/* What differs from layer to layer. */
+typedef struct decoder_layer
+{
+	int64_t window;			   /* tokens that a token sees, itself included; 0: all */
+	int rope;				   /* index into ropes; -1: none */
+	bool mixture;			   /* moe in place of the feed-forward part */
+	int64_t intermediate_size; /* 0: the configuration's */
+} decoder_layer;
+
+#define DECODER_MAX_ROPES 2
+
+typedef struct decoder_config
+{
+	nn_config common;
+	const decoder_names *names;
+	embedding embedding;
+	int layers;
+	const decoder_layer *each; /* [layers]; NULL: all as a layer of zeros */
+	bool transposed;		   /* the layers' weights are [k, n], as Conv1D has them */
+
+	normalization norm;
+	bool parallel;
+	bool norm_after;
+	double residual_scale; /* 0: 1 */
+
+	attention attention; /* layer and window are filled in */
+	int head_dim;
+	/*
+	 * In names.qkv the heads may stand in groups, each with its queries, keys, values; 1: no groups.
+	 */
+	int qkv_groups;
+	bool value_before_key;
+	double clip_qkv; /* what limits queries, keys and values; 0: nothing */
+	decoder_head_norm head_norm_of;
+	normalization head_norm; /* of names.query_norm and key_norm */
+	bool norm_after_rope;	 /* these come after the rotation */
+	rope ropes[DECODER_MAX_ROPES];
+
+	int64_t intermediate_size;
+	op_activation activation;
+	moe moe;
+	const decoder_names *shared_expert; /* gate, up and down of a part beside it; NULL: none */
+	const char
+		*shared_expert_gate; /* [1, hidden] whose sigmoid it is multiplied with; NULL: none */
+	int64_t shared_intermediate_size;
+
+	double logit_scale;	   /* 0: 1 */
+	double logit_soft_cap; /* 0: none */
+
+	/* In place of the parts above; NULL: as described. */
+	tensor (*embed)(nn_model *m, const struct decoder_config *c); /* -> [tokens, hidden] */
+	tensor (*attend)(nn_model *m, tensor x, const struct decoder_config *c, int layer);
+	tensor (*feed_forward)(nn_model *m, tensor x, const struct decoder_config *c, int layer);
+} decoder_config;
+
+/* ---- Configuration ---- */
+
+/* A family's keys of config.json where they are not LLaMA's, and its defaults. */
+typedef struct decoder_defaults
+{
+	/* Keys; NULL: LLaMA's, which count as well where the family's own are absent. */
+	const char *hidden_size_key, *layers_key, *heads_key, *kv_heads_key, *intermediate_size_key,
+		*max_positions_key, *activation_key, *norm_eps_key;
+	int64_t vocab_size, hidden_size, intermediate_size; /* 0 of the last: 4 hidden_size */
+	int layers, heads;
+	int kv_heads; /* 0: heads */
+	int head_dim; /* 0: hidden_size / heads */
+	int64_t max_positions;
+	const char *activation;
+	double norm_eps;
+	int64_t pad_token_id; /* -1: none */
+	bool tie_word_embeddings;
+} decoder_defaults;
+
+/*
+ * Read the sizes, the activation, epsilon, labels, ties; c has what else the family sets.  Fills the
+ * sizes of embedding, too.
+ */
+extern void decoder_read_config(tfm_context *context, json file, const decoder_defaults *defaults,
+								decoder_config *c);
+
+/* Rotary positions of all layers; without partial factor, theta 0 is 10000. */
+extern void decoder_read_rope(tfm_context *context, json file, const rope_defaults *defaults,
+							  decoder_config *c);
+
+/*
+ * An array for c->each, all layers alike: zeros.  NULL after an error.
+ */
+extern decoder_layer *decoder_make_layers(tfm_context *context, decoder_config *c);
+
+/*
+ * The windows of layers: "sliding_window" for those that "layer_types" calls "sliding_attention".
+ * Without layer_types, for those of which is_sliding(layer) holds; NULL: all.
+ */
+extern void decoder_read_windows(tfm_context *context, json file, int64_t window,
+								 bool (*is_sliding)(json file, int layer), decoder_config *c);
+
+/* nn_family's cache_layers. */
+extern int decoder_cache_layers(const void *config, kv_layer *layers);
+
+/* ---- The pass ---- */
+
+/* nn_family's hidden_states: embeddings, layers, the last norm -> [tokens, hidden]. */
+extern tensor decoder_hidden_states(nn_model *m, const void *config);
+
+/* The rows of c->embedding, projected where there is a projection. */
+extern tensor decoder_embed(nn_model *m, const decoder_config *c);
+
+/* c->attention for a layer: its number, its window. */
+extern attention decoder_attention(const decoder_config *c, int layer);
+
+/* Rotate heads of x, whose rows are stride elements apart (0: side by side), as the layer has it. */
+extern void decoder_rotate(nn_model *m, const decoder_config *c, int layer, tensor x,
+						   int64_t stride, int heads);
+
+/* Attention of the layer up to its output projection: x [tokens, hidden], normed. */
+extern tensor decoder_attend(nn_model *m, tensor x, const decoder_config *c, int layer);
+
+/*
+ * The feed-forward part of n columns between its products, by gate, up and down of names: x [tokens,
+ * hidden] -> [tokens, hidden], a new tensor, or residual with it added, unless that is empty.
+ */
+extern tensor decoder_feed_forward(nn_model *m, tensor x, const decoder_config *c,
+								   const decoder_names *names, int64_t n, tensor residual);
+
+/* ---- Heads, for an nn_head's forward; config starts with a decoder_config ---- */
+
+extern void decoder_base_model(nn_model *m, const void *config);
+
+/*
+ * Scores of the vocabulary: of all tokens, or of batch->wanted, and then with the last hidden states
+ * of the same tokens beside them (last_hidden_state).
+ */
+extern void decoder_causal_lm(nn_model *m, const void *config);
+
+extern void decoder_sequence_classification(nn_model *m, const void *config);
+extern void decoder_token_classification(nn_model *m, const void *config);
+extern void decoder_question_answering(nn_model *m, const void *config);
+
+/* The five heads above, by their usual names; ends with a NULL suffix. */
+extern const nn_head decoder_heads[];
+
+/*
+ * The rows of the tokens that sequences are classified by: the last that is not padding, as
+ * Transformers picks it; x [tokens, n] -> [sequences, n].
+ */
+extern tensor decoder_last_tokens(nn_model *m, const decoder_config *c, tensor x);
+
+/* Scores of the vocabulary of rows x [rows, hidden] -> [rows, vocabulary]. */
+extern tensor decoder_predict_words(nn_model *m, const decoder_config *c, tensor x);
+
+#endif

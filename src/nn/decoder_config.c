@@ -1,0 +1,140 @@
+/*
+ * decoder_config.c
+ *	  What the configurations of decoders have in common, and what their caches hold.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <string.h>
+
+#include "nn/decoder.h"
+
+/* An integer under the family's own key, or under LLaMA's. */
+static int64_t
+read_size(tfm_context *context, json file, const char *own, const char *key, int64_t fallback,
+		  int64_t minimum, int64_t maximum)
+{
+	if (own != NULL && json_present(json_member(file, own)))
+		key = own;
+	return json_int(context, file, key, fallback, minimum, maximum);
+}
+
+/* Heads, and that they fit each other. */
+static void
+read_heads(tfm_context *context, json file, const decoder_defaults *d, decoder_config *c)
+{
+	int64_t heads =
+		read_size(context, file, d->heads_key, "num_attention_heads", d->heads, 1, NN_MAX_HEADS);
+	int64_t fallback = d->kv_heads == 0 ? heads : d->kv_heads;
+	int64_t kv_heads =
+		read_size(context, file, d->kv_heads_key, "num_key_value_heads", fallback, 1, NN_MAX_HEADS);
+	int64_t head_dim = d->head_dim == 0 ? c->common.hidden_size / heads : d->head_dim;
+
+	c->attention.heads = (int) heads;
+	c->attention.kv_heads = (int) kv_heads;
+	c->head_dim = (int) json_int(context, file, "head_dim", head_dim, 1, NN_MAX_SIZE / heads);
+	if (heads % kv_heads != 0)
+		tfm_fail(context, TFM_CORRUPTED, "%s: %lld heads cannot share keys of %lld", file.source,
+				 (long long) heads, (long long) kv_heads);
+}
+
+void
+decoder_read_config(tfm_context *context, json file, const decoder_defaults *d, decoder_config *c)
+{
+	nn_config *common = &c->common;
+	const char *key = d->activation_key;
+	int64_t positions;
+
+	common->vocab_size = json_int(context, file, "vocab_size", d->vocab_size, 1, NN_MAX_SIZE);
+	common->hidden_size =
+		read_size(context, file, d->hidden_size_key, "hidden_size", d->hidden_size, 1, NN_MAX_SIZE);
+	positions = read_size(context, file, d->max_positions_key, "max_position_embeddings",
+						  d->max_positions, 1, INT32_MAX);
+	common->max_positions = positions;
+	common->num_labels = nn_read_num_labels(context, file);
+	common->pad_token_id =
+		json_int(context, file, "pad_token_id", d->pad_token_id, -1, NN_MAX_SIZE);
+	common->tie_word_embeddings =
+		json_bool(context, file, "tie_word_embeddings", d->tie_word_embeddings);
+	c->layers = (int) read_size(context, file, d->layers_key, "num_hidden_layers", d->layers, 0,
+								NN_MAX_LAYERS);
+	c->intermediate_size = read_size(
+		context, file, d->intermediate_size_key, "intermediate_size",
+		d->intermediate_size == 0 ? 4 * common->hidden_size : d->intermediate_size, 1, NN_MAX_SIZE);
+	if (key == NULL || !json_present(json_member(file, key)))
+		key = "hidden_act";
+	c->activation = nn_activation(context, json_string(context, file, key, d->activation));
+	key = d->norm_eps_key == NULL ? "rms_norm_eps" : d->norm_eps_key;
+	c->norm.eps = json_double(context, file, key, d->norm_eps);
+	read_heads(context, file, d, c);
+	c->embedding.hidden_size = common->hidden_size;
+	c->embedding.word_count = common->vocab_size;
+	c->embedding.position_count = positions + c->embedding.first_position;
+}
+
+void
+decoder_read_rope(tfm_context *context, json file, const rope_defaults *defaults, decoder_config *c)
+{
+	rope_defaults d = *defaults;
+
+	if (tfm_failed(context))
+		return;
+	d.head_dim = d.head_dim == 0 ? c->head_dim : d.head_dim;
+	d.theta = d.theta == 0 ? 10000 : d.theta;
+	d.max_positions = c->common.max_positions;
+	rope_read(context, file, NULL, &d, &c->ropes[0]);
+	c->common.any_position = true;
+}
+
+decoder_layer *
+decoder_make_layers(tfm_context *context, decoder_config *c)
+{
+	decoder_layer *each;
+
+	if (tfm_failed(context))
+		return NULL;
+	each = tfm_alloc_array(context, (size_t) c->layers, sizeof(decoder_layer));
+	if (each != NULL && c->layers > 0)
+		memset(each, 0, (size_t) c->layers * sizeof(decoder_layer));
+	c->each = each;
+	return each;
+}
+
+void
+decoder_read_windows(tfm_context *context, json file, int64_t window,
+					 bool (*is_sliding)(json file, int layer), decoder_config *c)
+{
+	json types = json_member(file, "layer_types"), type = json_first(types);
+	decoder_layer *each;
+
+	window = json_int(context, file, "sliding_window", window, 0, INT32_MAX);
+	if (window == 0)
+		return;
+	each = c->each == NULL ? decoder_make_layers(context, c) : (decoder_layer *) c->each;
+	for (int i = 0; each != NULL && i < c->layers; i++)
+	{
+		bool sliding = is_sliding == NULL || is_sliding(file, i);
+
+		if (json_is_array(types))
+		{
+			sliding =
+				json_is_string(type) && strcmp(json_as_string(type), "sliding_attention") == 0;
+			type = json_next(type);
+		}
+		each[i].window = sliding ? window : 0;
+	}
+}
+
+int
+decoder_cache_layers(const void *config, kv_layer *layers)
+{
+	const decoder_config *c = config;
+
+	for (int i = 0; layers != NULL && i < c->layers; i++)
+		layers[i] = (kv_layer) {
+			.heads = c->attention.kv_heads == 0 ? c->attention.heads : c->attention.kv_heads,
+			.key_dim = c->head_dim,
+			.value_dim = c->head_dim,
+			.window = c->each == NULL ? 0 : c->each[i].window,
+		};
+	return c->layers;
+}
