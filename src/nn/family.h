@@ -59,9 +59,12 @@ typedef struct nn_family
 	/* Fill config from config.json with Transformers' names, aliases and defaults. */
 	void (*read_config)(tfm_context *context, json file, void *config);
 
-	/* The position ids of one row of input_ids (NULL: unknown); a NULL function: 0, 1, 2, ... */
-	void (*make_positions)(const void *config, const int32_t *ids, int64_t count,
-						   int32_t *positions);
+	/*
+	 * The position ids of one row of input_ids (NULL: unknown) and its attention_mask (NULL: ones);
+	 * a NULL function: 0, 1, 2, ...
+	 */
+	void (*make_positions)(const void *config, const int32_t *ids, const uint8_t *mask,
+						   int64_t count, int32_t *positions);
 
 	/*
 	 * What a cache of this configuration has for each layer, layers of them; returns the number of

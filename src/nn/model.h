@@ -32,7 +32,7 @@ typedef struct nn_batch
 	const int32_t *offsets;	   /* [sequences + 1] */
 	const int32_t *ids;		   /* [tokens] */
 	const float *embeds;	   /* [tokens, hidden size] in place of the words' rows; or NULL */
-	const int32_t *types;	   /* [tokens], or NULL for zeros */
+	const int32_t *types;	   /* [tokens], or NULL for zeros: none was given */
 	const int32_t *positions;  /* [tokens]: indexes into a table of positions */
 	const int32_t *columns;	   /* [tokens]: the token's place in its row of input_ids */
 	const uint8_t *hidden;	   /* [tokens], not 0: no token attends to it; NULL: none */

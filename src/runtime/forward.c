@@ -118,7 +118,7 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 	const nn_family *family = model->class.family;
 	bool has_embeds = count > 0 && sequences[0].embeds != NULL;
 	int64_t tokens, longest;
-	bool any_hidden = false;
+	bool any_hidden = false, any_types = false;
 	batch_arrays a;
 	int32_t *made;
 
@@ -138,11 +138,12 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 			return false;
 		if (positions == NULL && family->make_positions != NULL)
 		{
-			family->make_positions(model->config, s->ids, s->count, made);
+			family->make_positions(model->config, s->ids, s->mask, s->count, made);
 			positions = made;
 		}
 		a.offsets[i] = (int32_t) a.used;
 		any_hidden |= append_sequence(&a, s, positions);
+		any_types |= s->types != NULL;
 	}
 	a.offsets[count] = (int32_t) a.used;
 	*batch = (nn_batch) {
@@ -151,7 +152,7 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 		.offsets = a.offsets,
 		.ids = a.ids,
 		.embeds = a.embeds,
-		.types = a.types,
+		.types = any_types ? a.types : NULL,
 		.positions = a.positions,
 		.columns = a.columns,
 		.hidden = any_hidden ? a.hidden : NULL,
