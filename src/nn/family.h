@@ -25,6 +25,7 @@
 typedef struct nn_config
 {
 	int64_t vocab_size;
+	int64_t decoder_vocab_size; /* of a decoder that has words of its own; 0: vocab_size */
 	int64_t hidden_size;
 	int64_t max_positions; /* longest sequence in tokens */
 	bool any_position;	   /* longer ones can be computed, too: positions are not a table's rows */
@@ -32,6 +33,13 @@ typedef struct nn_config
 	int64_t pad_token_id;  /* -1: none */
 	bool tie_word_embeddings;
 } nn_config;
+
+/* Words that scores are of. */
+static inline int64_t
+nn_output_words(const nn_config *c)
+{
+	return c->decoder_vocab_size == 0 ? c->vocab_size : c->decoder_vocab_size;
+}
 
 /* A model_type of config.json that the family runs. */
 typedef struct nn_variant
@@ -66,13 +74,27 @@ typedef struct nn_family
 	void (*make_positions)(const void *config, const int32_t *ids, const uint8_t *mask,
 						   int64_t count, int32_t *positions);
 
+	/* The decoder's ids of one row of input_ids where the caller gives none; NULL: he must. */
+	void (*make_decoder_ids)(const void *config, const int32_t *ids, int64_t count,
+							 int32_t *decoder_ids);
+
 	/*
 	 * What a cache of this configuration has for each layer, layers of them; returns the number of
 	 * layers, with layers NULL it but counts.  NULL: the family does not generate.
 	 */
 	int (*cache_layers)(const void *config, kv_layer *layers);
 
-	/* The hidden states alone, [tokens, hidden], for embeddings; no heads, no pooler. */
+	/*
+	 * Of an encoder-decoder, else NULL: the same of the cache of what its decoder looks back at, and
+	 * what puts there what each layer makes of the encoder's states, the batch's memory.
+	 */
+	int (*memory_layers)(const void *config, kv_layer *layers);
+	void (*remember)(nn_model *m, const void *config);
+
+	/*
+	 * The hidden states alone, [tokens, hidden], for embeddings; no heads, no pooler.  Of an
+	 * encoder-decoder those of its encoder, but of its decoder where the batch has a memory.
+	 */
 	tensor (*hidden_states)(nn_model *m, const void *config);
 } nn_family;
 

@@ -112,8 +112,10 @@ nn_has_weight(nn_model *m, const char *name)
 static bool
 has_shape(const weight *w, int64_t rows, int64_t columns)
 {
+	/* a vector may also be a matrix of one row */
 	if (rows == 0)
-		return w->rank == 1 && (columns < 0 || w->shape[0] == columns);
+		return (w->rank == 1 || (w->rank == 2 && w->shape[0] == 1)) &&
+			   (columns < 0 || w->shape[w->rank - 1] == columns);
 	return w->rank == 2 && (rows < 0 || w->shape[0] == rows) &&
 		   (columns < 0 || w->shape[1] == columns);
 }
@@ -176,7 +178,8 @@ nn_emit(nn_model *m, const char *name, nn_axis axis, tensor value)
 void
 nn_emit_hidden_state(nn_model *m, int index, tensor x)
 {
-	char name[32];
+	char name[64];
+	bool decoder = m->part != NULL && strcmp(m->part, "decoder") == 0;
 	tensor copy;
 
 	if (!m->batch->output_hidden_states)
@@ -184,6 +187,7 @@ nn_emit_hidden_state(nn_model *m, int index, tensor x)
 	copy = nn_matrix(m, x.shape[0], x.shape[1]);
 	if (nn_live(m))
 		memcpy(copy.data, x.data, (size_t) tensor_count(&x) * sizeof(float));
-	snprintf(name, sizeof(name), "hidden_states.%d", index);
-	nn_emit(m, name, NN_PER_TOKEN, copy);
+	snprintf(name, sizeof(name), "%s%shidden_states.%d", m->part == NULL ? "" : m->part,
+			 m->part == NULL ? "" : "_", index);
+	nn_emit(m, name, decoder ? NN_PER_DECODER_TOKEN : NN_PER_TOKEN, copy);
 }

@@ -50,19 +50,23 @@ typedef struct nn_batch
 	const int32_t *wanted; /* [wanted_count] */
 	int64_t wanted_count;
 
-	/* What the decoder of an encoder-decoder is given; NULL: none. */
+	/*
+	 * Of an encoder-decoder.  The batch of its encoder has, for who runs both in one pass, that of its
+	 * decoder; the batch of its decoder has what it looks back at.  NULL: none.
+	 */
+	const struct nn_batch *decoder;
 	const struct nn_memory *memory;
 } nn_batch;
 
 /*
  * What the decoder's sequences look back at: sequence i at the rows offsets[i] .. offsets[i + 1] - 1
- * of the encoder's result.  Of it the first pass puts keys and values into the cache, which later
- * passes take alone.
+ * of the encoder's result, or at sequence cached[i] of a cache, to which run_encode has put what each
+ * layer makes of them.
  */
 typedef struct nn_memory
 {
 	tensor states;			/* [memory tokens, hidden]; empty: all is in the cache */
-	const int32_t *offsets; /* [sequences + 1] */
+	const int32_t *offsets; /* [sequences + 1] of states */
 	const uint8_t *hidden;	/* [memory tokens], as nn_batch's; NULL: none */
 	kv_cache *cache;		/* NULL: none */
 	const int32_t *cached;	/* [sequences] */
@@ -79,9 +83,10 @@ typedef struct nn_weights
 /* How the first dimension of an output relates to the batch. */
 typedef enum nn_axis
 {
-	NN_PER_TOKEN,	 /* [tokens, ...]: padded to [rows, columns, ...] for the caller */
-	NN_PER_SEQUENCE, /* [sequences, ...] */
-	NN_PER_CHOICE	 /* [sequences, 1]: [examples, choices] for the caller */
+	NN_PER_TOKEN,		 /* [tokens, ...]: padded to [rows, columns, ...] for the caller */
+	NN_PER_SEQUENCE,	 /* [sequences, ...] */
+	NN_PER_CHOICE,		 /* [sequences, 1]: [examples, choices] for the caller */
+	NN_PER_DECODER_TOKEN /* as NN_PER_TOKEN, of the decoder's batch */
 } nn_axis;
 
 /* A named result, as in Transformers' ModelOutput. */
@@ -101,8 +106,9 @@ typedef struct nn_model
 	bool dry;				 /* shapes only */
 	tfm_compute compute;	 /* of all products */
 	char scope[NN_NAME_MAX]; /* prefix of all names, "encoder.layer.3.", or empty */
-	nn_output *outputs;		 /* in the order in which they were made */
-	size_t bytes, peak;		 /* dry run: memory in use, and the most of it */
+	const char *part; /* "encoder", "decoder": whose hidden states are output; NULL: the model's */
+	nn_output *outputs; /* in the order in which they were made */
+	size_t bytes, peak; /* dry run: memory in use, and the most of it */
 } nn_model;
 
 /* A part of the model: its prefix, and the memory that its intermediates take. */
@@ -155,7 +161,10 @@ extern const weight *nn_weight(nn_model *m, const char *name, weight_layout layo
 /* Add a result.  value must not be freed by an nn_leave afterwards. */
 extern void nn_emit(nn_model *m, const char *name, nn_axis axis, tensor value);
 
-/* Add a copy of x, of now, as hidden_states.<index>, if the caller wants hidden states. */
+/*
+ * Add a copy of x, of now, as hidden_states.<index>, or <part>_hidden_states.<index>, if the caller
+ * wants hidden states.
+ */
 extern void nn_emit_hidden_state(nn_model *m, int index, tensor x);
 
 #endif

@@ -50,6 +50,10 @@ position_bias(nn_model *m, const char *name, const position_buckets *b)
 	const weight *w;
 	tensor bias;
 
+	/* farther ones have the last bucket, which is what attention takes beyond the table */
+	if (span > b->max_distance + 1)
+		span = b->max_distance + 1;
+
 	snprintf(weight_name, sizeof(weight_name), "%s.weight", name);
 	w = nn_weight(m, weight_name, LAYOUT_PLAIN, -1, b->heads);
 	if (w == NULL)

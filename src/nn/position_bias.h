@@ -19,7 +19,8 @@ typedef struct position_buckets
 
 /*
  * The bias of "<name>.weight" [buckets or more, heads] for all distances within the batch's longest
- * row -> [heads, 2 * span - 1], entry span - 1 + (key's column - query's column).
+ * row, or up to max_distance -> [heads, 2 * span - 1], entry span - 1 + (key's column - query's
+ * column).
  * Follows T5's _relative_position_bucket.
  */
 extern tensor position_bias(nn_model *m, const char *name, const position_buckets *b);

@@ -314,7 +314,8 @@ static bool
 run_dry(compiler *c, int64_t tokens)
 {
 	tfm_context *context = c->context;
-	nn_batch batch = {.sequences = 1, .tokens = tokens, .choices = 1};
+	nn_batch decoder = {.sequences = 1, .tokens = tokens, .choices = 1};
+	nn_batch batch = {.sequences = 1, .tokens = tokens, .choices = 1, .decoder = &decoder};
 	run_embedding_options options = {
 		.poolings = c->model.sentence.poolings,
 		.pooling_count = c->model.sentence.pooling_count,

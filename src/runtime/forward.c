@@ -23,7 +23,8 @@ is_kept(const run_sequence *s, int64_t i)
 }
 
 static bool
-check_sequence(tfm_context *context, const run_model *model, const run_sequence *s)
+check_sequence(tfm_context *context, const run_model *model, const run_sequence *s,
+			   int64_t vocab_size)
 {
 	const nn_config *c = run_config(model);
 
@@ -33,10 +34,10 @@ check_sequence(tfm_context *context, const run_model *model, const run_sequence 
 						"the input has %lld tokens, but the model has positions for %lld",
 						(long long) s->count, (long long) c->max_positions);
 	for (int64_t i = 0; s->ids != NULL && i < s->count; i++)
-		if (s->ids[i] < 0 || s->ids[i] >= c->vocab_size)
+		if (s->ids[i] < 0 || s->ids[i] >= vocab_size)
 			return tfm_fail(context, TFM_INVALID_ARGUMENT,
 							"token id %d is outside the model's vocabulary of %lld", s->ids[i],
-							(long long) c->vocab_size);
+							(long long) vocab_size);
 	return true;
 }
 
@@ -111,9 +112,9 @@ count_tokens(tfm_context *context, const run_sequence *sequences, int64_t count,
 	return true;
 }
 
-bool
-run_make_batch(tfm_context *context, const run_model *model, const run_sequence *sequences,
-			   int64_t count, nn_batch *batch)
+static bool
+make_batch(tfm_context *context, const run_model *model, const run_sequence *sequences,
+		   int64_t count, int64_t vocab_size, nn_batch *batch)
 {
 	const nn_family *family = model->class.family;
 	bool has_embeds = count > 0 && sequences[0].embeds != NULL;
@@ -134,7 +135,7 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 		const run_sequence *s = &sequences[i];
 		const int32_t *positions = s->positions;
 
-		if (!check_sequence(context, model, s))
+		if (!check_sequence(context, model, s, vocab_size))
 			return false;
 		if (positions == NULL && family->make_positions != NULL)
 		{
@@ -159,6 +160,20 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 		.choices = 1,
 	};
 	return true;
+}
+
+bool
+run_make_batch(tfm_context *context, const run_model *model, const run_sequence *sequences,
+			   int64_t count, nn_batch *batch)
+{
+	return make_batch(context, model, sequences, count, run_config(model)->vocab_size, batch);
+}
+
+bool
+run_make_decoder_batch(tfm_context *context, const run_model *model, const run_sequence *sequences,
+					   int64_t count, nn_batch *batch)
+{
+	return make_batch(context, model, sequences, count, nn_output_words(run_config(model)), batch);
 }
 
 /* ---- Passes ---- */
@@ -293,6 +308,48 @@ run_forward(tfm_context *context, const run_model *loaded, const nn_batch *batch
 		return tfm_fail(context, TFM_CORRUPTED, "%s", loaded->head_error);
 	run_head_pass(&m, loaded);
 	*outputs = m.outputs;
+	return !tfm_failed(context);
+}
+
+bool
+run_has_encoder(const run_model *loaded)
+{
+	return loaded->class.family->memory_layers != NULL &&
+		   strcmp(loaded->class.head->task, "text2text-generation") == 0;
+}
+
+/* The memory's sequences get room for their tokens. */
+static bool
+extend_memory(tfm_context *context, const nn_batch *batch, kv_cache *cache, const int32_t *cached)
+{
+	for (int64_t i = 0; i < batch->sequences; i++)
+		if (!kv_extend(context, cache, cached[i], batch->offsets[i + 1] - batch->offsets[i]))
+			return false;
+	return true;
+}
+
+bool
+run_encode(tfm_context *context, const run_model *loaded, const nn_batch *batch, kv_cache *cache,
+		   const int32_t *cached, tensor *states)
+{
+	nn_model m = run_begin_pass(context, loaded, batch);
+	nn_memory memory = {
+		.states = loaded->class.family->hidden_states(&m, loaded->config),
+		.offsets = batch->offsets,
+		.hidden = batch->hidden,
+		.cache = cache,
+		.cached = cached,
+	};
+	int32_t *offsets = tfm_alloc_zero(context, ((size_t) batch->sequences + 1) * sizeof(int32_t));
+	nn_batch nobody = {
+		.sequences = batch->sequences, .offsets = offsets, .choices = 1, .memory = &memory};
+
+	if (offsets == NULL || !extend_memory(context, batch, cache, cached))
+		return false;
+	m.batch = &nobody;
+	loaded->class.family->remember(&m, loaded->config);
+	if (states != NULL)
+		*states = memory.states;
 	return !tfm_failed(context);
 }
 

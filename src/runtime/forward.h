@@ -30,6 +30,23 @@ typedef struct run_sequence
 extern bool run_make_batch(tfm_context *context, const run_model *model,
 						   const run_sequence *sequences, int64_t count, nn_batch *batch);
 
+/* The same of the ids that the decoder of an encoder-decoder is given. */
+extern bool run_make_decoder_batch(tfm_context *context, const run_model *model,
+								   const run_sequence *sequences, int64_t count, nn_batch *batch);
+
+/* Whether the model generates after an encoder: batches of its steps have a memory. */
+extern bool run_has_encoder(const run_model *model);
+
+/*
+ * Run the encoder over a batch, and put what each layer of the decoder makes of sequence i into
+ * sequence cached[i] of cache, which is empty and has the family's memory_layers.  A step of
+ * generation then is a pass of the head over the decoder's batch, whose memory is
+ * {.cache = cache, .cached = ...}.  *states, if it is not NULL, gets the encoder's last hidden states
+ * [tokens, hidden].
+ */
+extern bool run_encode(tfm_context *context, const run_model *model, const nn_batch *batch,
+					   kv_cache *cache, const int32_t *cached, tensor *states);
+
 /*
  * Run the head that config.json names; *outputs in the context's arena, in the order of
  * Transformers' ModelOutput.

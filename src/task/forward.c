@@ -29,13 +29,20 @@ typedef struct input
 	float *floats;
 } input;
 
-typedef struct arguments
+/* What the encoder, or the only part of a model, is given, and what the decoder is. */
+typedef struct part_arguments
 {
-	input input_ids;
-	input inputs_embeds;
+	input ids;
+	input embeds;
 	input attention_mask;
 	input token_type_ids;
 	input position_ids;
+	bool is_decoder;
+} part_arguments;
+
+typedef struct arguments
+{
+	part_arguments encoder, decoder;
 	bool output_hidden_states;
 } arguments;
 
@@ -165,27 +172,42 @@ read_fixed(tfm_context *context, const char *name, json value)
 					fixed ? "true" : "false");
 }
 
+/* Where the tensor of a name goes; NULL if there is none of that name. */
+static input *
+find_input(arguments *a, const char *name)
+{
+	const struct
+	{
+		const char *name;
+		input *place;
+	} inputs[] = {
+		{"input_ids", &a->encoder.ids},
+		{"inputs_embeds", &a->encoder.embeds},
+		{"attention_mask", &a->encoder.attention_mask},
+		{"token_type_ids", &a->encoder.token_type_ids},
+		{"position_ids", &a->encoder.position_ids},
+		{"decoder_input_ids", &a->decoder.ids},
+		{"decoder_inputs_embeds", &a->decoder.embeds},
+		{"decoder_attention_mask", &a->decoder.attention_mask},
+	};
+
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
+		if (strcmp(inputs[i].name, name) == 0)
+			return inputs[i].place;
+	return NULL;
+}
+
 static bool
 read_argument(tfm_context *context, json value, arguments *a)
 {
 	const char *name = json_key(value);
+	input *t = find_input(a, name);
 
 	if (!json_is_array(value) && !json_is_object(value) && !json_is_bool(value) &&
 		!json_is_number(value) && !json_is_string(value))
 		return true; /* null: as if it were not given */
-	if (strcmp(name, "input_ids") == 0)
-		return read_tensor(context, name, value, &a->input_ids);
-	if (strcmp(name, "inputs_embeds") == 0)
-	{
-		a->inputs_embeds.is_float = true;
-		return read_tensor(context, name, value, &a->inputs_embeds);
-	}
-	if (strcmp(name, "attention_mask") == 0)
-		return read_tensor(context, name, value, &a->attention_mask);
-	if (strcmp(name, "token_type_ids") == 0)
-		return read_tensor(context, name, value, &a->token_type_ids);
-	if (strcmp(name, "position_ids") == 0)
-		return read_tensor(context, name, value, &a->position_ids);
+	if (t != NULL)
+		return read_tensor(context, name, value, t);
 	if (strcmp(name, "output_hidden_states") == 0 && json_is_bool(value))
 	{
 		a->output_hidden_states = json_as_bool(value);
@@ -210,13 +232,19 @@ read_arguments(tfm_context *context, tfm_text text, arguments *a)
 	}
 	if (!json_is_object(object))
 		return tfm_fail(context, TFM_INVALID_ARGUMENT, "inputs must be a JSON object");
+	a->encoder.embeds.is_float = a->decoder.embeds.is_float = true;
+	a->decoder.is_decoder = true;
 	for (json value = json_first(object); json_present(value); value = json_next(value))
 		if (!read_argument(context, value, a))
 			return false;
-	if ((a->input_ids.rank == 0) == (a->inputs_embeds.rank == 0))
+	if ((a->encoder.ids.rank == 0) == (a->encoder.embeds.rank == 0))
 		return tfm_fail(
 			context, TFM_INVALID_ARGUMENT,
 			"exactly one of the arguments \"input_ids\" and \"inputs_embeds\" is needed");
+	if (a->decoder.ids.rank != 0 && a->decoder.embeds.rank != 0)
+		return tfm_fail(context, TFM_INVALID_ARGUMENT,
+						"the arguments \"decoder_input_ids\" and \"decoder_inputs_embeds\" cannot "
+						"both be given");
 	return true;
 }
 
@@ -252,9 +280,10 @@ check_shape(tfm_context *context, const char *name, const grid *g, input *t)
 }
 
 static bool
-make_grid(tfm_context *context, arguments *a, grid *g)
+make_grid(tfm_context *context, part_arguments *a, grid *g)
 {
-	const input *main_input = a->input_ids.rank != 0 ? &a->input_ids : &a->inputs_embeds;
+	const char *mask_name = a->is_decoder ? "decoder_attention_mask" : "attention_mask";
+	const input *main_input = a->ids.rank != 0 ? &a->ids : &a->embeds;
 	int rank = main_input->is_float ? main_input->rank - 1 : main_input->rank;
 	const int64_t *shape = main_input->shape;
 	int64_t cells;
@@ -266,7 +295,7 @@ make_grid(tfm_context *context, arguments *a, grid *g)
 		.choices = rank == 3 ? shape[1] : 1,
 	};
 	cells = g->rows * g->columns;
-	if (!check_shape(context, "attention_mask", g, &a->attention_mask) ||
+	if (!check_shape(context, mask_name, g, &a->attention_mask) ||
 		!check_shape(context, "token_type_ids", g, &a->token_type_ids) ||
 		!check_shape(context, "position_ids", g, &a->position_ids))
 		return false;
@@ -280,23 +309,24 @@ make_grid(tfm_context *context, arguments *a, grid *g)
 }
 
 static bool
-make_batch(tfm_context *context, const run_model *loaded, const arguments *a, const grid *g,
-		   nn_batch *batch)
+make_sequences(tfm_context *context, const run_model *loaded, const part_arguments *a,
+			   const grid *g, run_sequence **result)
 {
 	run_sequence *sequences = tfm_alloc_array(context, (size_t) g->rows, sizeof(run_sequence));
-	const input *embeds = &a->inputs_embeds;
+	const input *embeds = &a->embeds;
 	int64_t hidden = embeds->rank == 0 ? 0 : embeds->shape[embeds->rank - 1];
 
 	if (sequences == NULL)
 		return false;
 	if (hidden != 0 && hidden != run_config(loaded)->hidden_size)
-		return fail_argument(context, "inputs_embeds", "does not have the model's hidden size");
+		return fail_argument(context, a->is_decoder ? "decoder_inputs_embeds" : "inputs_embeds",
+							 "does not have the model's hidden size");
 	for (int64_t i = 0; i < g->rows; i++)
 	{
 		int64_t start = i * g->columns;
 
 		sequences[i] = (run_sequence) {
-			.ids = hidden != 0 ? NULL : a->input_ids.data + start,
+			.ids = hidden != 0 ? NULL : a->ids.data + start,
 			.embeds = hidden != 0 ? embeds->floats + start * hidden : NULL,
 			.count = g->columns,
 			.mask = g->mask == NULL ? NULL : g->mask + start,
@@ -304,10 +334,68 @@ make_batch(tfm_context *context, const run_model *loaded, const arguments *a, co
 			.positions = a->position_ids.rank == 0 ? NULL : a->position_ids.data + start,
 		};
 	}
-	if (!run_make_batch(context, loaded, sequences, g->rows, batch))
+	*result = sequences;
+	return true;
+}
+
+static bool
+make_batch(tfm_context *context, const run_model *loaded, arguments *a, grid *g, nn_batch *batch)
+{
+	run_sequence *sequences;
+
+	if (!make_grid(context, &a->encoder, g) ||
+		!make_sequences(context, loaded, &a->encoder, g, &sequences) ||
+		!run_make_batch(context, loaded, sequences, g->rows, batch))
 		return false;
 	batch->choices = g->choices;
 	batch->output_hidden_states = a->output_hidden_states;
+	return true;
+}
+
+/* The decoder's ids where the caller gives none, if the family makes them of the encoder's. */
+static bool
+make_decoder_ids(tfm_context *context, const run_model *loaded, arguments *a, const grid *g)
+{
+	const nn_family *family = loaded->class.family;
+	const input *ids = &a->encoder.ids;
+	input *made = &a->decoder.ids;
+
+	if (made->rank != 0 || a->decoder.embeds.rank != 0 || family->make_decoder_ids == NULL ||
+		ids->rank != 2)
+		return true;
+	*made = *ids;
+	if (!allocate_input(context, g->rows * g->columns, made))
+		return false;
+	for (int64_t i = 0; i < g->rows; i++)
+		family->make_decoder_ids(loaded->config, ids->data + i * g->columns, g->columns,
+								 made->data + i * g->columns);
+	return true;
+}
+
+/* The decoder's batch, if it is given or made; none (batch->decoder stays NULL) is fine here. */
+static bool
+make_decoder_batch(tfm_context *context, const run_model *loaded, arguments *a, const grid *encoder,
+				   grid *g, nn_batch *batch)
+{
+	nn_batch *decoder = tfm_alloc_zero(context, sizeof(nn_batch));
+	run_sequence *sequences;
+
+	if (decoder == NULL || !make_decoder_ids(context, loaded, a, encoder))
+		return false;
+	if (a->decoder.ids.rank == 0 && a->decoder.embeds.rank == 0)
+		return true;
+	if (loaded->class.family->memory_layers == NULL)
+		return tfm_fail(context, TFM_UNSUPPORTED, "the model has no decoder to be given inputs");
+	if (!make_grid(context, &a->decoder, g))
+		return false;
+	if (g->rows != encoder->rows)
+		return tfm_fail(context, TFM_INVALID_ARGUMENT,
+						"the decoder must have as many rows as the encoder, %lld, not %lld",
+						(long long) encoder->rows, (long long) g->rows);
+	if (!make_sequences(context, loaded, &a->decoder, g, &sequences) ||
+		!run_make_decoder_batch(context, loaded, sequences, g->rows, decoder))
+		return false;
+	batch->decoder = decoder;
 	return true;
 }
 
@@ -369,7 +457,7 @@ write_shape(tfm_context *context, buffer *b, const nn_output *output, const grid
 	if (output->axis == NN_PER_CHOICE)
 		buffer_printf(context, b, "%lld,%lld", (long long) (g->rows / g->choices),
 					  (long long) g->choices);
-	else if (output->axis == NN_PER_TOKEN)
+	else if (output->axis == NN_PER_TOKEN || output->axis == NN_PER_DECODER_TOKEN)
 		buffer_printf(context, b, "%lld,%lld", (long long) g->rows, (long long) g->columns);
 	else
 		buffer_printf(context, b, "%lld", (long long) value->shape[0]);
@@ -389,7 +477,7 @@ write_output(tfm_context *context, buffer *b, const nn_batch *batch, const grid 
 	buffer_append_string(context, b, ":{\"dtype\":\"float32\",\"shape\":[");
 	write_shape(context, b, output, g);
 	buffer_append_string(context, b, "],\"data\":[");
-	if (output->axis == NN_PER_TOKEN)
+	if (output->axis == NN_PER_TOKEN || output->axis == NN_PER_DECODER_TOKEN)
 		write_padded(context, b, batch, g, value, features);
 	else
 		write_row(context, b, value->data, value->shape[0] * features, true);
@@ -402,18 +490,22 @@ task_forward(tfm_context *context, const run_model *model, tfm_text inputs, buff
 	arguments a = {0};
 	const nn_output *first;
 	nn_batch batch;
-	grid g;
+	grid g, decoder_grid = {0};
 
 	if (!run_check_weights(context, model) || !read_arguments(context, inputs, &a) ||
-		!make_grid(context, &a, &g) || !make_batch(context, model, &a, &g, &batch) ||
+		!make_batch(context, model, &a, &g, &batch) ||
+		!make_decoder_batch(context, model, &a, &g, &decoder_grid, &batch) ||
 		!run_forward(context, model, &batch, &first))
 		return false;
 	buffer_append(context, outputs, "{", 1);
 	for (const nn_output *output = first; output != NULL; output = output->next)
 	{
+		bool decoder = output->axis == NN_PER_DECODER_TOKEN;
+
 		if (output != first)
 			buffer_append(context, outputs, ",", 1);
-		if (!write_output(context, outputs, &batch, &g, output))
+		if (!write_output(context, outputs, decoder ? batch.decoder : &batch,
+						  decoder ? &decoder_grid : &g, output))
 			return false;
 	}
 	return buffer_append(context, outputs, "}", 1);
