@@ -1,6 +1,6 @@
 /*
  * safetensors.c
- *	  The weights of a checkpoint: opening one file or a set of shards, finding and reading tensors.
+ *	  The weights of a checkpoint: opening one file or a set of shards, and finding tensors.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -12,12 +12,9 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
-#include "tensor/float16.h"
 
 #define MAX_INDEX_LENGTH ((size_t) 100000000)
 #define MAX_SHARDS 1000 /* each takes a file descriptor */
-#define READ_PIECE ((size_t) 8 * 1024 * 1024)
-#define CONVERT_PIECE ((size_t) 32 * 1024) /* elements; stays in the second-level cache */
 
 struct ckpt_weights
 {
@@ -41,6 +38,16 @@ ckpt_open_file(tfm_context *context, const char *path)
 	if (f == NULL || !ckpt_read_header(context, f, &weights->all))
 		return NULL;
 	weights->source = f->path;
+	return weights;
+}
+
+ckpt_weights *
+ckpt_make_weights(tfm_context *context, const char *source, const ckpt_header *all)
+{
+	ckpt_weights *weights = tfm_alloc(context, sizeof(ckpt_weights));
+
+	if (weights != NULL)
+		*weights = (ckpt_weights) {.source = source, .all = *all};
 	return weights;
 }
 
@@ -213,122 +220,4 @@ const char *
 ckpt_source(const ckpt_weights *weights)
 {
 	return weights->source;
-}
-
-/* ---- Reading ---- */
-
-static int64_t
-count_elements(const ckpt_tensor *t)
-{
-	int64_t count = 1;
-
-	for (int i = 0; i < t->rank; i++)
-		count *= t->shape[i];
-	return count;
-}
-
-static bool
-fail_type(tfm_context *context, const ckpt_tensor *t)
-{
-	return tfm_fail(context, TFM_UNSUPPORTED,
-					"\"%s\": tensor \"%s\" is of type %s, which is not %s", t->file->path, t->name,
-					t->stored_type, t->dtype == 0 ? "supported" : "a floating-point type");
-}
-
-/* Whether the elements first .. first + count - 1 may be read. */
-static bool
-check_part(tfm_context *context, const ckpt_tensor *t, int64_t first, int64_t count)
-{
-	int64_t elements = count_elements(t);
-
-	if (tfm_failed(context))
-		return false;
-	if (t->dtype == 0)
-		return fail_type(context, t);
-	if (first < 0 || count < 0 || first > elements || count > elements - first)
-		return tfm_fail(context, TFM_INTERNAL,
-						"elements %lld to %lld of tensor \"%s\" were asked for, which has %lld",
-						(long long) first, (long long) first + count, t->name,
-						(long long) elements);
-	return true;
-}
-
-bool
-ckpt_read_part(tfm_context *context, const ckpt_tensor *t, int64_t first, int64_t count,
-			   void *bytes)
-{
-	size_t size = dtype_size(t->dtype);
-	char *p = bytes;
-	size_t offset, left;
-
-	if (!check_part(context, t, first, count))
-		return false;
-	offset = t->offset + (size_t) first * size;
-	left = (size_t) count * size;
-	while (left > 0 && !tfm_stopped(context))
-	{
-		size_t n = left < READ_PIECE ? left : READ_PIECE;
-
-		if (!file_read_at(context, t->file, offset, p, n))
-			return false;
-		p += n;
-		offset += n;
-		left -= n;
-	}
-	return !tfm_failed(context);
-}
-
-bool
-ckpt_read(tfm_context *context, const ckpt_tensor *t, void *bytes)
-{
-	return ckpt_read_part(context, t, 0, count_elements(t), bytes);
-}
-
-static void
-convert_to_f32(tfm_dtype dtype, const void *stored, size_t count, float *values)
-{
-	if (dtype == DTYPE_F16)
-		for (size_t i = 0; i < count; i++)
-			values[i] = f16_to_f32(((const uint16_t *) stored)[i]);
-	else if (dtype == DTYPE_BF16)
-		for (size_t i = 0; i < count; i++)
-			values[i] = bf16_to_f32(((const uint16_t *) stored)[i]);
-	else
-		for (size_t i = 0; i < count; i++)
-			values[i] = (float) ((const double *) stored)[i];
-}
-
-bool
-ckpt_read_part_f32(tfm_context *context, const ckpt_tensor *t, int64_t first, int64_t count,
-				   float *values)
-{
-	arena_mark mark = arena_save(context->arena);
-	void *piece;
-
-	if (!check_part(context, t, first, count))
-		return false;
-	if (t->dtype == DTYPE_F32)
-		return ckpt_read_part(context, t, first, count, values);
-	if (t->dtype != DTYPE_F16 && t->dtype != DTYPE_BF16 && t->dtype != DTYPE_F64)
-		return fail_type(context, t);
-	piece = tfm_alloc_array(context, CONVERT_PIECE, dtype_size(t->dtype));
-	while (count > 0 && !tfm_failed(context))
-	{
-		int64_t n = count < (int64_t) CONVERT_PIECE ? count : (int64_t) CONVERT_PIECE;
-
-		if (!ckpt_read_part(context, t, first, n, piece))
-			break;
-		convert_to_f32(t->dtype, piece, (size_t) n, values);
-		first += n;
-		count -= n;
-		values += n;
-	}
-	arena_restore(context->arena, mark);
-	return !tfm_failed(context);
-}
-
-bool
-ckpt_read_f32(tfm_context *context, const ckpt_tensor *t, float *values)
-{
-	return ckpt_read_part_f32(context, t, 0, count_elements(t), values);
 }

@@ -112,7 +112,7 @@ read_entry(tfm_context *context, json entry, size_t data_length, ckpt_tensor *t)
 	size_t elements = 1, bits;
 	stored_type type;
 
-	t->name = json_key(entry);
+	t->name = t->stored_name = json_key(entry);
 	if (!json_is_string(dtype))
 		return fail_tensor(context, entry.source, t->name, "has no dtype");
 	type = find_stored_type(json_as_string(dtype));
@@ -141,7 +141,8 @@ compare_names(const void *a, const void *b)
 bool
 ckpt_sort_header(tfm_context *context, ckpt_header *header, const char *source)
 {
-	qsort(header->tensors, header->count, sizeof(ckpt_tensor), compare_names);
+	if (header->count > 0)
+		qsort(header->tensors, header->count, sizeof(ckpt_tensor), compare_names);
 	for (size_t i = 1; i < header->count; i++)
 		if (strcmp(header->tensors[i - 1].name, header->tensors[i].name) == 0)
 			return fail_tensor(context, source, header->tensors[i].name, "is there twice");
