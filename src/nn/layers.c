@@ -379,7 +379,7 @@ attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 	};
 	tensor y;
 
-	if (tfm_failed(m->context) || !check_heads(m, a, kv_heads, q, k, v))
+	if (tfm_failed(m->context))
 		return (tensor) {0};
 	if (!set_sizes(m, q, k, v, a, &o))
 		return fail_shape(m, "attention");
