@@ -35,6 +35,7 @@ typedef struct sequence
 	sequence_state state;
 	bool broken;	/* a pass over it has failed: what the cache has is not what ids say */
 	int32_t cached; /* its number in the cache */
+	int32_t memory; /* and in that of what an encoder's decoder looks back at; -1: none */
 	int32_t *ids;	/* [length] malloc'ed */
 	int64_t length, capacity;
 	uint64_t used; /* when it was closed */
@@ -48,6 +49,7 @@ struct run_session
 	kv_layer *layers;
 	int layer_count;
 	kv_cache *cache;
+	kv_cache *memory;	 /* of an encoder-decoder, else NULL */
 	sequence *sequences; /* [count] malloc'ed */
 	int32_t count;
 	uint64_t clock;
@@ -75,6 +77,8 @@ free_sequence(run_session *session, sequence *s)
 	if (s->state == SEQUENCE_FREE)
 		return;
 	kv_close(session->cache, s->cached);
+	if (s->memory >= 0)
+		kv_close(session->memory, s->memory);
 	free(s->ids);
 	*s = (sequence) {.state = SEQUENCE_FREE};
 }
@@ -157,8 +161,24 @@ open_empty(tfm_context *context, run_session *session)
 
 	if (cached < 0)
 		return -1;
-	session->sequences[number] = (sequence) {.state = SEQUENCE_OPEN, .cached = cached};
+	session->sequences[number] =
+		(sequence) {.state = SEQUENCE_OPEN, .cached = cached, .memory = -1};
 	return number;
+}
+
+/* What a copy of a sequence has beside its number in the cache. */
+static bool
+copy_parts(tfm_context *context, run_session *session, const sequence *from, sequence *to)
+{
+	if (!reserve_ids(context, to, from->length))
+		return false;
+	to->length = from->length;
+	if (to->length > 0)
+		memcpy(to->ids, from->ids, (size_t) to->length * sizeof(int32_t));
+	to->broken = from->broken;
+	if (from->memory >= 0)
+		to->memory = kv_fork(context, session->memory, from->memory);
+	return !tfm_failed(context);
 }
 
 /* A copy of a sequence, as open. */
@@ -175,16 +195,12 @@ copy_sequence(tfm_context *context, run_session *session, int32_t from)
 	if (cached < 0)
 		return -1;
 	s = &session->sequences[number];
-	*s = (sequence) {.state = SEQUENCE_OPEN, .cached = cached};
-	if (!reserve_ids(context, s, session->sequences[from].length))
+	*s = (sequence) {.state = SEQUENCE_OPEN, .cached = cached, .memory = -1};
+	if (!copy_parts(context, session, &session->sequences[from], s))
 	{
 		free_sequence(session, s);
 		return -1;
 	}
-	s->length = session->sequences[from].length;
-	if (s->length > 0)
-		memcpy(s->ids, session->sequences[from].ids, (size_t) s->length * sizeof(int32_t));
-	s->broken = session->sequences[from].broken;
 	return number;
 }
 
@@ -227,6 +243,22 @@ choose_cache_dtype(const tfm_context *context, const run_model *model, tfm_dtype
 	return run_choose_compute(context, model->precision) == COMPUTE_F32 ? DTYPE_F32 : DTYPE_F16;
 }
 
+/* A cache of the layers that count says. */
+static kv_cache *
+create_cache(tfm_context *context, run_session *session, int (*layers_of)(const void *, kv_layer *))
+{
+	const void *config = session->model->config;
+	int count = layers_of(config, NULL);
+	kv_layer *layers = tfm_alloc_array(context, (size_t) count, sizeof(kv_layer));
+
+	if (layers == NULL)
+		return NULL;
+	layers_of(config, layers);
+	session->layers = layers;
+	session->layer_count = count;
+	return kv_create(context, count, layers, session->cache_dtype, session->options.cache_limit);
+}
+
 run_session *
 run_session_create(tfm_context *context, const run_model *model, const run_session_options *options)
 {
@@ -241,14 +273,11 @@ run_session_create(tfm_context *context, const run_model *model, const run_sessi
 	session->model = model;
 	session->options = *options;
 	session->cache_dtype = choose_cache_dtype(context, model, options->cache_dtype);
-	session->layer_count = family->cache_layers(model->config, NULL);
-	session->layers = tfm_alloc_array(context, (size_t) session->layer_count, sizeof(kv_layer));
-	if (session->layers == NULL)
-		return NULL;
-	family->cache_layers(model->config, session->layers);
-	session->cache = kv_create(context, session->layer_count, session->layers, session->cache_dtype,
-							   options->cache_limit);
-	if (session->cache == NULL)
+	if (run_has_encoder(model))
+		session->memory = create_cache(context, session, family->memory_layers);
+	if (!tfm_failed(context))
+		session->cache = create_cache(context, session, family->cache_layers);
+	if (tfm_failed(context))
 		return NULL;
 	if (!arena_on_release(context->arena, release_session, session))
 	{
@@ -264,6 +293,8 @@ run_session_set_limits(run_session *session, size_t cache_limit, size_t keep_lim
 	session->options.cache_limit = cache_limit;
 	session->options.keep_limit = keep_limit;
 	kv_set_limit(session->cache, cache_limit);
+	if (session->memory != NULL)
+		kv_set_limit(session->memory, cache_limit);
 }
 
 const run_model *
@@ -275,26 +306,27 @@ run_session_model(const run_session *session)
 int64_t
 run_session_vocabulary(const run_session *session)
 {
-	return run_config(session->model)->vocab_size;
+	return nn_output_words(run_config(session->model));
 }
 
 int64_t
 run_session_max_length(const run_session *session)
 {
-	return run_config(session->model)->max_positions;
+	const nn_config *c = run_config(session->model);
+
+	return c->any_position && session->memory != NULL ? INT64_MAX : c->max_positions;
 }
 
 bool
 run_session_has_encoder(const run_session *session)
 {
-	(void) session;
-	return false;
+	return session->memory != NULL;
 }
 
 size_t
 run_session_bytes(const run_session *session)
 {
-	return kv_used(session->cache);
+	return kv_used(session->cache) + (session->memory == NULL ? 0 : kv_used(session->memory));
 }
 
 bool
@@ -433,6 +465,14 @@ run_session_length(const run_session *session, int32_t number)
 	return s == NULL ? 0 : s->length;
 }
 
+static void
+trim_caches(run_session *session)
+{
+	kv_trim(session->cache);
+	if (session->memory != NULL)
+		kv_trim(session->memory);
+}
+
 void
 run_session_close(run_session *session, int32_t number, bool keep)
 {
@@ -440,7 +480,7 @@ run_session_close(run_session *session, int32_t number, bool keep)
 
 	if (s == NULL)
 		return;
-	if (!keep || s->broken || session->options.keep_limit == 0)
+	if (!keep || s->broken || s->memory >= 0 || session->options.keep_limit == 0)
 		free_sequence(session, s);
 	else
 	{
@@ -453,7 +493,7 @@ run_session_close(run_session *session, int32_t number, bool keep)
 		return;
 	while (kv_used(session->cache) > session->options.keep_limit && forget_oldest(session))
 		;
-	kv_trim(session->cache);
+	trim_caches(session);
 }
 
 void
@@ -461,7 +501,50 @@ run_session_reset(run_session *session)
 {
 	for (int32_t i = 0; i < session->count; i++)
 		free_sequence(session, &session->sequences[i]);
-	kv_trim(session->cache);
+	trim_caches(session);
+}
+
+/* ---- Encoding ---- */
+
+/* Open a decoder's sequence for each input, and what it looks back at. */
+static bool
+open_decoders(tfm_context *context, run_session *session, int64_t count, int32_t *memory,
+			  int32_t *sequences)
+{
+	for (int64_t i = 0; i < count; i++)
+	{
+		memory[i] = kv_open(context, session->memory);
+		sequences[i] = memory[i] < 0 ? -1 : open_empty(context, session);
+		if (sequences[i] < 0)
+		{
+			kv_close(session->memory, memory[i]);
+			return false;
+		}
+		session->sequences[sequences[i]].memory = memory[i];
+	}
+	return true;
+}
+
+bool
+run_session_encode(tfm_context *context, run_session *session, const run_sequence *inputs,
+				   int64_t count, int32_t *sequences)
+{
+	int32_t *memory = tfm_alloc_array(context, (size_t) count, sizeof(int32_t));
+	arena_mark mark = arena_save(context->arena);
+	nn_batch batch;
+	bool done;
+
+	for (int64_t i = 0; i < count; i++)
+		sequences[i] = -1;
+	if (memory == NULL)
+		return false;
+	done = run_make_batch(context, session->model, inputs, count, &batch) &&
+		   open_decoders(context, session, count, memory, sequences) &&
+		   run_encode(context, session->model, &batch, session->memory, memory, NULL);
+	arena_restore(context->arena, mark);
+	for (int64_t i = 0; !done && i < count; i++)
+		run_session_close(session, sequences[i], false);
+	return done;
 }
 
 /* ---- Steps ---- */
@@ -480,7 +563,7 @@ typedef struct progress
 /* The arrays of a pass. */
 typedef struct pass
 {
-	int32_t *offsets, *cached, *ids, *positions, *columns, *wanted;
+	int32_t *offsets, *cached, *memory, *ids, *positions, *columns, *wanted;
 	int32_t *made; /* positions of a whole sequence */
 	int64_t sequences, tokens, wanted_count;
 } pass;
@@ -488,7 +571,7 @@ typedef struct pass
 static bool
 check_step(tfm_context *context, run_session *session, const run_step *step)
 {
-	const nn_config *c = run_config(session->model);
+	const int64_t words = run_session_vocabulary(session);
 	const sequence *s = find_sequence(session, step->sequence);
 
 	if (s == NULL)
@@ -497,10 +580,10 @@ check_step(tfm_context *context, run_session *session, const run_step *step)
 		return tfm_fail(context, TFM_INTERNAL, "a step of %lld tokens is impossible",
 						(long long) step->count);
 	for (int64_t i = 0; i < step->count; i++)
-		if (step->ids[i] < 0 || step->ids[i] >= c->vocab_size)
+		if (step->ids[i] < 0 || step->ids[i] >= words)
 			return tfm_fail(context, TFM_INVALID_ARGUMENT,
 							"token id %d is outside the model's vocabulary of %lld", step->ids[i],
-							(long long) c->vocab_size);
+							(long long) words);
 	if (step->count <= run_session_max_length(session) - s->length)
 		return true;
 	tfm_fail(context, TFM_LIMIT_EXCEEDED,
@@ -561,6 +644,7 @@ add_tokens(tfm_context *context, run_session *session, const run_step *step, int
 	for (int64_t i = 0; i < count; i++)
 		if (offset + i >= first_wanted)
 			p->wanted[p->wanted_count++] = (int32_t) (p->tokens + i);
+	p->memory[p->sequences] = s->memory;
 	p->cached[p->sequences++] = s->cached;
 	p->tokens += count;
 	p->offsets[p->sequences] = (int32_t) p->tokens;
@@ -583,6 +667,7 @@ allocate_pass(tfm_context *context, const run_session *session, const progress *
 	*p = (pass) {
 		.offsets = tfm_alloc_array(context, (size_t) most + 1, sizeof(int32_t)),
 		.cached = tfm_alloc_array(context, (size_t) most, sizeof(int32_t)),
+		.memory = tfm_alloc_array(context, (size_t) most, sizeof(int32_t)),
 		.ids = tfm_alloc_array(context, (size_t) most, sizeof(int32_t)),
 		.positions = tfm_alloc_array(context, (size_t) most, sizeof(int32_t)),
 		.columns = tfm_alloc_array(context, (size_t) most, sizeof(int32_t)),
@@ -672,6 +757,7 @@ static bool
 run_pass(tfm_context *context, run_session *session, const pass *p, progress *at)
 {
 	const run_model *model = session->model;
+	nn_memory memory = {.cache = session->memory, .cached = p->memory};
 	nn_batch batch = {
 		.sequences = p->sequences,
 		.tokens = p->tokens,
@@ -685,6 +771,7 @@ run_pass(tfm_context *context, run_session *session, const pass *p, progress *at
 		.cached = p->cached,
 		.wanted = p->wanted,
 		.wanted_count = p->wanted_count,
+		.memory = session->memory == NULL ? NULL : &memory,
 	};
 	nn_model m = run_begin_pass(context, model, &batch);
 
@@ -710,7 +797,7 @@ allocate_results(tfm_context *context, const run_session *session, progress *at,
 				 float **states)
 {
 	const nn_config *c = run_config(session->model);
-	size_t wanted = 0, columns = (size_t) c->vocab_size * sizeof(float);
+	size_t wanted = 0, columns = (size_t) nn_output_words(c) * sizeof(float);
 
 	for (int64_t i = 0; i < at->count; i++)
 		wanted += (size_t) at->steps[i].wanted;
