@@ -1,0 +1,308 @@
+/*
+ * bart.c
+ *	  BART's encoder and decoder: embeddings, layers, scores of words.
+ *	  Follows transformers/models/bart/modeling_bart.py, and mbart for norms that come first.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/bart.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nn/sinusoids.h"
+#include "tensor/embed.h"
+
+/* Fixed in all its layer norms. */
+#define NORM_EPS 1e-5
+
+/* ---- Configuration ---- */
+
+static tensor encode_batch(nn_model *m, const void *config);
+static tensor decode_batch(nn_model *m, const void *config);
+static tensor predict_words(nn_model *m, const void *config, tensor x);
+
+static void
+read_part(tfm_context *context, json file, const char *name, bart_part *part)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s_layers", name);
+	part->layers = (int) json_int(context, file, key, part->layers, 0, NN_MAX_LAYERS);
+	snprintf(key, sizeof(key), "%s_attention_heads", name);
+	part->heads = (int) json_int(context, file, key, part->heads, 1, NN_MAX_HEADS);
+	snprintf(key, sizeof(key), "%s_ffn_dim", name);
+	part->intermediate_size = json_int(context, file, key, part->intermediate_size, 1, NN_MAX_SIZE);
+}
+
+void
+bart_read_config(tfm_context *context, json file, const char *activation, bart_config *c)
+{
+	nn_config *common = &c->seq2seq.common;
+	int64_t hidden = json_int(context, file, "hidden_size", common->hidden_size, 1, NN_MAX_SIZE);
+	int64_t layers = c->encoder.layers, heads = c->encoder.heads;
+
+	c->encoder.layers =
+		(int) json_int(context, file, "num_hidden_layers", layers, 0, NN_MAX_LAYERS);
+	c->encoder.heads = (int) json_int(context, file, "num_attention_heads", heads, 1, NN_MAX_HEADS);
+	read_part(context, file, "encoder", &c->encoder);
+	read_part(context, file, "decoder", &c->decoder);
+	common->hidden_size = json_int(context, file, "d_model", hidden, 1, NN_MAX_SIZE);
+	common->vocab_size = json_int(context, file, "vocab_size", common->vocab_size, 1, NN_MAX_SIZE);
+	common->max_positions =
+		json_int(context, file, "max_position_embeddings", common->max_positions, 1, NN_MAX_SIZE);
+	c->activation =
+		nn_activation(context, json_string(context, file, "activation_function", activation));
+	c->scale_embedding = json_bool(context, file, "scale_embedding", c->scale_embedding);
+	seq2seq_read_config(context, file, &c->seq2seq);
+	c->seq2seq.encode = encode_batch;
+	c->seq2seq.decode = decode_batch;
+	c->seq2seq.predict_words = predict_words;
+}
+
+/* ---- Embeddings ---- */
+
+/* x [tokens, hidden] and the rows of "<name>.weight" for the positions; x is overwritten. */
+static tensor
+add_learned(nn_model *m, tensor x, const bart_config *c, const char *name)
+{
+	const nn_batch *batch = m->batch;
+	const weight *w = nn_weight(m, name, LAYOUT_ROWS, -1, x.shape[1]);
+	tensor rows = nn_matrix(m, x.shape[0], x.shape[1]);
+	int32_t *ids;
+
+	if (w == NULL || !nn_live(m))
+		return x;
+	ids = tfm_alloc_array(m->context, (size_t) batch->tokens, sizeof(int32_t));
+	for (int64_t t = 0; ids != NULL && t < batch->tokens; t++)
+		if (__builtin_add_overflow(batch->positions[t], c->position_offset, &ids[t]))
+			ids[t] = -1;
+	if (ids != NULL)
+		op_embed(m->context, &(op_embed_options) {.tables[0] = {.table = w->data,
+																.dtype = w->dtype,
+																.count = w->shape[0],
+																.ids = ids},
+												  .tokens = batch->tokens,
+												  .n = x.shape[1],
+												  .y = rows.data});
+	return add(m, x, rows, 1.0);
+}
+
+static tensor
+add_positions(nn_model *m, tensor x, const bart_config *c, const char *part)
+{
+	const nn_config *common = &c->seq2seq.common;
+	char name[NN_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%s.embed_positions.weight", part);
+	if (c->positions == BART_FAIRSEQ)
+		return add_fairseq_sinusoids(m, x, common->pad_token_id);
+	if (c->positions == BART_SINUSOIDS && !nn_has_weight(m, name))
+		return add_sinusoids(m, x, common->max_positions);
+	return add_learned(m, x, c, name);
+}
+
+static tensor
+norm_embeddings(nn_model *m, tensor x, const bart_config *c, const char *part)
+{
+	char name[NN_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%s.layernorm_embedding", part);
+	return c->embedding_norm ? layer_norm(m, x, name, NORM_EPS) : x;
+}
+
+/* words: names of the table, the first that is there. */
+static tensor
+embed_part(nn_model *m, const bart_config *c, const char *part, const char *const *words,
+		   int64_t word_count)
+{
+	bool decoder = strcmp(part, "decoder") == 0, given = m->batch->embeds != NULL;
+	tensor x = embed(m, &(embedding) {.hidden_size = c->seq2seq.common.hidden_size,
+									  .words = seq2seq_find_words(m, words),
+									  .word_count = word_count});
+
+	if (c->scale_embedding && !(decoder && c->decoder_keeps_words) &&
+		(!given || (decoder && c->decoder_scales_input)))
+		x = scale(m, x, sqrt((double) c->seq2seq.common.hidden_size), 0.0);
+	if (decoder && c->decoder_norms_words)
+		return add_positions(m, norm_embeddings(m, x, c, part), c, part);
+	return norm_embeddings(m, add_positions(m, x, c, part), c, part);
+}
+
+/* ---- Layers ---- */
+
+typedef struct attention_names
+{
+	const char *projections[3]; /* of queries, keys, values */
+	const char *output;
+	const char *norm;
+} attention_names;
+
+static const attention_names self_names = {
+	.projections = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"},
+	.output = "self_attn.out_proj",
+	.norm = "self_attn_layer_norm",
+};
+
+static const attention_names memory_names = {
+	.projections = {"encoder_attn.q_proj", "encoder_attn.k_proj", "encoder_attn.v_proj"},
+	.output = "encoder_attn.out_proj",
+	.norm = "encoder_attn_layer_norm",
+};
+
+/* What a part of a layer begins with. */
+static tensor
+norm_before(nn_model *m, tensor x, const bart_config *c, const char *norm)
+{
+	return c->pre_norm ? layer_norm(m, x, norm, NORM_EPS) : x;
+}
+
+/* What it ends with: the product, the residual connection and the norm after it. */
+static tensor
+finish_part(nn_model *m, tensor x, tensor a, const bart_config *c, const char *name,
+			const char *norm)
+{
+	return linear(m, a, name, .columns = c->seq2seq.common.hidden_size, .residual = x,
+				  .replace = true, .norm = c->pre_norm ? NULL : norm, .norm_eps = NORM_EPS);
+}
+
+static tensor
+attend_to_self(nn_model *m, tensor x, const bart_config *c, const attention *how)
+{
+	tensor h = norm_before(m, x, c, self_names.norm);
+	tensor qkv[3], a;
+
+	linear_parts(m, h, 3, self_names.projections, qkv);
+	a = attend(m, qkv[0], qkv[1], qkv[2], how);
+	return finish_part(m, x, a, c, self_names.output, self_names.norm);
+}
+
+static tensor
+attend_to_memory(nn_model *m, tensor x, const bart_config *c, const attention *how)
+{
+	const nn_memory *memory = m->batch->memory;
+	tensor h = norm_before(m, x, c, memory_names.norm);
+	tensor q = linear(m, h, memory_names.projections[0]);
+	tensor kv[2] = {{0}}, a;
+
+	if (memory->states.rank != 0)
+		linear_parts(m, memory->states, 2, memory_names.projections + 1, kv);
+	a = attend(m, q, kv[0], kv[1], how);
+	return finish_part(m, x, a, c, memory_names.output, memory_names.norm);
+}
+
+static tensor
+feed_forward(nn_model *m, tensor x, const bart_config *c, const bart_part *part)
+{
+	tensor h = norm_before(m, x, c, "final_layer_norm");
+
+	h = linear(m, h, "fc1", .columns = part->intermediate_size, .activation = c->activation);
+	return finish_part(m, x, h, c, "fc2", "final_layer_norm");
+}
+
+/* Each part of a layer ends what it allocated. */
+static tensor
+run_layer(nn_model *m, tensor x, const bart_config *c, const bart_part *part, const attention *how)
+{
+	nn_scope scope = nn_begin(m);
+
+	x = nn_leave(m, scope, x, attend_to_self(m, x, c, how));
+	if (m->batch->memory != NULL)
+	{
+		attention memory = {.heads = how->heads, .layer = how->layer, .cross = true};
+
+		scope = nn_begin(m);
+		x = nn_leave(m, scope, x, attend_to_memory(m, x, c, &memory));
+	}
+	scope = nn_begin(m);
+	return nn_leave(m, scope, x, feed_forward(m, x, c, part));
+}
+
+/* All layers of a part, and what comes after them. */
+static tensor
+run_layers(nn_model *m, tensor x, const bart_config *c, const bart_part *part, const char *name,
+		   bool causal)
+{
+	char norm[NN_NAME_MAX];
+
+	for (int i = 0; i < part->layers && !tfm_failed(m->context); i++)
+	{
+		attention how = {.heads = part->heads, .layer = i, .causal = causal};
+		nn_scope layer;
+
+		nn_emit_hidden_state(m, i, x);
+		layer = nn_enter(m, "%s.layers.%d", name, i);
+		x = nn_leave(m, layer, x, run_layer(m, x, c, part, &how));
+	}
+	snprintf(norm, sizeof(norm), "%s.layer_norm", name);
+	x = norm_before(m, x, c, norm);
+	nn_emit_hidden_state(m, part->layers, x);
+	return x;
+}
+
+static tensor
+encode_batch(nn_model *m, const void *config)
+{
+	static const char *const words[] = {"encoder.embed_tokens", "shared", "decoder.embed_tokens",
+										NULL};
+	const bart_config *c = config;
+	tensor x = embed_part(m, c, "encoder", words, c->seq2seq.common.vocab_size);
+
+	return run_layers(m, x, c, &c->encoder, "encoder", false);
+}
+
+static tensor
+decode_batch(nn_model *m, const void *config)
+{
+	static const char *const words[] = {"decoder.embed_tokens", "shared", "encoder.embed_tokens",
+										NULL};
+	const bart_config *c = config;
+	tensor x = embed_part(m, c, "decoder", words, nn_output_words(&c->seq2seq.common));
+
+	return run_layers(m, x, c, &c->decoder, "decoder", true);
+}
+
+/* Words' rows are what scores are made with, where there is no weight of their own. */
+static tensor
+predict_words(nn_model *m, const void *config, tensor x)
+{
+	static const char *const words[] = {"lm_head", "shared", "decoder.embed_tokens",
+										"encoder.embed_tokens", NULL};
+
+	return linear(m, x, seq2seq_find_words(m, words), .columns = nn_output_words(config),
+				  .bias = "final_logits_bias");
+}
+
+/* ---- Caches ---- */
+
+int
+bart_cache_layers(const void *config, kv_layer *layers)
+{
+	const bart_config *c = config;
+	int size = (int) (c->seq2seq.common.hidden_size / c->decoder.heads);
+
+	for (int i = 0; layers != NULL && i < c->decoder.layers; i++)
+		layers[i] = (kv_layer) {.heads = c->decoder.heads, .key_dim = size, .value_dim = size};
+	return c->decoder.layers;
+}
+
+void
+bart_remember(nn_model *m, const void *config)
+{
+	const bart_config *c = config;
+
+	for (int i = 0; i < c->decoder.layers && !tfm_failed(m->context); i++)
+	{
+		tensor states = m->batch->memory->states;
+		nn_scope layer = nn_enter(m, "decoder.layers.%d", i);
+		tensor nothing = {.dtype = DTYPE_F32, .rank = 2, .shape = {0, states.shape[1]}};
+		tensor kv[2];
+
+		/* of no queries at all */
+		linear_parts(m, states, 2, memory_names.projections + 1, kv);
+		attend(m, nothing, kv[0], kv[1],
+			   &(attention) {.heads = c->decoder.heads, .layer = i, .cross = true});
+		nn_leave(m, layer, states, states);
+	}
+}
