@@ -442,10 +442,10 @@ void
 decoder_token_classification(nn_model *m, const void *config)
 {
 	const decoder_config *c = config;
+	const char *name = c->names->token_score == NULL ? score_name(c) : c->names->token_score;
 	tensor x = decoder_hidden_states(m, config);
 
-	nn_emit(m, "logits", NN_PER_TOKEN,
-			linear(m, x, score_name(c), .columns = c->common.num_labels));
+	nn_emit(m, "logits", NN_PER_TOKEN, linear(m, x, name, .columns = c->common.num_labels));
 }
 
 void

@@ -37,7 +37,8 @@ typedef struct decoder_names
 	const char *final_norm;
 	const char *project_in, *project_out; /* between embeddings and layers, if they are there */
 	const char *lm_head;
-	const char *score; /* of classifiers; NULL: "score" */
+	const char *score;		 /* of classifiers; NULL: "score" */
+	const char *token_score; /* of classifiers of tokens; NULL: as score */
 } decoder_names;
 
 /* LLaMA's names. */

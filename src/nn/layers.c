@@ -480,6 +480,8 @@ embed(nn_model *m, const embedding *e)
 	else
 		add_table(m, &options, &count, e->words, e->word_count, m->batch->ids, e->word_scale);
 	add_table(m, &options, &count, e->types, e->type_count, m->batch->types, 0);
+	if (e->types_are_words && m->batch->types != NULL)
+		add_table(m, &options, &count, e->words, e->word_count, m->batch->types, 0);
 	add_table(m, &options, &count, e->positions, e->position_count,
 			  shift_positions(m, e->first_position), 0);
 	if (e->norm != NULL)

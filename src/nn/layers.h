@@ -143,7 +143,8 @@ typedef struct embedding
 	int64_t first_position; /* row of position 0 */
 	const char *types;		/* by batch->types; NULL: none */
 	int64_t type_count;
-	const char *norm; /* layer norm of the sum; NULL: none */
+	bool types_are_words; /* types, where the batch has any, are rows of the words' table */
+	const char *norm;	  /* layer norm of the sum; NULL: none */
 	double norm_eps;
 } embedding;
 
