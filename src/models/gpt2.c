@@ -1,0 +1,97 @@
+/*
+ * gpt2.c
+ *	  GPT-2 (Radford et al. 2019): learned positions, and weights stored as [k, n].
+ *	  Follows transformers/models/gpt2/modeling_gpt2.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <math.h>
+
+#include "nn/decoder.h"
+
+typedef struct gpt2_config
+{
+	decoder_config decoder;
+	bool scale_by_layer;
+} gpt2_config;
+
+static const decoder_names names = {
+	.layer = "h.%d",
+	.attention_norm = "ln_1",
+	.qkv = "attn.c_attn",
+	.attention_output = "attn.c_proj",
+	.mlp_norm = "ln_2",
+	.up = "mlp.c_fc",
+	.down = "mlp.c_proj",
+	.final_norm = "ln_f",
+	.lm_head = "lm_head",
+	.token_score = "classifier",
+};
+
+/* Scores of deeper layers are smaller, if the configuration says so. */
+static tensor
+attend_by_layer(nn_model *m, tensor x, const decoder_config *c, int layer)
+{
+	decoder_config scaled = *c;
+
+	if (((const gpt2_config *) c)->scale_by_layer)
+		scaled.attention.scale /= layer + 1;
+	return decoder_attend(m, x, &scaled, layer);
+}
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	static const decoder_defaults defaults = {
+		.hidden_size_key = "n_embd",
+		.layers_key = "n_layer",
+		.heads_key = "n_head",
+		.intermediate_size_key = "n_inner",
+		.max_positions_key = "n_positions",
+		.activation_key = "activation_function",
+		.norm_eps_key = "layer_norm_epsilon",
+		.vocab_size = 50257,
+		.hidden_size = 768,
+		.layers = 12,
+		.heads = 12,
+		.max_positions = 1024,
+		.activation = "gelu_new",
+		.norm_eps = 1e-5,
+		.pad_token_id = -1,
+		.tie_word_embeddings = true,
+	};
+	gpt2_config *c = config;
+	decoder_config *d = &c->decoder;
+
+	*d = (decoder_config) {
+		.names = &names,
+		.embedding = {.words = "wte", .positions = "wpe", .types_are_words = true},
+		.transposed = true,
+		.attend = attend_by_layer,
+	};
+	decoder_read_config(context, file, &defaults, d);
+	d->attention.scale =
+		json_bool(context, file, "scale_attn_weights", true) ? 1 / sqrt(d->head_dim) : 1;
+	c->scale_by_layer = json_bool(context, file, "scale_attn_by_inverse_layer_idx", false);
+}
+
+static const nn_variant variants[] = {{"gpt2", "GPT2", "transformer"}, {0}};
+
+static const nn_head heads[] = {
+	{"Model", "feature-extraction", decoder_base_model},
+	{"LMHeadModel", "text-generation", decoder_causal_lm},
+	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
+	{"ForTokenClassification", "token-classification", decoder_token_classification},
+	{"ForQuestionAnswering", "question-answering", decoder_question_answering},
+	{0},
+};
+
+const nn_family family_gpt2 = {
+	.name = "gpt2",
+	.variants = variants,
+	.heads = heads,
+	.config_size = sizeof(gpt2_config),
+	.read_config = read_config,
+	.cache_layers = decoder_cache_layers,
+	.hidden_states = decoder_hidden_states,
+};

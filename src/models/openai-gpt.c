@@ -1,0 +1,76 @@
+/*
+ * openai-gpt.c
+ *	  GPT (Radford et al. 2018): as GPT-2, but normed after each part and not at the end.
+ *	  Follows transformers/models/openai/modeling_openai.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <string.h>
+
+#include "nn/decoder.h"
+
+static const decoder_names names = {
+	.layer = "h.%d",
+	.attention_norm = "ln_1",
+	.qkv = "attn.c_attn",
+	.attention_output = "attn.c_proj",
+	.mlp_norm = "ln_2",
+	.up = "mlp.c_fc",
+	.down = "mlp.c_proj",
+	.lm_head = "lm_head",
+};
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	static const decoder_defaults defaults = {
+		.hidden_size_key = "n_embd",
+		.layers_key = "n_layer",
+		.heads_key = "n_head",
+		.max_positions_key = "n_positions",
+		.activation_key = "afn",
+		.norm_eps_key = "layer_norm_epsilon",
+		.vocab_size = 40478,
+		.hidden_size = 768,
+		.layers = 12,
+		.heads = 12,
+		.max_positions = 512,
+		.activation = "gelu",
+		.norm_eps = 1e-5,
+		.pad_token_id = -1,
+		.tie_word_embeddings = true,
+	};
+	decoder_config *c = config;
+
+	*c = (decoder_config) {
+		.names = &names,
+		.embedding = {.words = "tokens_embed",
+					  .positions = "positions_embed",
+					  .types_are_words = true},
+		.transposed = true,
+		.norm_after = true,
+	};
+	decoder_read_config(context, file, &defaults, c);
+	c->intermediate_size = 4 * c->common.hidden_size;
+	if (c->activation == ACTIVATION_GELU)
+		c->activation = ACTIVATION_GELU_TANH; /* what "gelu" means here */
+}
+
+static const nn_variant variants[] = {{"openai-gpt", "OpenAIGPT", "transformer"}, {0}};
+
+static const nn_head heads[] = {
+	{"Model", "feature-extraction", decoder_base_model},
+	{"LMHeadModel", "text-generation", decoder_causal_lm},
+	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
+	{0},
+};
+
+const nn_family family_openai_gpt = {
+	.name = "openai-gpt",
+	.variants = variants,
+	.heads = heads,
+	.config_size = sizeof(decoder_config),
+	.read_config = read_config,
+	.cache_layers = decoder_cache_layers,
+	.hidden_states = decoder_hidden_states,
+};
