@@ -1,0 +1,87 @@
+/*
+ * gpt_neox.c
+ *	  GPT-NeoX (Black et al. 2022; Pythia): rotary positions in a part of each head, attention and
+ *	  feed-forward part of two norms side by side.
+ *	  Follows transformers/models/gpt_neox/modeling_gpt_neox.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/decoder.h"
+
+static const decoder_names names = {
+	.layer = "layers.%d",
+	.attention_norm = "input_layernorm",
+	.qkv = "attention.query_key_value",
+	.attention_output = "attention.dense",
+	.mlp_norm = "post_attention_layernorm",
+	.up = "mlp.dense_h_to_4h",
+	.down = "mlp.dense_4h_to_h",
+	.final_norm = "final_layer_norm",
+	.lm_head = "lm_head",
+	.token_score = "classifier",
+};
+
+/* The head that Transformers called embed_out before version 5. */
+static void
+causal_lm(nn_model *m, const void *config)
+{
+	decoder_config c = *(const decoder_config *) config;
+	decoder_names old = names;
+
+	old.lm_head = "embed_out";
+	if (nn_has_weight(m, "embed_out.weight"))
+		c.names = &old;
+	decoder_causal_lm(m, &c);
+}
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	static const decoder_defaults defaults = {
+		.norm_eps_key = "layer_norm_eps",
+		.vocab_size = 50432,
+		.hidden_size = 6144,
+		.intermediate_size = 24576,
+		.layers = 44,
+		.heads = 64,
+		.max_positions = 2048,
+		.activation = "gelu",
+		.norm_eps = 1e-5,
+		.pad_token_id = -1,
+	};
+	decoder_config *c = config;
+
+	*c = (decoder_config) {
+		.names = &names,
+		.embedding = {.words = "embed_in"},
+		.parallel = json_bool(context, file, "use_parallel_residual", true),
+	};
+	decoder_read_config(context, file, &defaults, c);
+	c->attention.kv_heads = c->qkv_groups = c->attention.heads;
+	decoder_read_rope(
+		context, file,
+		&(rope_defaults) {.theta = json_double(context, file, "rotary_emb_base", 10000),
+						  .partial_factor = json_double(context, file, "rotary_pct", 0.25)},
+		c);
+}
+
+static const nn_variant variants[] = {{"gpt_neox", "GPTNeoX", "gpt_neox"}, {0}};
+
+static const nn_head heads[] = {
+	{"Model", "feature-extraction", decoder_base_model},
+	{"ForCausalLM", "text-generation", causal_lm},
+	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
+	{"ForTokenClassification", "token-classification", decoder_token_classification},
+	{"ForQuestionAnswering", "question-answering", decoder_question_answering},
+	{0},
+};
+
+const nn_family family_gpt_neox = {
+	.name = "gpt_neox",
+	.variants = variants,
+	.heads = heads,
+	.config_size = sizeof(decoder_config),
+	.read_config = read_config,
+	.cache_layers = decoder_cache_layers,
+	.hidden_states = decoder_hidden_states,
+};
