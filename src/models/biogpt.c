@@ -1,0 +1,112 @@
+/*
+ * biogpt.c
+ *	  BioGPT (Luo et al. 2022): learned positions; and XGLM (Lin et al. 2022), of the same layout, with
+ *	  sinusoids in their place.
+ *	  Follows transformers/models/biogpt/modeling_biogpt.py and xglm/modeling_xglm.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <math.h>
+#include <string.h>
+
+#include "nn/decoder.h"
+#include "nn/sinusoid.h"
+
+/* The number of position 0 in both kinds of tables. */
+#define POSITION_OFFSET 2
+
+#define NAMES(head)                                                                                \
+	{                                                                                              \
+		.layer = "layers.%d", .attention_norm = "self_attn_layer_norm",                            \
+		.query = "self_attn.q_proj", .key = "self_attn.k_proj", .value = "self_attn.v_proj",       \
+		.attention_output = "self_attn.out_proj", .mlp_norm = "final_layer_norm", .up = "fc1",     \
+		.down = "fc2", .final_norm = "layer_norm", .lm_head = head, .token_score = "classifier",   \
+	}
+
+static const decoder_names biogpt_names = NAMES("output_projection");
+static const decoder_names xglm_names = NAMES("lm_head");
+
+static const decoder_defaults biogpt_defaults = {
+	.vocab_size = 42384,
+	.hidden_size = 1024,
+	.intermediate_size = 4096,
+	.layers = 24,
+	.heads = 16,
+	.max_positions = 1024,
+	.activation = "gelu",
+	.pad_token_id = 1,
+	.tie_word_embeddings = true,
+};
+
+static const decoder_defaults xglm_defaults = {
+	.hidden_size_key = "d_model",
+	.layers_key = "num_layers",
+	.heads_key = "attention_heads",
+	.intermediate_size_key = "ffn_dim",
+	.activation_key = "activation_function",
+	.vocab_size = 256008,
+	.hidden_size = 1024,
+	.intermediate_size = 4096,
+	.layers = 24,
+	.heads = 16,
+	.max_positions = 2048,
+	.activation = "gelu",
+	.pad_token_id = 1,
+	.tie_word_embeddings = true,
+};
+
+/* The row that has the number of the padding token is zeros. */
+static tensor
+embed_xglm(nn_model *m, const decoder_config *c)
+{
+	int64_t half = c->common.hidden_size / 2;
+
+	return add_sinusoids(m, decoder_embed(m, c),
+						 &(sinusoids) {.step = (float) -(log(10000) / (double) (half - 1)),
+									   .first = POSITION_OFFSET,
+									   .zero = c->common.pad_token_id});
+}
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	bool xglm = strcmp(json_string(context, file, "model_type", ""), "xglm") == 0;
+	decoder_config *c = config;
+
+	*c = (decoder_config) {
+		.names = xglm ? &xglm_names : &biogpt_names,
+		.embedding = {.words = "embed_tokens",
+					  .positions = xglm ? NULL : "embed_positions",
+					  .first_position = POSITION_OFFSET},
+		.embed = xglm ? embed_xglm : NULL,
+	};
+	decoder_read_config(context, file, xglm ? &xglm_defaults : &biogpt_defaults, c);
+	c->norm.eps = 1e-5;
+	c->common.any_position = xglm;
+	if (json_bool(context, file, "scale_embedding", true))
+		c->embedding.word_scale = sqrt((double) c->common.hidden_size);
+}
+
+static const nn_variant variants[] = {
+	{"biogpt", "BioGpt", "biogpt"},
+	{"xglm", "XGLM", "model"},
+	{0},
+};
+
+static const nn_head heads[] = {
+	{"Model", "feature-extraction", decoder_base_model},
+	{"ForCausalLM", "text-generation", decoder_causal_lm},
+	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
+	{"ForTokenClassification", "token-classification", decoder_token_classification},
+	{0},
+};
+
+const nn_family family_biogpt = {
+	.name = "biogpt",
+	.variants = variants,
+	.heads = heads,
+	.config_size = sizeof(decoder_config),
+	.read_config = read_config,
+	.cache_layers = decoder_cache_layers,
+	.hidden_states = decoder_hidden_states,
+};
