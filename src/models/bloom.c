@@ -1,0 +1,71 @@
+/*
+ * bloom.c
+ *	  BLOOM (Le Scao et al. 2022): ALiBi, and a norm of the embeddings.
+ *	  Follows transformers/models/bloom/modeling_bloom.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/alibi.h"
+#include "nn/decoder.h"
+
+static const decoder_names names = {
+	.layer = "h.%d",
+	.attention_norm = "input_layernorm",
+	.qkv = "self_attention.query_key_value",
+	.attention_output = "self_attention.dense",
+	.mlp_norm = "post_attention_layernorm",
+	.up = "mlp.dense_h_to_4h",
+	.down = "mlp.dense_4h_to_h",
+	.final_norm = "ln_f",
+	.lm_head = "lm_head",
+	.token_score = "classifier",
+};
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	static const decoder_defaults defaults = {
+		.hidden_size_key = "n_embed",
+		.layers_key = "n_layer",
+		.heads_key = "n_head",
+		.max_positions_key = "seq_length",
+		.norm_eps_key = "layer_norm_epsilon",
+		.vocab_size = 250880,
+		.hidden_size = 64,
+		.layers = 2,
+		.heads = 8,
+		.max_positions = 2048,
+		.activation = "gelu_new",
+		.norm_eps = 1e-5,
+		.pad_token_id = -1,
+		.tie_word_embeddings = true,
+	};
+	decoder_config *c = config;
+
+	*c = (decoder_config) {
+		.names = &names,
+		.embedding = {.words = "word_embeddings", .norm = "word_embeddings_layernorm"},
+	};
+	decoder_read_config(context, file, &defaults, c);
+	if (json_bool(context, file, "apply_residual_connection_post_layernorm", false))
+		tfm_fail(context, TFM_UNSUPPORTED,
+				 "%s: \"apply_residual_connection_post_layernorm\" is not supported", file.source);
+	c->common.any_position = true;
+	c->embedding.norm_eps = c->norm.eps;
+	c->intermediate_size = 4 * c->common.hidden_size;
+	c->activation = ACTIVATION_GELU_TANH;
+	c->attention.kv_heads = c->qkv_groups = c->attention.heads;
+	c->attention.slopes = alibi_slopes(context, c->attention.heads);
+}
+
+static const nn_variant variants[] = {{"bloom", "Bloom", "transformer"}, {0}};
+
+const nn_family family_bloom = {
+	.name = "bloom",
+	.variants = variants,
+	.heads = decoder_heads,
+	.config_size = sizeof(decoder_config),
+	.read_config = read_config,
+	.cache_layers = decoder_cache_layers,
+	.hidden_states = decoder_hidden_states,
+};
