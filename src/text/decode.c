@@ -10,9 +10,8 @@
 
 #include "text/pipeline.h"
 
-/* What an id is decoded as: its token, or that of the target's vocabulary. */
-static const char *
-find_text(const tok_tokenizer *tokenizer, int32_t id)
+const char *
+tok_decoded_text(const tok_tokenizer *tokenizer, int32_t id)
 {
 	if (tokenizer->target_count == 0)
 		return tok_id_to_token(tokenizer, id);
@@ -30,7 +29,7 @@ list_texts(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *
 	*listed = 0;
 	for (size_t i = 0; i < count; i++)
 	{
-		const char *token = find_text(tokenizer, ids[i]);
+		const char *token = tok_decoded_text(tokenizer, ids[i]);
 
 		if (token == NULL)
 			return tfm_fail(context, TFM_INVALID_ARGUMENT, "there is no token with id %d", ids[i]);

@@ -27,6 +27,9 @@ extern bool tok_fail_decoded(tfm_context *context);
 /* Replace every occurrence of from, not empty, by what is not longer; returns the new length. */
 extern size_t tok_replace_in_place(char *text, size_t length, const char *from, const char *to);
 
+/* The byte that a token such as <0x61> stands for; -1 for another. */
+extern int tok_fallback_byte(tfm_text token);
+
 /* WordPiece's clean-up of English, in place; returns the new length. */
 extern size_t tok_clean_up(char *text, size_t length);
 

@@ -275,9 +275,9 @@ hexadecimal(char digit)
 	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* The byte that a token such as <0x61> stands for; -1 for another.  Rust reads "+f", too. */
-static int
-byte_of(tfm_text token)
+/* Rust reads "+f", too. */
+int
+tok_fallback_byte(tfm_text token)
 {
 	int high, low;
 
@@ -300,7 +300,7 @@ run_byte_fallback(tfm_context *context, tok_payload payload, tfm_text *texts, si
 		size_t length = 0;
 		char *bytes;
 
-		for (next = i; next < *count && byte_of(texts[next]) >= 0;)
+		for (next = i; next < *count && tok_fallback_byte(texts[next]) >= 0;)
 			next++;
 		if (next == i)
 		{
@@ -311,7 +311,7 @@ run_byte_fallback(tfm_context *context, tok_payload payload, tfm_text *texts, si
 		if (bytes == NULL)
 			return false;
 		for (size_t j = i; j < next; j++)
-			bytes[length++] = (char) byte_of(texts[j]);
+			bytes[length++] = (char) tok_fallback_byte(texts[j]);
 		if (utf8_valid(bytes, length))
 			texts[kept++] = (tfm_text) {.data = bytes, .length = length};
 		else

@@ -385,6 +385,9 @@ typedef struct tok_parts
 extern bool tok_truncate(tfm_context *context, const tok_encode_options *options, int32_t added,
 						 const size_t counts[2], bool pair, bool python, tok_parts parts[2]);
 
+/* decode.c: what an id is decoded as, its token or that of the target's vocabulary; NULL if there is none. */
+extern const char *tok_decoded_text(const tok_tokenizer *tokenizer, int32_t id);
+
 /* decode_rules.c: TOK_DECODE_... before and after the decoders; ids may be left out in place. */
 extern bool tok_filter_ids(tfm_context *context, const tok_tokenizer *tokenizer, int32_t *ids,
 						   size_t *count, bool skip_special_tokens);

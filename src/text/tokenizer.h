@@ -176,6 +176,15 @@ extern bool tok_encode_words(tfm_context *context, const tok_tokenizer *tokenize
 extern bool tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids,
 					   size_t count, bool skip_special_tokens, tfm_text *text);
 
+/*
+ * The bytes that each of the tokens 0 to count - 1 adds to a text in whose middle it comes, appended one
+ * after the other: those of id are bytes ends[id - 1] (0 for the first) to ends[id].  They may be a part
+ * of a character.  Special tokens, and ids that are no token's, add none.  UNSUPPORTED, naming
+ * the decoder, where what a token adds depends on those beside it.
+ */
+extern bool tok_token_bytes(tfm_context *context, const tok_tokenizer *tokenizer, int32_t count,
+							buffer *bytes, uint32_t *ends);
+
 /* The token of an id, zero-terminated, inside the blob; NULL if there is none. */
 extern const char *tok_id_to_token(const tok_tokenizer *tokenizer, int32_t id);
 

@@ -1,0 +1,344 @@
+/*
+ * matcher.c
+ *	  Texts in a constraint: which tokens may come next, and going on by one.
+ *
+ * A mask is found by walking the vocabulary's trie and the machine's states together, and kept for the
+ * state.  Where the text is inside of a run of characters of some set, as in a string, the tokens that are made of such
+ * characters alone are known from a table, and only the others are walked to.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "generate/constraint.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "generate/grammar.h"
+#include "generate/machine.h"
+
+#define CLASS_MIN 20 /* characters of a set that is worth a table */
+#define POLL_NODES 16384
+
+struct gen_constraint
+{
+	const gen_grammar *grammar;
+	arena *arena;
+	gen_machine **machines; /* one for each vocabulary that it was used with */
+};
+
+gen_constraint *
+gen_constraint_create(tfm_context *context, gen_grammar *grammar)
+{
+	gen_constraint *constraint = tfm_alloc_zero(context, sizeof(gen_constraint));
+	gen_machine **machines = tfm_alloc_zero(context, sizeof(gen_machine *));
+
+	if (constraint == NULL || machines == NULL)
+		return NULL;
+	*constraint =
+		(gen_constraint) {.grammar = grammar, .arena = context->arena, .machines = machines};
+	return constraint;
+}
+
+/* The machine of a vocabulary, which is made at first and lives as long as the constraint. */
+static gen_machine *
+find_machine(tfm_context *context, const gen_constraint *constraint,
+			 const gen_vocabulary *vocabulary)
+{
+	gen_machine *machine = *constraint->machines;
+	arena *own = context->arena;
+
+	while (machine != NULL && machine->vocabulary != vocabulary)
+		machine = machine->next;
+	if (machine != NULL)
+		return machine;
+	context->arena = constraint->arena;
+	machine = gen_machine_create(context, constraint->grammar, vocabulary);
+	context->arena = own;
+	if (machine == NULL)
+		return NULL;
+	machine->next = *constraint->machines;
+	*constraint->machines = machine;
+	return machine;
+}
+
+/* ---- Matchers ---- */
+
+static void
+unlink_matcher(void *argument)
+{
+	gen_matcher *matcher = argument;
+
+	if (matcher->next != NULL)
+		matcher->next->previous = matcher->previous;
+	if (matcher->previous != NULL)
+		matcher->previous->next = matcher->next;
+	else
+		matcher->machine->matchers = matcher->next;
+}
+
+static gen_matcher *
+new_matcher(tfm_context *context, gen_machine *machine, uint32_t state)
+{
+	gen_matcher *matcher = tfm_alloc_zero(context, sizeof(gen_matcher));
+
+	if (matcher == NULL)
+		return NULL;
+	if (!arena_on_release(context->arena, unlink_matcher, matcher))
+	{
+		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+		return NULL;
+	}
+	*matcher = (gen_matcher) {.machine = machine, .state = state, .next = machine->matchers};
+	if (machine->matchers != NULL)
+		machine->matchers->previous = matcher;
+	machine->matchers = matcher;
+	return matcher;
+}
+
+gen_matcher *
+gen_matcher_create(tfm_context *context, const gen_constraint *constraint,
+				   const gen_vocabulary *vocabulary)
+{
+	gen_machine *machine = find_machine(context, constraint, vocabulary);
+
+	return machine == NULL ? NULL : new_matcher(context, machine, machine->start);
+}
+
+gen_matcher *
+gen_matcher_copy(tfm_context *context, const gen_matcher *matcher)
+{
+	return new_matcher(context, matcher->machine, matcher->state);
+}
+
+bool
+gen_matcher_may_end(const gen_matcher *matcher)
+{
+	return matcher->machine->states[matcher->state].accepts;
+}
+
+bool
+gen_matcher_must_end(const gen_matcher *matcher)
+{
+	return matcher->machine->states[matcher->state].count == 0;
+}
+
+bool
+gen_matcher_accept_bytes(tfm_context *context, gen_matcher *matcher, const char *bytes,
+						 size_t length)
+{
+	uint32_t *state = &matcher->machine->path[0];
+	bool good = true;
+
+	*state = matcher->state;
+	matcher->machine->path_count = 1;
+	for (size_t i = 0; good && i < length; i++)
+	{
+		*state = gen_machine_step(context, matcher->machine, state, (unsigned char) bytes[i]);
+		good = *state > GEN_STATE_DEAD;
+	}
+	if (good)
+		matcher->state = *state;
+	matcher->machine->path_count = 0;
+	return good ||
+		   tfm_fail(context, TFM_INVALID_ARGUMENT, "the text does not match the constraint");
+}
+
+bool
+gen_matcher_accept(tfm_context *context, gen_matcher *matcher, int32_t id)
+{
+	const gen_vocabulary *v = matcher->machine->vocabulary;
+
+	if (id < 0 || id >= v->size || v->starts[id] == v->starts[id + 1])
+		return tfm_fail(context, TFM_INVALID_ARGUMENT, "token %d adds nothing to a text", (int) id);
+	return gen_matcher_accept_bytes(context, matcher, v->bytes + v->starts[id],
+									v->starts[id + 1] - v->starts[id]);
+}
+
+/* ---- Masks ---- */
+
+/* A run of characters in which a state is: the table of its set, and how many may come. */
+typedef struct run
+{
+	const gen_class_table *table;
+	uint8_t most;
+} run;
+
+static uint32_t
+count_characters(const tok_set *set)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < set->count; i++)
+		count += set->items[i].last - set->items[i].first + 1;
+	return count;
+}
+
+/* The run of most characters that may come, of the largest set. */
+static run
+find_run(const gen_machine *m, const gen_state *state)
+{
+	const gen_node *best = NULL;
+	uint32_t best_size = CLASS_MIN - 1, best_left = 0;
+	run found = {.table = NULL};
+
+	for (uint32_t i = 0; i < state->count; i++)
+	{
+		const gen_place *place = &m->places[state->first + i];
+		const gen_node *node = &m->grammar->nodes[place->expression];
+		uint32_t size, left;
+
+		if (node->kind != GEN_CHARACTERS || place->partial != 0)
+			continue;
+		size = count_characters(&m->grammar->sets[node->first]);
+		left = node->maximum == GEN_UNBOUNDED ? GEN_UNBOUNDED : node->maximum - place->count;
+		if (left > 1 && (size > best_size || (size == best_size && left > best_left)))
+		{
+			best = node;
+			best_size = size;
+			best_left = left;
+		}
+	}
+	if (best != NULL)
+		found.table = gen_vocabulary_class(m->vocabulary, &m->grammar->sets[best->first]);
+	found.most = (uint8_t) (best_left < GEN_TOKEN_MAX ? best_left : GEN_TOKEN_MAX);
+	return found;
+}
+
+/* The tokens of the run alone. */
+static void
+set_run(const gen_vocabulary *v, run inside, uint64_t *bits)
+{
+	for (int64_t id = 0; id < v->size; id += 64)
+	{
+		uint64_t word = 0;
+		int64_t count = v->size - id < 64 ? v->size - id : 64;
+
+		for (int64_t i = 0; i < count; i++)
+			word |= (uint64_t) (inside.table->tokens[id + i] <= inside.most) << i;
+		bits[id / 64] = word;
+	}
+}
+
+/* Walk to the tokens that the run has not, from the state at the beginning of the path. */
+static bool
+walk(tfm_context *context, gen_machine *m, run inside, uint64_t *bits)
+{
+	const gen_vocabulary *v = m->vocabulary;
+	uint32_t visited = 0;
+
+	for (uint32_t node = 0; node < v->node_count;)
+	{
+		uint32_t depth = v->node_depths[node], next;
+
+		if (inside.table != NULL && inside.table->nodes[node] <= inside.most)
+		{
+			node = v->node_ends[node];
+			continue;
+		}
+		m->path_count = depth + 1;
+		next = gen_machine_step(context, m, &m->path[depth], v->node_bytes[node]);
+		if (next <= GEN_STATE_DEAD)
+		{
+			if (next == GEN_STATE_UNKNOWN)
+				return false;
+			node = v->node_ends[node];
+			continue;
+		}
+		m->path[depth + 1] = next;
+		for (uint32_t i = v->node_tokens[node]; i < v->node_tokens[node + 1]; i++)
+			bits[v->ids[i] / 64] |= UINT64_C(1) << (v->ids[i] % 64);
+		node++;
+		if (++visited % POLL_NODES == 0 && tfm_stopped(context))
+			return false;
+	}
+	return true;
+}
+
+/* The mask of the matcher's state, made if it is not kept; NULL with an error. */
+static const gen_mask *
+find_mask(tfm_context *context, gen_matcher *matcher)
+{
+	gen_machine *m = matcher->machine;
+	size_t words = ((size_t) m->vocabulary->size + 63) / 64;
+	gen_state *state = &m->states[matcher->state];
+	gen_mask *mask;
+	run inside;
+	bool good;
+
+	if (state->mask >= 0)
+		return &m->masks[state->mask];
+	mask = &m->masks[m->mask_next];
+	if (mask->state != GEN_STATE_UNKNOWN)
+		m->states[mask->state].mask = -1;
+	mask->state = GEN_STATE_UNKNOWN;
+	inside = find_run(m, state);
+	if (inside.table != NULL)
+		set_run(m->vocabulary, inside, mask->bits);
+	else
+		memset(mask->bits, 0, words * sizeof(uint64_t));
+	m->path[0] = matcher->state;
+	good = walk(context, m, inside, mask->bits);
+	m->path_count = 0;
+	if (!good)
+		return NULL;
+	mask->any = false;
+	for (size_t i = 0; i < words; i++)
+		mask->any |= mask->bits[i] != 0;
+	mask->state = matcher->state;
+	m->states[matcher->state].mask = (int32_t) m->mask_next;
+	m->mask_next = (m->mask_next + 1) % m->mask_count;
+	return mask;
+}
+
+static void
+apply(const uint64_t *bits, int64_t size, float *scores)
+{
+	for (int64_t id = 0; id < size; id += 64)
+	{
+		uint64_t word = bits[id / 64];
+		int64_t count = size - id < 64 ? size - id : 64;
+
+		if (word == 0)
+			for (int64_t i = 0; i < count; i++)
+				scores[id + i] = -INFINITY;
+		else if (word != UINT64_MAX)
+			for (int64_t i = 0; i < count; i++)
+				scores[id + i] = (word >> i & 1) != 0 ? scores[id + i] : -INFINITY;
+	}
+}
+
+/* The mask, but for the tokens that end a text. */
+static bool
+apply_mask(tfm_context *context, gen_matcher *matcher, float *scores)
+{
+	const gen_mask *mask = find_mask(context, matcher);
+	const gen_state *state = &matcher->machine->states[matcher->state];
+
+	if (mask == NULL)
+		return false;
+	if (!mask->any && !state->accepts)
+		return tfm_fail(
+			context, TFM_INVALID_ARGUMENT,
+			"no token of the vocabulary can go on with the text as the constraint asks");
+	apply(mask->bits, matcher->machine->vocabulary->size, scores);
+	return true;
+}
+
+bool
+gen_matcher_mask(tfm_context *context, gen_matcher *matcher, float *scores, const int32_t *ends,
+				 size_t end_count)
+{
+	int64_t size = matcher->machine->vocabulary->size;
+	bool may_end = gen_matcher_may_end(matcher), good;
+	float few[16], *kept = few;
+
+	if (end_count > 16 && (kept = tfm_alloc_array(context, end_count, sizeof(float))) == NULL)
+		return false;
+	for (size_t i = 0; i < end_count; i++)
+		kept[i] = ends[i] >= 0 && ends[i] < size ? scores[ends[i]] : 0;
+	good = apply_mask(context, matcher, scores);
+	for (size_t i = 0; i < end_count; i++)
+		if (ends[i] >= 0 && ends[i] < size)
+			scores[ends[i]] = may_end ? kept[i] : -INFINITY;
+	return good;
+}
