@@ -31,10 +31,12 @@ read_config(tfm_context *context, json file, void *config)
 }
 
 static void
-make_positions(const void *config, const int32_t *ids, int64_t count, int32_t *positions)
+make_positions(const void *config, const int32_t *ids, const uint8_t *mask, int64_t count,
+			   int32_t *positions)
 {
 	const bart_config *c = config;
 
+	(void) mask;
 	encoder_positions_after_padding(c->seq2seq.common.pad_token_id, ids, count, positions);
 }
 

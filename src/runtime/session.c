@@ -227,7 +227,8 @@ check_generates(tfm_context *context, const run_model *model)
 	if (model->head_error != NULL)
 		return tfm_fail(context, TFM_CORRUPTED, "%s", model->head_error);
 	if (model->class.family->cache_layers != NULL &&
-		strcmp(model->class.head->task, "text-generation") == 0)
+		strcmp(model->class.head->task,
+			   run_has_encoder(model) ? "text2text-generation" : "text-generation") == 0)
 		return true;
 	tfm_fail(context, TFM_UNSUPPORTED, "a model of architecture \"%s\" does not generate text",
 			 model->info.architecture);
