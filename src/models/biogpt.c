@@ -59,10 +59,8 @@ static const decoder_defaults xglm_defaults = {
 static tensor
 embed_xglm(nn_model *m, const decoder_config *c)
 {
-	int64_t half = c->common.hidden_size / 2;
-
 	return add_sinusoids(m, decoder_embed(m, c),
-						 &(sinusoids) {.step = (float) -(log(10000) / (double) (half - 1)),
+						 &(sinusoids) {.step = sinusoid_step(c->common.hidden_size),
 									   .first = POSITION_OFFSET,
 									   .zero = c->common.pad_token_id});
 }

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/sinusoids.h"
+#include "nn/sinusoid.h"
 #include "tensor/embed.h"
 
 /* Fixed in all its layer norms. */
@@ -97,9 +97,14 @@ add_positions(nn_model *m, tensor x, const bart_config *c, const char *part)
 
 	snprintf(name, sizeof(name), "%s.embed_positions.weight", part);
 	if (c->positions == BART_FAIRSEQ)
-		return add_fairseq_sinusoids(m, x, common->pad_token_id);
+		return add_sinusoids(m, x,
+							 &(sinusoids) {.step = sinusoid_step(common->hidden_size),
+										   .zero = common->pad_token_id});
 	if (c->positions == BART_SINUSOIDS && !nn_has_weight(m, name))
-		return add_sinusoids(m, x, common->max_positions);
+		return add_sinusoids(
+			m, x,
+			&(sinusoids) {
+				.base = 10000, .zero = -1, .limit = common->max_positions, .precise = true});
 	return add_learned(m, x, c, name);
 }
 

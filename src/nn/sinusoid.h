@@ -19,9 +19,17 @@ typedef struct sinusoids
 	double base;   /* of the second; 0: the first is meant */
 	int32_t first; /* what position 0 counts as */
 	int64_t zero;  /* the count whose row is zeros; -1: none */
+	int64_t limit; /* counts that there are; 0: any */
+	bool precise;  /* angles are double, as Marian's; else float, as all others have them */
 } sinusoids;
 
-/* Add them to x [tokens, columns] by batch->positions, in its place. */
+/* fairseq's rates for so many columns, as a step. */
+extern float sinusoid_step(int64_t columns);
+
+/*
+ * Add them to x [tokens, columns] by batch->positions, in its place.  A position beyond the
+ * limit is INVALID_ARGUMENT.
+ */
 extern tensor add_sinusoids(nn_model *m, tensor x, const sinusoids *how);
 
 #endif
