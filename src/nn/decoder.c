@@ -10,6 +10,7 @@
  */
 #include "nn/decoder.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "tensor/elementwise.h"
@@ -100,11 +101,30 @@ project_heads(nn_model *m, tensor x, const decoder_config *c)
 	return c->qkv_groups > 1 || c->value_before_key ? ungroup_heads(m, y, c) : y;
 }
 
+/* Each head by a norm of its own, "<name>.norms.<head>". */
+static void
+normalize_listed(nn_model *m, const decoder_config *c, tensor x, int64_t stride, int heads,
+				 const char *name)
+{
+	for (int i = 0; i < heads; i++)
+	{
+		char own[NN_NAME_MAX];
+
+		snprintf(own, sizeof(own), "%s.norms.%d", name, i);
+		normalize_heads(m, take_columns(x, (int64_t) i * c->head_dim, c->head_dim), stride, 1,
+						false, own, &c->head_norm);
+	}
+}
+
 static void
 normalize_projection(nn_model *m, const decoder_config *c, tensor x, int64_t stride, int heads,
 					 const char *name)
 {
-	if (name != NULL)
+	if (name == NULL)
+		return;
+	if (c->head_norm_of == HEADS_LISTED)
+		normalize_listed(m, c, x, stride, heads, name);
+	else
 		normalize_heads(m, x, stride, c->head_norm_of == HEADS_WHOLE ? 1 : heads,
 						c->head_norm_of == HEADS_OWN, name, &c->head_norm);
 }
@@ -122,6 +142,8 @@ place_heads(nn_model *m, const decoder_config *c, int layer, tensor qkv)
 		decoder_rotate(m, c, layer, both, stride, heads + kv_heads);
 	normalize_projection(m, c, take_columns(qkv, 0, q), stride, heads, c->names->query_norm);
 	normalize_projection(m, c, take_columns(qkv, q, k), stride, kv_heads, c->names->key_norm);
+	if (c->clip_qkv != 0 && nn_live(m))
+		op_clip(m->context, qkv.data, qkv.shape[0], stride, stride, (float) c->clip_qkv);
 	if (!c->norm_after_rope)
 		decoder_rotate(m, c, layer, both, stride, heads + kv_heads);
 }
@@ -157,9 +179,6 @@ decoder_attend(nn_model *m, tensor x, const decoder_config *c, int layer)
 	if (tfm_failed(m->context))
 		return (tensor) {0};
 	a.stride = qkv.shape[1];
-	if (c->clip_qkv != 0 && nn_live(m))
-		op_clip(m->context, qkv.data, qkv.shape[0], qkv.shape[1], qkv.shape[1],
-				(float) c->clip_qkv);
 	place_heads(m, c, layer, qkv);
 	return attend(m, take_columns(qkv, 0, q), take_columns(qkv, q, k), take_columns(qkv, q + k, k),
 				  &a);
@@ -357,11 +376,15 @@ tensor
 decoder_hidden_states(nn_model *m, const void *config)
 {
 	const decoder_config *c = config;
+	normalization final = c->norm;
 	tensor x = c->embed == NULL ? decoder_embed(m, c) : c->embed(m, c);
 
+	x = scale(m, x, or_one(c->embedding_scale), 0);
 	x = run_layers(m, x, c);
+	if (c->final_norm_eps != 0)
+		final.eps = c->final_norm_eps;
 	if (c->names->final_norm != NULL)
-		normalize_in_place(m, x, c->names->final_norm, &c->norm);
+		normalize_in_place(m, x, c->names->final_norm, &final);
 	if (c->names->project_out != NULL && c->embedding.hidden_size != c->common.hidden_size)
 		x = linear(m, x, c->names->project_out, .columns = c->embedding.hidden_size);
 	nn_emit_hidden_state(m, c->layers, x);

@@ -47,9 +47,10 @@ extern const decoder_names decoder_llama_names;
 /* What the heads of queries and keys are normed by. */
 typedef enum decoder_head_norm
 {
-	HEADS_SHARE, /* each head by one weight [head size] */
-	HEADS_OWN,	 /* each head by its own: weight [heads, head size] */
-	HEADS_WHOLE	 /* all heads as one row, weight [heads * head size] */
+	HEADS_SHARE,  /* each head by one weight [head size] */
+	HEADS_OWN,	  /* each head by its own: weight [heads, head size] */
+	HEADS_LISTED, /* each head by its own: weights "<name>.norms.<head>" [head size] */
+	HEADS_WHOLE	  /* all heads as one row, weight [heads * head size] */
 } decoder_head_norm;
 
 /* What differs from layer to layer. */
@@ -73,6 +74,7 @@ typedef struct decoder_config
 	bool transposed;		   /* the layers' weights are [k, n], as Conv1D has them */
 
 	normalization norm;
+	double final_norm_eps; /* 0: as norm has it */
 	bool parallel;
 	bool norm_after;
 	double residual_scale; /* 0: 1 */
@@ -98,8 +100,9 @@ typedef struct decoder_config
 		*shared_expert_gate; /* [1, hidden] whose sigmoid it is multiplied with; NULL: none */
 	int64_t shared_intermediate_size;
 
-	double logit_scale;	   /* 0: 1 */
-	double logit_soft_cap; /* 0: none */
+	double embedding_scale; /* of what the layers begin with; 0: 1 */
+	double logit_scale;		/* 0: 1 */
+	double logit_soft_cap;	/* 0: none */
 
 	/* In place of the parts above; NULL: as described. */
 	tensor (*embed)(nn_model *m, const struct decoder_config *c); /* -> [tokens, hidden] */
@@ -142,12 +145,27 @@ extern void decoder_read_rope(tfm_context *context, json file, const rope_defaul
  */
 extern decoder_layer *decoder_make_layers(tfm_context *context, decoder_config *c);
 
+/* "sliding_window" of all layers; window where it is absent, 0 where it is null: none. */
+extern void decoder_read_window(tfm_context *context, json file, int64_t window, decoder_config *c);
+
 /*
- * The windows of layers: "sliding_window" for those that "layer_types" calls "sliding_attention".
- * Without layer_types, for those of which is_sliding(layer) holds; NULL: all.
+ * "sliding_window" of the layers that "layer_types" calls "sliding_attention"; without layer_types, of
+ * those that is_sliding says.
  */
-extern void decoder_read_windows(tfm_context *context, json file, int64_t window,
-								 bool (*is_sliding)(json file, int layer), decoder_config *c);
+extern void decoder_read_layer_types(tfm_context *context, json file, int64_t window,
+									 bool (*is_sliding)(tfm_context *context, json file, int layer),
+									 decoder_config *c);
+
+/* is_sliding by "sliding_window_pattern": every so manieth layer (fallback) sees all, from the end. */
+extern bool decoder_slides_by_pattern(tfm_context *context, json file, int layer, int64_t fallback);
+
+/*
+ * The mixture of all layers but those that each says otherwise: how many experts there are and how
+ * many a token goes to, checked, under their keys.
+ */
+extern void decoder_read_experts(tfm_context *context, json file, const char *experts_key,
+								 int64_t experts, const char *chosen_key, int64_t chosen,
+								 decoder_config *c);
 
 /* nn_family's cache_layers. */
 extern int decoder_cache_layers(const void *config, kv_layer *layers);

@@ -24,10 +24,13 @@ read_heads(tfm_context *context, json file, const decoder_defaults *d, decoder_c
 {
 	int64_t heads =
 		read_size(context, file, d->heads_key, "num_attention_heads", d->heads, 1, NN_MAX_HEADS);
-	int64_t fallback = d->kv_heads == 0 ? heads : d->kv_heads;
+	bool same = d->kv_heads == 0 || nn_is_null(file, "num_key_value_heads");
+	int64_t fallback = same ? heads : d->kv_heads;
 	int64_t kv_heads =
 		read_size(context, file, d->kv_heads_key, "num_key_value_heads", fallback, 1, NN_MAX_HEADS);
-	int64_t head_dim = d->head_dim == 0 ? c->common.hidden_size / heads : d->head_dim;
+	int64_t head_dim = d->head_dim == 0 || nn_is_null(file, "head_dim")
+						   ? c->common.hidden_size / heads
+						   : d->head_dim;
 
 	c->attention.heads = (int) heads;
 	c->attention.kv_heads = (int) kv_heads;
@@ -52,7 +55,8 @@ decoder_read_config(tfm_context *context, json file, const decoder_defaults *d, 
 	common->max_positions = positions;
 	common->num_labels = nn_read_num_labels(context, file);
 	common->pad_token_id =
-		json_int(context, file, "pad_token_id", d->pad_token_id, -1, NN_MAX_SIZE);
+		json_int(context, file, "pad_token_id",
+				 nn_is_null(file, "pad_token_id") ? -1 : d->pad_token_id, -1, NN_MAX_SIZE);
 	common->tie_word_embeddings =
 		json_bool(context, file, "tie_word_embeddings", d->tie_word_embeddings);
 	c->layers = (int) read_size(context, file, d->layers_key, "num_hidden_layers", d->layers, 0,
@@ -99,29 +103,74 @@ decoder_make_layers(tfm_context *context, decoder_config *c)
 	return each;
 }
 
-void
-decoder_read_windows(tfm_context *context, json file, int64_t window,
-					 bool (*is_sliding)(json file, int layer), decoder_config *c)
+/* The layers of c, to be changed. */
+static decoder_layer *
+get_layers(tfm_context *context, decoder_config *c)
 {
-	json types = json_member(file, "layer_types"), type = json_first(types);
+	return c->each == NULL ? decoder_make_layers(context, c) : (decoder_layer *) c->each;
+}
+
+static int64_t
+read_window(tfm_context *context, json file, int64_t window)
+{
+	if (nn_is_null(file, "sliding_window"))
+		return 0;
+	return json_int(context, file, "sliding_window", window, 0, INT32_MAX);
+}
+
+void
+decoder_read_window(tfm_context *context, json file, int64_t window, decoder_config *c)
+{
 	decoder_layer *each;
 
-	window = json_int(context, file, "sliding_window", window, 0, INT32_MAX);
-	if (window == 0)
-		return;
-	each = c->each == NULL ? decoder_make_layers(context, c) : (decoder_layer *) c->each;
+	window = read_window(context, file, window);
+	each = window == 0 ? NULL : get_layers(context, c);
 	for (int i = 0; each != NULL && i < c->layers; i++)
-	{
-		bool sliding = is_sliding == NULL || is_sliding(file, i);
+		each[i].window = window;
+}
 
-		if (json_is_array(types))
-		{
-			sliding =
-				json_is_string(type) && strcmp(json_as_string(type), "sliding_attention") == 0;
-			type = json_next(type);
-		}
+void
+decoder_read_layer_types(tfm_context *context, json file, int64_t window,
+						 bool (*is_sliding)(tfm_context *context, json file, int layer),
+						 decoder_config *c)
+{
+	json types = json_member(file, "layer_types"), type = json_first(types);
+	decoder_layer *each = get_layers(context, c);
+
+	window = read_window(context, file, window);
+	for (int i = 0; each != NULL && i < c->layers; i++, type = json_next(type))
+	{
+		bool sliding =
+			json_is_array(types)
+				? json_is_string(type) && strcmp(json_as_string(type), "sliding_attention") == 0
+				: is_sliding(context, file, i);
+
 		each[i].window = sliding ? window : 0;
 	}
+}
+
+bool
+decoder_slides_by_pattern(tfm_context *context, json file, int layer, int64_t fallback)
+{
+	int64_t pattern = json_int(context, file, "sliding_window_pattern", fallback, 1, NN_MAX_LAYERS);
+
+	return (layer + 1) % pattern != 0;
+}
+
+void
+decoder_read_experts(tfm_context *context, json file, const char *experts_key, int64_t experts,
+					 const char *chosen_key, int64_t chosen, decoder_config *c)
+{
+	decoder_layer *each = get_layers(context, c);
+
+	experts = json_int(context, file, experts_key, experts, 1, MOE_MAX_EXPERTS);
+	c->moe.experts = (int) experts;
+	c->moe.chosen = (int) json_int(context, file, chosen_key, chosen, 1, experts);
+	c->moe.activation = c->activation;
+	if (c->moe.intermediate_size == 0)
+		c->moe.intermediate_size = c->intermediate_size;
+	for (int i = 0; each != NULL && i < c->layers; i++)
+		each[i].mixture = true;
 }
 
 int

@@ -7,6 +7,8 @@
  */
 #include "nn/family.h"
 
+#include <string.h>
+
 int64_t
 nn_read_num_labels(tfm_context *context, json file)
 {
@@ -15,4 +17,15 @@ nn_read_num_labels(tfm_context *context, json file)
 	if (json_is_object(labels))
 		return (int64_t) json_size(labels);
 	return json_int(context, file, "num_labels", 2, 0, NN_MAX_SIZE);
+}
+
+bool
+nn_is_null(json file, const char *key)
+{
+	if (json_present(json_member(file, key)) || !json_is_object(file))
+		return false;
+	for (json member = json_first(file); json_present(member); member = json_next(member))
+		if (strcmp(json_key(member), key) == 0)
+			return true;
+	return false;
 }

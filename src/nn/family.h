@@ -107,4 +107,7 @@ extern const nn_family *const nn_families[];
  */
 extern int64_t nn_read_num_labels(tfm_context *context, json file);
 
+/* Whether a key is there and null: Transformers' None, where its absence means a default. */
+extern bool nn_is_null(json file, const char *key);
+
 #endif

@@ -257,15 +257,17 @@ set_dim(rope_reader *reader, json file, const rope_defaults *defaults, bool scal
 }
 
 static void
-set_original_positions(rope_reader *reader, json file)
+set_original_positions(rope_reader *reader, json file, const rope_defaults *defaults)
 {
 	static const char *const key = "original_max_position_embeddings";
 	tfm_context *context = reader->context;
 	rope *r = reader->r;
-	int64_t positions =
-		json_int(context, reader->parameters, key, r->max_positions, 1, NN_MAX_SIZE);
+	int64_t positions = json_int(context, reader->parameters, key, r->max_positions, 1, INT32_MAX);
 
-	r->original_positions = json_int(context, file, key, positions, 1, NN_MAX_SIZE);
+	/* What the family has beside the parameters goes before what they say. */
+	if (defaults->original_positions != 0)
+		positions = defaults->original_positions;
+	r->original_positions = json_int(context, file, key, positions, 1, INT32_MAX);
 }
 
 void
@@ -290,7 +292,7 @@ rope_read_parameters(tfm_context *context, json file, json parameters,
 	scaling = find_scaling(&reader);
 	set_dim(&reader, file, defaults, scaling < SCALINGS);
 	if (scaling < SCALINGS && scalings[scaling].has_original)
-		set_original_positions(&reader, file);
+		set_original_positions(&reader, file, defaults);
 	if (tfm_failed(context))
 		return;
 	reader.frequencies = tfm_alloc_array(context, (size_t) r->dim / 2, sizeof(float));

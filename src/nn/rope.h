@@ -48,6 +48,7 @@ typedef struct rope_defaults
 	 */
 	double partial_factor;
 	int64_t max_positions;
+	int64_t original_positions; /* 0: max_positions */
 	bool interleaved;
 } rope_defaults;
 

@@ -91,21 +91,25 @@ old_spelling(char text[NN_NAME_MAX], const char *name)
 
 /* The tensor of a part under any of its names. */
 static const ckpt_tensor *
-find_spelling(const ckpt_weights *weights, const char *base_prefix, const char *name)
+find_spelling(const ckpt_weights *weights, const run_class *class, const char *name)
 {
+	/* Transformers' question answering heads keep the base model under the older name. */
+	const char *const prefixes[] = {class->variant->base_prefix, "transformer"};
 	char prefixed[2 * NN_NAME_MAX];
 	const ckpt_tensor *t = ckpt_find(weights, name);
 
-	if (t != NULL)
-		return t;
-	snprintf(prefixed, sizeof(prefixed), "%s.%s", base_prefix, name);
-	return ckpt_find(weights, prefixed);
+	for (int i = 0; t == NULL && i < 2; i++)
+	{
+		snprintf(prefixed, sizeof(prefixed), "%s.%s", prefixes[i], name);
+		t = ckpt_find(weights, prefixed);
+	}
+	return t;
 }
 
 static const ckpt_tensor *
 find_whole_tensor(const compiler *c, const char *name)
 {
-	const char *base_prefix = c->model.class.variant->base_prefix;
+	const run_class *class = &c->model.class;
 	char old[NN_NAME_MAX];
 
 	for (const part *p = c->parts; p != NULL; p = p->next)
@@ -117,9 +121,9 @@ find_whole_tensor(const compiler *c, const char *name)
 			continue;
 		if (length > 0)
 			return ckpt_find(p->weights, name + length + 1);
-		t = find_spelling(p->weights, base_prefix, name);
+		t = find_spelling(p->weights, class, name);
 		if (t == NULL && old_spelling(old, name) != NULL)
-			t = find_spelling(p->weights, base_prefix, old);
+			t = find_spelling(p->weights, class, old);
 		return t;
 	}
 	return NULL;

@@ -1,0 +1,59 @@
+/*
+ * nemotron.c
+ *	  Nemotron-4 (Parmar et al. 2024): layer norms about 1, squared relu, partly turned heads.
+ *	  Follows transformers/models/nemotron/modeling_nemotron.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/decoder.h"
+
+static const decoder_names names = {
+	.layer = "layers.%d",
+	.attention_norm = "input_layernorm",
+	.query = "self_attn.q_proj",
+	.key = "self_attn.k_proj",
+	.value = "self_attn.v_proj",
+	.attention_output = "self_attn.o_proj",
+	.mlp_norm = "post_attention_layernorm",
+	.up = "mlp.up_proj",
+	.down = "mlp.down_proj",
+	.final_norm = "norm",
+	.lm_head = "lm_head",
+};
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	decoder_config *c = config;
+
+	*c = (decoder_config) {
+		.names = &names,
+		.embedding = {.words = "embed_tokens"},
+		.norm = {.weight_offset = 1},
+	};
+	decoder_read_config(context, file,
+						&(decoder_defaults) {.norm_eps_key = "norm_eps",
+											 .vocab_size = 256000,
+											 .hidden_size = 6144,
+											 .intermediate_size = 24576,
+											 .layers = 32,
+											 .heads = 48,
+											 .max_positions = 4096,
+											 .activation = "relu2",
+											 .norm_eps = 1e-5,
+											 .pad_token_id = -1},
+						c);
+	decoder_read_rope(context, file, &(rope_defaults) {.partial_factor = 0.5}, c);
+}
+
+static const nn_variant variants[] = {{"nemotron", "Nemotron", "model"}, {0}};
+
+const nn_family family_nemotron = {
+	.name = "nemotron",
+	.variants = variants,
+	.heads = decoder_heads,
+	.config_size = sizeof(decoder_config),
+	.read_config = read_config,
+	.cache_layers = decoder_cache_layers,
+	.hidden_states = decoder_hidden_states,
+};
