@@ -62,6 +62,29 @@ typedef struct quantized_columns
 	const int32_t *sums;
 } quantized_columns;
 
+/*
+ * Rows of signed bytes in groups of 32: x is about byte * scale.  Arrays are those of the first row;
+ * in each of them the next row is stride bytes further.
+ */
+typedef struct grouped_rows
+{
+	int8_t *bytes;			 /* [k] */
+	float *scales;			 /* [k / 32] */
+	int32_t *sums;			 /* of bytes: [k / 32] */
+	int32_t *half_sums;		 /* [k / 16] */
+	float *scaled_sums;		 /* the same times the scale: [k / 32] */
+	float *scaled_half_sums; /* [k / 16] */
+	int64_t stride;
+} grouped_rows;
+
+/* A part of a panel of blocks, the offset still in its codes. */
+typedef struct unpacked_blocks
+{
+	uint8_t *codes; /* [k / 4][32][4] */
+	float *scales;	/* [groups][32] */
+	float *minima;	/* the same, of types that have them */
+} unpacked_blocks;
+
 /* The rows of one normalisation, as in norm.h. */
 typedef struct norm_rows
 {
@@ -128,7 +151,8 @@ typedef struct rope_turn
 typedef struct kernels
 {
 	isa set;
-	int rows; /* most rows of a tile */
+	int rows;		/* most rows of a tile */
+	int block_rows; /* and of one of multiply_unpacked */
 
 	/*
 	 * c[rows, 32] = start[32] + a[rows, k] panel[k, 32], and c as well if it is added to: each element
@@ -163,6 +187,26 @@ typedef struct kernels
 	/* x rounded to bf16, as such and as floats; y may be x. */
 	void (*to_bf16)(const float *x, uint16_t *y, int64_t count);
 	void (*round_bf16)(const float *x, float *y, int64_t count);
+
+	/*
+	 * Products with blocks (tensor/blocks.h): c[32] of one row, and c[rows, 32] of 1 .. block_rows
+	 * with what was unpacked, are added to; both give the same bits, whatever k is cut into.
+	 */
+	void (*multiply_blocks)(tfm_dtype dtype, int64_t k, const grouped_rows *x, const void *panel,
+							float *c);
+	void (*multiply_unpacked)(int rows, tfm_dtype dtype, int64_t k, const grouped_rows *x,
+							  const unpacked_blocks *w, float *c, int64_t c_stride);
+
+	/* The rows first .. first + count - 1 of k of a panel of blocks, multiples of 32. */
+	void (*unpack_blocks)(tfm_dtype dtype, const void *panel, int64_t first, int64_t count,
+						  const unpacked_blocks *to);
+
+	/* A row rounded to bytes in groups, k being a multiple of 32. */
+	void (*quantize_groups)(const float *x, int64_t k, const grouped_rows *to);
+
+	/* y = activation(gate) * up, coarse as in linear_finish. */
+	void (*gate)(op_activation activation, bool coarse, const float *gate, const float *up,
+				 float *y, int64_t count);
 
 	/* A row rounded to bytes, padded to whole fours; see linear.h. */
 	void (*quantize)(const float *x, int64_t count, uint8_t *y, float *scale, int32_t *zero);

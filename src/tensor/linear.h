@@ -6,10 +6,13 @@
  *
  *		F32		weights become f32, which is exact
  *		BF16	weights and x are rounded to bf16; sums are f32
- *		INT8	weights must be I8; each row of x is rounded to unsigned bytes of its own scale and
- *				zero, so that its least and greatest element (and 0) are met; sums are int32
+ *		INT8	I8: each row of x is rounded to unsigned bytes of its own scale and zero, so that
+ *				its least and greatest element (and 0) are met; sums are int32
+ *				blocks: each 32 elements of a row are rounded to signed bytes of their own scale;
+ *				sums of a scale's group are int32, sums of groups f32
+ *				others: as in F32
  *
- * In BF16 and INT8 GELU is within 2e-4 of itself, which these round away anyway.
+ * Parts may be of different types.  In BF16 and INT8 GELU is within 2e-4 of itself, which these round away anyway.
  *
  * Each element of y is summed over k in one order that nothing else touches, so that its bits do not
  * depend on the number of rows, on the row's place among them, or on the threads.
@@ -44,6 +47,11 @@ typedef struct op_linear_options
 	op_linear_part parts[LINEAR_MAX_PARTS]; /* up to the first without panels; the same x for all */
 	tfm_compute compute;					/* 0: COMPUTE_F32 */
 	op_activation activation;
+	/*
+	 * Two parts of the same n become one: y of the first is activation(x W0^T + bias) (x W1^T + bias),
+	 * that of the second is not used.
+	 */
+	bool gate;
 	/* Of the first part, which must be the only one. */
 	const float *residual;	 /* [rows, n], added after the activation, or NULL; may be y */
 	int64_t residual_stride; /* 0: n */
@@ -53,7 +61,7 @@ typedef struct op_linear_options
 	float norm_eps;
 } op_linear_options;
 
-/* Errors: UNSUPPORTED (types), INTERNAL (sizes), OUT_OF_MEMORY, CANCELLED. */
+/* Errors: INTERNAL (sizes, types), OUT_OF_MEMORY, CANCELLED. */
 extern bool op_linear(tfm_context *context, const op_linear_options *options);
 
 #endif

@@ -35,6 +35,7 @@
 #endif
 
 #include "tensor/cpu/attention.h"
+#include "tensor/cpu/blocks.h"
 #include "tensor/cpu/products.h"
 #include "tensor/cpu/rope.h"
 #include "tensor/cpu/rows.h"
@@ -42,11 +43,17 @@
 const kernels KERNELS = {
 	.set = KERNELS_ISA,
 	.rows = TILE_ROWS,
+	.block_rows = BLOCK_ROWS,
 	.multiply = multiply,
 #ifdef __AVX512BF16__
 	.multiply_bf16 = multiply_bf16,
 #endif
 	.multiply_i8 = multiply_i8,
+	.multiply_blocks = multiply_blocks,
+	.multiply_unpacked = multiply_unpacked,
+	.unpack_blocks = unpack_blocks,
+	.quantize_groups = quantize_groups,
+	.gate = gate,
 	.unpack = unpack,
 	.pack_bf16 = pack_bf16,
 	.to_bf16 = to_bf16,

@@ -454,32 +454,6 @@ unpack_i8(const int8_t *from, const float *scales, int64_t count, float *to)
 }
 
 static void
-unpack(tfm_dtype dtype, const void *panel, int64_t k, int64_t first, int64_t count, float *to)
-{
-	const char *trailer = (const char *) panel + pack_panel_size(dtype, k);
-	const uint16_t *halves = panel;
-
-	switch (dtype)
-	{
-		case DTYPE_F16:
-			halves += first * KERNEL_COLUMNS;
-			for (int64_t i = 0; i < count * KERNEL_COLUMNS; i += VEC_WIDTH)
-				vec_store(to + i, vec_load_f16(halves + i));
-			break;
-		case DTYPE_BF16:
-			unpack_bf16(halves + first * KERNEL_COLUMNS, count, to);
-			break;
-		case DTYPE_I8:
-			unpack_i8((const int8_t *) panel + first * KERNEL_COLUMNS,
-					  (const float *) trailer - 2 * KERNEL_COLUMNS, count, to);
-			break;
-		default:
-			memcpy(to, (const float *) panel + first * KERNEL_COLUMNS,
-				   (size_t) count * KERNEL_COLUMNS * sizeof(float));
-	}
-}
-
-static void
 quantize(const float *x, int64_t count, uint8_t *y, float *scale, int32_t *zero)
 {
 	vec least = vec_set1(0.0f), most = least;
@@ -625,6 +599,24 @@ static void
 activate(op_activation activation, const float *x, float *y, int64_t count)
 {
 	SWITCH_ACTIVATION(activation, false, activate_vectors, x, y, count);
+}
+
+INLINE void
+gate_vectors(op_activation activation, bool coarse, const float *x, const float *up, float *y,
+			 int64_t count)
+{
+	for (int64_t i = 0; i < count; i += VEC_WIDTH)
+		vec_store_up_to(y + i,
+						activate_sum(activation, coarse, vec_load_up_to(x + i, count - i)) *
+							vec_load_up_to(up + i, count - i),
+						count - i);
+}
+
+static void
+gate(op_activation activation, bool coarse, const float *x, const float *up, float *y,
+	 int64_t count)
+{
+	SWITCH_ACTIVATION(activation, coarse, gate_vectors, x, up, y, count);
 }
 
 #endif

@@ -235,6 +235,18 @@ vec_load_f16(const uint16_t *p)
 #endif
 }
 
+INLINE vec_bits
+vec_load_u8(const uint8_t *p)
+{
+#if VEC_WIDTH == 16
+	return (vec_bits) _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) p));
+#elif VEC_WIDTH == 8
+	return (vec_bits) _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) p));
+#else
+	return (vec_bits) {p[0], p[1], p[2], p[3]};
+#endif
+}
+
 /* p = v, of 0 .. 255, rounded to the nearest, ties to even; what is not a number gives any. */
 INLINE void
 vec_store_bytes(uint8_t *p, vec v)
@@ -267,6 +279,17 @@ vec_multiply_pairs(vec_words a, vec_words b)
 	return (vec_bits) _mm512_madd_epi16((__m512i) a, (__m512i) b);
 #else
 	return (vec_bits) _mm256_madd_epi16((__m256i) a, (__m256i) b);
+#endif
+}
+
+/* The same of unsigned bytes a and signed b; a sum beyond 16 bits is cut off. */
+INLINE vec_words
+vec_multiply_bytes(vec_bits a, vec_bits b)
+{
+#if VEC_WIDTH == 16
+	return (vec_words) _mm512_maddubs_epi16((__m512i) a, (__m512i) b);
+#else
+	return (vec_words) _mm256_maddubs_epi16((__m256i) a, (__m256i) b);
 #endif
 }
 #endif
