@@ -188,7 +188,7 @@ find_tensor(const compiler *c, const char *name, ckpt_tensor *cut)
 	if (t != NULL || !parse_slice(name, &s))
 		return t;
 	t = find_whole_tensor(c, s.name);
-	if (t == NULL)
+	if (t == NULL && strcmp(strchr(name, ']'), "].weight") == 0)
 		t = find_whole_tensor(c, s.short_name);
 	return t != NULL && cut_slice(t, &s, cut) ? t : NULL;
 }
