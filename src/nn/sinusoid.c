@@ -11,14 +11,21 @@
 
 #include <math.h>
 
-/* [half] rates; NULL after an error. */
+/* Columns of sines; of an odd number of columns fairseq leaves the last one as it is. */
+static int64_t
+count_sines(const sinusoids *how, int64_t columns)
+{
+	return how->base == 0 ? columns / 2 : (columns + 1) / 2;
+}
+
+/* A rate for each sine; NULL after an error. */
 static double *
 make_rates(tfm_context *context, const sinusoids *how, int64_t columns)
 {
-	int64_t half = columns / 2;
-	double *rates = tfm_alloc_array(context, (size_t) half, sizeof(double));
+	int64_t count = count_sines(how, columns);
+	double *rates = tfm_alloc_array(context, (size_t) count, sizeof(double));
 
-	for (int64_t i = 0; rates != NULL && i < half; i++)
+	for (int64_t i = 0; rates != NULL && i < count; i++)
 	{
 		if (how->precise)
 			rates[i] = 1 / pow(how->base, (double) (2 * i) / (double) columns);
@@ -31,16 +38,19 @@ make_rates(tfm_context *context, const sinusoids *how, int64_t columns)
 }
 
 static void
-add_row(const sinusoids *how, const double *rates, int64_t count, int64_t half, float *row)
+add_row(const sinusoids *how, const double *rates, int64_t count, int64_t columns, float *row)
 {
-	for (int64_t i = 0; i < half; i++)
+	int64_t sines = count_sines(how, columns);
+
+	for (int64_t i = 0; i < sines; i++)
 	{
 		double angle = (double) count * rates[i];
 
 		if (!how->precise)
 			angle = (double) ((float) count * (float) rates[i]);
 		row[i] += (float) sin(angle);
-		row[half + i] += (float) cos(angle);
+		if (i < columns / 2)
+			row[sines + i] += (float) cos(angle);
 	}
 }
 
@@ -73,7 +83,7 @@ add_sinusoids(nn_model *m, tensor x, const sinusoids *how)
 			break;
 		}
 		if (count != how->zero)
-			add_row(how, rates, count, x.shape[1] / 2, (float *) x.data + t * x.shape[1]);
+			add_row(how, rates, count, x.shape[1], (float *) x.data + t * x.shape[1]);
 	}
 	arena_restore(m->context->arena, mark);
 	return x;
