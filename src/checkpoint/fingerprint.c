@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "checkpoint/gguf_parts.h"
 
 #define MAX_ENTRIES 10000 /* of all directories together */
 #define MAX_MODULES_LENGTH ((size_t) 1024 * 1024)
@@ -57,7 +58,7 @@ static const struct
 #define TEMPLATES "additional_chat_templates"
 #define TEMPLATE_SUFFIX ".jinja"
 
-/* The whole checkpoint in one file. */
+/* The whole checkpoint in one file, or in its parts. */
 #define GGUF_SUFFIX ".gguf"
 
 static bool
@@ -211,19 +212,39 @@ compare_files(const void *a, const void *b)
 	return strcmp(((const ckpt_file *) a)->name, ((const ckpt_file *) b)->name);
 }
 
-/* A checkpoint that is one file is known by its own name. */
+/* A file of a checkpoint that is no directory is known by its own name. */
 static bool
-list_single_file(tfm_context *context, const char *path, ckpt_files *files)
+describe_file(tfm_context *context, const char *path, ckpt_file *described)
 {
-	const char *slash = strrchr(path, '/');
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
 
-	files->items = tfm_alloc_zero(context, sizeof(ckpt_file));
+	if (path == NULL)
+		return false;
+	described->name = slash == NULL ? path : slash + 1;
+	described->path = path;
+	return stat(path, &described->status) == 0 || file_fail(context, errno, "stat", path);
+}
+
+/* A GGUF file and the others that belong to it, in their order, which is that of their names. */
+static bool
+list_gguf(tfm_context *context, const char *path, ckpt_files *files)
+{
+	int count = ckpt_gguf_count_parts(path);
+
+	if (count > GGUF_MAX_PARTS)
+		return tfm_fail(context, TFM_LIMIT_EXCEEDED, "\"%s\" is one of more than %d parts", path,
+						GGUF_MAX_PARTS);
+	files->items = tfm_alloc_zero(context, (size_t) count * sizeof(ckpt_file));
+	files->count = 0;
 	if (files->items == NULL)
 		return false;
-	files->items->name = slash == NULL ? path : slash + 1;
-	files->items->path = path;
-	files->count = 1;
-	return stat(path, &files->items->status) == 0 || file_fail(context, errno, "stat", path);
+	for (int i = 0; i < count; i++)
+	{
+		if (!describe_file(context, ckpt_gguf_part_path(context, path, i + 1), &files->items[i]))
+			return tfm_detail(context, "\"%s\" is a model in %d parts.", path, count);
+		files->count++;
+	}
+	return true;
 }
 
 bool
@@ -242,7 +263,7 @@ ckpt_list_files(tfm_context *context, const char *directory, ckpt_files *files)
 	size_t count, kept = 0;
 
 	if (ckpt_is_gguf(directory))
-		return list_single_file(context, directory, files);
+		return list_gguf(context, directory, files);
 	list.files = buffer_create(context);
 	if (list.files == NULL || !add_root(&list) || !add_subdirectory(&list, TEMPLATES) ||
 		!add_modules(&list))

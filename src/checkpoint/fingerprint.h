@@ -29,7 +29,7 @@ typedef struct ckpt_files
 /* Whether a file of that name belongs to the checkpoint in whose directory it is. */
 extern bool ckpt_is_file_name(const char *name);
 
-/* Whether path is a regular file whose name ends in ".gguf": a checkpoint of one file. */
+/* Whether path is a regular file whose name ends in ".gguf": a checkpoint of one file, or a part. */
 extern bool ckpt_is_gguf(const char *path);
 
 /* Record TFM_FILE_NOT_FOUND unless path is a directory or a GGUF file. */
@@ -38,7 +38,7 @@ extern bool ckpt_check_path(tfm_context *context, const char *path);
 /*
  * List the files of a directory that a loaded model depends on: configurations, weights, tokenizer
  * files and chat templates, and the same in the subdirectories named by modules.json.  Where the
- * path is a GGUF file, that is the list.  Allocated in the context's arena.  Errors: FILE_NOT_FOUND, PERMISSION_DENIED; CORRUPTED for a broken modules.json;
+ * path is a GGUF file, that is the list, with all its parts if it is one of several.  Allocated in the context's arena.  Errors: FILE_NOT_FOUND, PERMISSION_DENIED; CORRUPTED for a broken modules.json;
  * LIMIT_EXCEEDED for a directory with very many entries.
  */
 extern bool ckpt_list_files(tfm_context *context, const char *directory, ckpt_files *files);

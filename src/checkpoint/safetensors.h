@@ -46,6 +46,9 @@ extern const char *ckpt_source(const ckpt_weights *weights);
 /* Elements of a tensor. */
 extern int64_t ckpt_count_elements(const ckpt_tensor *t);
 
+/* Of these the smallest number that can be read: see ckpt_read_part. */
+extern int64_t ckpt_unit_elements(const ckpt_tensor *t);
+
 /* Whether a type is one of real numbers: elements or blocks of them. */
 extern bool ckpt_is_float(tfm_dtype dtype);
 

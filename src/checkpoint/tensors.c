@@ -59,6 +59,12 @@ unit_of(const ckpt_tensor *t)
 	return u;
 }
 
+int64_t
+ckpt_unit_elements(const ckpt_tensor *t)
+{
+	return unit_of(t).elements;
+}
+
 static bool
 fail_type(tfm_context *context, const ckpt_tensor *t)
 {

@@ -116,6 +116,15 @@ static const struct
 	{"content", check_content},
 };
 
+/* Whether a path is that of a GGUF file, as far as its name tells. */
+static bool
+names_gguf(const char *path)
+{
+	size_t length = path == NULL ? 0 : strlen(path);
+
+	return length > 5 && strcmp(path + length - 5, ".gguf") == 0;
+}
+
 run_precision
 server_precision(const server_model *model)
 {
@@ -132,6 +141,9 @@ server_precision(const server_model *model)
 		check_compute(model->compute);
 		run_compute_from_name(model->compute, &precision.compute);
 	}
+	/* What a GGUF file keeps in blocks is known when it has been read. */
+	if (precision.dtype == 0 && names_gguf(model->path))
+		return precision;
 	context = border_begin(NULL);
 	run_check_precision(context, precision);
 	border_end(context);

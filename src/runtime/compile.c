@@ -29,6 +29,8 @@
 
 #include "base/file.h"
 #include "checkpoint/fingerprint.h"
+#include "checkpoint/gguf_config.h"
+#include "checkpoint/gguf_weights.h"
 #include "checkpoint/safetensors.h"
 #include "runtime/texts.h"
 #include "runtime/weights.h"
@@ -57,10 +59,11 @@ typedef struct compiler
 {
 	tfm_context *context;
 	const char *directory;
-	tfm_dtype dtype;	  /* as in run_compile_options */
-	run_model model;	  /* without image */
-	tfm_error no_weights; /* what model.no_weights points to */
-	part *parts;		  /* the model's own is the last */
+	const ckpt_gguf_parts *gguf; /* what directory is, if it is a GGUF file; NULL: it is none */
+	tfm_dtype dtype;			 /* as in run_compile_options */
+	run_model model;			 /* without image */
+	tfm_error no_weights;		 /* what model.no_weights points to */
+	part *parts;				 /* the model's own is the last */
 	wanted *first, **end;
 	size_t peak; /* bytes that the passes take for one longest input */
 	struct timespec start;
@@ -201,22 +204,15 @@ has_tensor(void *source, const char *name)
 	return find_tensor(source, name, &cut) != NULL;
 }
 
-/* Types in which weights come. */
-static bool
-is_float(tfm_dtype dtype)
-{
-	return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16 || dtype == DTYPE_F64;
-}
-
-/* The type in which a tensor is kept. */
+/* The type in which a tensor with rows of k elements is kept. */
 static tfm_dtype
-kept_dtype(const compiler *c, const ckpt_tensor *t, weight_layout layout)
+kept_dtype(const compiler *c, const ckpt_tensor *t, weight_layout layout, int64_t k)
 {
 	if (layout == LAYOUT_PLAIN)
 		return DTYPE_F32;
 	if (c->dtype != 0)
-		return c->dtype;
-	return t->dtype == DTYPE_F16 || t->dtype == DTYPE_BF16 ? t->dtype : DTYPE_F32;
+		return run_fitting_dtype(c->dtype, k);
+	return t->dtype == DTYPE_F64 ? DTYPE_F32 : t->dtype;
 }
 
 /* A pass asks for a weight: note it, once for each layout. */
@@ -235,19 +231,18 @@ want_tensor(void *source, const char *name, weight_layout layout)
 		if (w->weight.layout == layout && strcmp(w->weight.name, name) == 0)
 			return &w->weight;
 	t = find_tensor(c, name, &cut);
-	if (t != NULL && !is_float(t->dtype))
+	if (t != NULL && !ckpt_is_float(t->dtype))
 		tfm_fail(c->context, TFM_UNSUPPORTED,
-				 "tensor \"%s\" has type \"%.16s\", which is not supported", t->name,
+				 "tensor \"%s\" has type \"%.16s\", which is not supported", t->stored_name,
 				 t->stored_type);
 	w = t == NULL || tfm_failed(c->context) ? NULL : tfm_alloc_zero(c->context, sizeof(wanted));
 	if (w == NULL)
 		return NULL;
 	w->tensor = t;
 	w->slice = cut;
-	w->transposed = transposed && cut.rank == 2;
+	w->transposed = transposed && cut.rank == 2 && !cut.turned;
 	w->weight = (weight) {
 		.name = tfm_strdup(c->context, name),
-		.dtype = kept_dtype(c, t, layout),
 		.layout = layout,
 		.rank = cut.rank,
 	};
@@ -259,6 +254,7 @@ want_tensor(void *source, const char *name, weight_layout layout)
 		w->weight.shape[0] = cut.shape[1];
 		w->weight.shape[1] = cut.shape[0];
 	}
+	w->weight.dtype = kept_dtype(c, t, layout, w->weight.shape[1]);
 	*c->end = w;
 	c->end = &w->next;
 	return &w->weight;
@@ -281,7 +277,9 @@ open_parts(compiler *c)
 {
 	const run_sentence *s = &c->model.sentence;
 
-	if (!add_part(c, "", ckpt_open_weights(c->context, c->directory)))
+	if (!add_part(c, "",
+				  c->gguf != NULL ? ckpt_open_gguf_weights(c->context, c->gguf)
+								  : ckpt_open_weights(c->context, c->directory)))
 		return false;
 	for (size_t i = 0; i < s->module_count; i++)
 	{
@@ -382,12 +380,18 @@ write_weights(compiler *c, image_writer *writer)
 	return true;
 }
 
-/* A file of the checkpoint: the source of run_files while compiling. */
+/* A file of the checkpoint, or what a GGUF file has in its place; the source is the compiler. */
 static const char *
 read_checkpoint_file(tfm_context *context, const void *source, const char *name, size_t *length)
 {
-	char *path = file_join(context, source, name);
+	const compiler *c = source;
+	char *path;
 
+	if (c->gguf != NULL && strcmp(name, "config.json") == 0)
+		return ckpt_gguf_config(context, c->gguf, length);
+	if (c->gguf != NULL && strcmp(name, "generation_config.json") == 0)
+		return ckpt_gguf_generation_config(context, c->gguf, length);
+	path = c->gguf != NULL ? NULL : file_join(context, c->directory, name);
 	return path == NULL ? NULL : file_read_optional(context, path, MAX_CONFIG_BYTES, length);
 }
 
@@ -396,7 +400,7 @@ static bool
 write_file(compiler *c, image_writer *writer, const char *name)
 {
 	size_t length;
-	const char *text = read_checkpoint_file(c->context, c->directory, name, &length);
+	const char *text = read_checkpoint_file(c->context, c, name, &length);
 	char *section = tfm_sprintf(c->context, IMAGE_FILES "%s", name);
 
 	if (tfm_failed(c->context))
@@ -489,7 +493,7 @@ count_parameters(const compiler *c)
 		while (before != w && before->tensor != w->tensor)
 			before = before->next;
 		if (before == w)
-			count += (int64_t) (w->tensor->length / dtype_size(w->tensor->dtype));
+			count += ckpt_count_elements(w->tensor);
 	}
 	return count;
 }
@@ -545,7 +549,8 @@ append_reason(compiler *c, buffer *info)
 {
 	tfm_context *context = c->context;
 	size_t length;
-	const char *text = read_checkpoint_file(context, c->directory, "config.json", &length);
+	const char *text =
+		c->gguf == NULL ? read_checkpoint_file(context, c, "config.json", &length) : NULL;
 	json config = {.node = NULL};
 	const char *first;
 
@@ -633,20 +638,36 @@ write_image(compiler *c, const char *image_path)
 
 /* ---- The whole ---- */
 
+/* Open a checkpoint that is a GGUF file; one of a vocabulary alone has no tensors. */
+static bool
+open_gguf(compiler *c)
+{
+	int64_t tensors = 0;
+
+	if (!ckpt_is_gguf(c->directory))
+		return true;
+	c->gguf = ckpt_open_gguf_parts(c->context, c->directory);
+	for (int i = 0; c->gguf != NULL && i < c->gguf->count; i++)
+		tensors += (int64_t) c->gguf->parts[i]->tensor_count;
+	if (c->gguf != NULL && tensors == 0)
+		tfm_fail(c->context, TFM_FILE_NOT_FOUND, "\"%s\" has no tensors", c->directory);
+	return !tfm_failed(c->context);
+}
+
 /* Read the configuration and run the passes dry. */
 static bool
 compile_passes(compiler *c)
 {
 	run_files files = {
 		.read = read_checkpoint_file,
-		.source = c->directory,
+		.source = c,
 		.prefix = tfm_sprintf(c->context, "%s/", c->directory),
 	};
 
 	if (files.prefix == NULL)
 		return false;
-	if (ckpt_is_gguf(c->directory))
-		return tfm_fail(c->context, TFM_UNSUPPORTED, "weights of GGUF files are not supported");
+	if (!open_gguf(c))
+		return false;
 	if (!run_read_config(c->context, &files, &c->model) || !open_parts(c) || !run_dry(c, 1))
 		return false;
 	report_unread(c);
@@ -663,7 +684,8 @@ lacks_weights(const compiler *c)
 	tfm_error_kind kind = c->context->error.kind;
 
 	if (c->model.class.family == NULL)
-		return kind == TFM_FILE_NOT_FOUND || kind == TFM_UNSUPPORTED;
+		return (kind == TFM_FILE_NOT_FOUND || kind == TFM_UNSUPPORTED) &&
+			   (c->gguf != NULL || !ckpt_is_gguf(c->directory));
 	return kind == TFM_FILE_NOT_FOUND && c->parts == NULL &&
 		   !ckpt_has_weights(c->context, c->directory);
 }
@@ -701,7 +723,7 @@ run_compile(tfm_context *context, const char *directory, const char *image_path,
 {
 	arena_mark mark = arena_save(context->arena);
 	const run_compile_options defaults = {0};
-	compiler c = {.context = context, .directory = directory};
+	compiler c = {.context = context};
 
 	if (options == NULL)
 		options = &defaults;
@@ -711,6 +733,10 @@ run_compile(tfm_context *context, const char *directory, const char *image_path,
 	c.dtype = options->dtype;
 	clock_gettime(CLOCK_MONOTONIC, &c.start);
 	c.end = &c.first;
+	/* The tokenizer is in the first part of a split file. */
+	c.directory = ckpt_is_gguf(directory) ? ckpt_gguf_part_path(context, directory, 1) : directory;
+	if (c.directory == NULL)
+		return false;
 	if (identify(&c, options))
 		compile(&c, image_path);
 	arena_restore(context->arena, mark);

@@ -148,6 +148,8 @@ run_model_open(tfm_context *context, const char *image_path, tfm_compute compute
 		!read_info(context, model, image_path))
 		return NULL;
 	model->precision = (run_precision) {model->info.asked_dtype, compute};
+	if (model->no_weights == NULL)
+		model->precision.dtype = run_kept_dtype(model->info.asked_dtype, model->info.dtype);
 	if (!run_check_precision(context, model->precision) || !run_open_texts(context, model))
 		return NULL;
 	if (model->no_weights == NULL)

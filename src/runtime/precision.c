@@ -8,13 +8,14 @@
 
 #include <string.h>
 
+#include "tensor/blocks.h"
 #include "tensor/kernels.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const dtype_names[] = {
-	[0] = "auto",		   [DTYPE_F32] = "f32", [DTYPE_F16] = "f16",
-	[DTYPE_BF16] = "bf16", [DTYPE_I8] = "int8",
+	[0] = "auto",		 [DTYPE_F32] = "f32",	[DTYPE_F16] = "f16",   [DTYPE_BF16] = "bf16",
+	[DTYPE_I8] = "int8", [DTYPE_Q8_0] = "q8_0", [DTYPE_Q4_0] = "q4_0", [DTYPE_Q4_K] = "q4_k",
 };
 
 static const char *const compute_names[] = {
@@ -66,10 +67,40 @@ run_compute_name(tfm_compute compute)
 	return (size_t) compute < COUNT(compute_names) ? compute_names[compute] : NULL;
 }
 
+static bool
+is_blocks(tfm_dtype dtype)
+{
+	int64_t elements;
+	size_t bytes;
+
+	return block_layout(dtype, &elements, &bytes);
+}
+
+tfm_dtype
+run_fitting_dtype(tfm_dtype dtype, int64_t k)
+{
+	int64_t elements;
+	size_t bytes;
+
+	if (!block_layout(dtype, &elements, &bytes) || k % elements == 0)
+		return dtype;
+	return elements > 32 && k % 32 == 0 ? DTYPE_Q4_0 : DTYPE_F16;
+}
+
+tfm_dtype
+run_kept_dtype(tfm_dtype asked, const char *most)
+{
+	if (asked == 0)
+		for (tfm_dtype dtype = DTYPE_F32; dtype <= DTYPE_LAST; dtype++)
+			if (is_blocks(dtype) && strcmp(dtype_name(dtype), most) == 0)
+				return dtype;
+	return asked;
+}
+
 bool
 run_check_precision(tfm_context *context, run_precision asked)
 {
-	if (asked.compute != COMPUTE_INT8 || asked.dtype == DTYPE_I8)
+	if (asked.compute != COMPUTE_INT8 || asked.dtype == DTYPE_I8 || is_blocks(asked.dtype))
 		return true;
 	tfm_fail(context, TFM_INVALID_ARGUMENT,
 			 "compute \"int8\" needs weights that are kept in int8, not \"%s\"",
@@ -82,7 +113,7 @@ run_choose_compute(const tfm_context *context, run_precision asked)
 {
 	if (asked.compute != COMPUTE_AUTO)
 		return asked.compute;
-	if (asked.dtype == DTYPE_I8)
+	if (asked.dtype == DTYPE_I8 || is_blocks(asked.dtype))
 		return COMPUTE_INT8;
 	return asked.dtype == DTYPE_BF16 && cpu_has_bf16(context) ? COMPUTE_BF16 : COMPUTE_F32;
 }

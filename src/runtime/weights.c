@@ -14,6 +14,13 @@
 /* Elements in memory at a time, unless a panel has more. */
 #define COPY_ELEMENTS ((int64_t) 256 * 1024)
 
+/* Whether a type has infinities. */
+static bool
+has_infinities(tfm_dtype dtype)
+{
+	return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16;
+}
+
 /* A magnitude from which on a finite value would be kept as infinity. */
 static float
 overflow_of(tfm_dtype dtype)
@@ -24,12 +31,15 @@ overflow_of(tfm_dtype dtype)
 			return 65520.0f;
 		case DTYPE_BF16:
 			return 0x1.ffp127f;
-		default:
+		case DTYPE_F32:
+		case DTYPE_I8:
 			return INFINITY;
+		default:
+			return 65504.0f; /* scales of blocks are F16 */
 	}
 }
 
-/* Whether all values can be kept in the type of the weight; those of I8 must be numbers. */
+/* Whether all values can be kept in the type of the weight; types of integers must have numbers. */
 static bool
 check_values(tfm_context *context, const weight *w, const float *values, int64_t count)
 {
@@ -39,7 +49,7 @@ check_values(tfm_context *context, const weight *w, const float *values, int64_t
 	{
 		float magnitude = fabsf(values[i]);
 
-		if (magnitude < overflow || (w->dtype != DTYPE_I8 && !isfinite(magnitude)))
+		if (magnitude < overflow || (has_infinities(w->dtype) && !isfinite(magnitude)))
 			continue;
 		tfm_fail(context, TFM_LIMIT_EXCEEDED, "tensor \"%s\" holds %g, which \"%s\" cannot hold",
 				 w->name, (double) values[i], run_dtype_name(w->dtype));
@@ -80,21 +90,32 @@ read_rows(tfm_context *context, const ckpt_tensor *from, bool transposed, int64_
 	return part != NULL;
 }
 
+/* Whether the weight is of blocks that the tensor has already. */
+static bool
+keeps_blocks(const ckpt_tensor *from, const weight *w, bool transposed)
+{
+	return from->dtype == w->dtype && dtype_size(w->dtype) == 0 && from->added == 0 && !transposed;
+}
+
 /*
  * Write the elements of a weight as its layout has them, some rows at a time; so many that a panel
- * is never cut.  A plain weight has rows of one element.
+ * is never cut.  A plain weight has the smallest rows that can be read.
  */
 static bool
 write_elements(tfm_context *context, image_writer *writer, const ckpt_tensor *from, const weight *w,
 			   bool transposed)
 {
-	int64_t count = (int64_t) (from->length / dtype_size(from->dtype));
-	int64_t k = w->layout == LAYOUT_PLAIN ? 1 : w->shape[1];
-	int64_t step = COPY_ELEMENTS / PANEL_COLUMNS / k * PANEL_COLUMNS;
+	int64_t count = ckpt_count_elements(from);
+	int64_t k = w->layout == LAYOUT_PLAIN ? ckpt_unit_elements(from) : w->shape[1];
+	bool blocks = keeps_blocks(from, w, transposed);
+	int64_t step;
 	size_t size;
 	float *values;
 	void *packed;
 
+	if (count == 0)
+		return true;
+	step = COPY_ELEMENTS / PANEL_COLUMNS / k * PANEL_COLUMNS;
 	if (step < PANEL_COLUMNS)
 		step = PANEL_COLUMNS;
 	if (step > count / k)
@@ -106,10 +127,14 @@ write_elements(tfm_context *context, image_writer *writer, const ckpt_tensor *fr
 	{
 		int64_t rows = count / k - row < step ? count / k - row : step;
 
-		if (!read_rows(context, from, transposed, row, rows, k, values) ||
-			!check_values(context, w, values, rows * k))
+		if (blocks ? !ckpt_read_part(context, from, row * k, rows * k, values)
+				   : !read_rows(context, from, transposed, row, rows, k, values) ||
+						 !check_values(context, w, values, rows * k))
 			return false;
-		pack_weight(w->dtype, w->layout, values, rows, k, packed);
+		if (blocks)
+			pack_blocks(w->dtype, w->layout, values, rows, k, packed);
+		else
+			pack_weight(w->dtype, w->layout, values, rows, k, packed);
 		weight_size(w->dtype, w->layout, 2, (int64_t[]) {rows, k}, &size);
 		image_write(writer, packed, size);
 	}
