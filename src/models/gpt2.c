@@ -46,7 +46,6 @@ read_config(tfm_context *context, json file, void *config)
 		.hidden_size_key = "n_embd",
 		.layers_key = "n_layer",
 		.heads_key = "n_head",
-		.intermediate_size_key = "n_inner",
 		.max_positions_key = "n_positions",
 		.activation_key = "activation_function",
 		.norm_eps_key = "layer_norm_epsilon",
@@ -70,6 +69,8 @@ read_config(tfm_context *context, json file, void *config)
 		.attend = attend_by_layer,
 	};
 	decoder_read_config(context, file, &defaults, d);
+	d->intermediate_size =
+		json_int(context, file, "n_inner", 4 * d->common.hidden_size, 1, NN_MAX_SIZE);
 	d->attention.scale =
 		json_bool(context, file, "scale_attn_weights", true) ? 1 / sqrt(d->head_dim) : 1;
 	c->scale_by_layer = json_bool(context, file, "scale_attn_by_inverse_layer_idx", false);

@@ -28,7 +28,7 @@ read_config(tfm_context *context, json file, void *config)
 		.hidden_size_key = "n_embd",
 		.layers_key = "n_layer",
 		.heads_key = "n_head",
-		.intermediate_size_key = "n_inner",
+		.kv_heads_key = "",
 		.max_positions_key = "n_positions",
 		.activation_key = "activation_function",
 		.norm_eps_key = "layer_norm_epsilon",
@@ -49,6 +49,8 @@ read_config(tfm_context *context, json file, void *config)
 		.embedding = {.words = "wte", .positions = "wpe", .types_are_words = true},
 	};
 	decoder_read_config(context, file, &defaults, c);
+	c->intermediate_size =
+		json_int(context, file, "n_inner", 4 * c->common.hidden_size, 1, NN_MAX_SIZE);
 	if (!json_bool(context, file, "scale_attn_weights", true))
 		c->attention.scale = 1;
 	c->attention.kv_heads = 1;

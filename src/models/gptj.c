@@ -64,7 +64,6 @@ read_config(tfm_context *context, json file, void *config)
 		.hidden_size_key = "n_embd",
 		.layers_key = "n_layer",
 		.heads_key = "n_head",
-		.intermediate_size_key = "n_inner",
 		.max_positions_key = "n_positions",
 		.activation_key = "activation_function",
 		.norm_eps_key = "layer_norm_epsilon",
@@ -88,6 +87,8 @@ read_config(tfm_context *context, json file, void *config)
 		.value_before_key = true,
 	};
 	decoder_read_config(context, file, &defaults, c);
+	c->intermediate_size =
+		json_int(context, file, "n_inner", 4 * c->common.hidden_size, 1, NN_MAX_SIZE);
 	if (codegen && c->attention.heads % CODEGEN_GROUPS != 0)
 		tfm_fail(context, TFM_CORRUPTED, "%s: %d heads do not fall into %d groups", file.source,
 				 c->attention.heads, CODEGEN_GROUPS);

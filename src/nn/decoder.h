@@ -115,7 +115,10 @@ typedef struct decoder_config
 /* A family's keys of config.json where they are not LLaMA's, and its defaults. */
 typedef struct decoder_defaults
 {
-	/* Keys; NULL: LLaMA's, which count as well where the family's own are absent. */
+	/*
+	 * Keys; NULL: LLaMA's, which count as well where the family's own are absent; "": none, the
+	 * default counts.
+	 */
 	const char *hidden_size_key, *layers_key, *heads_key, *kv_heads_key, *intermediate_size_key,
 		*max_positions_key, *activation_key, *norm_eps_key;
 	int64_t vocab_size, hidden_size, intermediate_size; /* 0 of the last: 4 hidden_size */

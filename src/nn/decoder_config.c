@@ -8,12 +8,12 @@
 
 #include "nn/decoder.h"
 
-/* An integer under the family's own key, or under LLaMA's. */
+/* An integer under the family's own key, or under LLaMA's; an own key "" stands for no key. */
 static int64_t
 read_size(tfm_context *context, json file, const char *own, const char *key, int64_t fallback,
 		  int64_t minimum, int64_t maximum)
 {
-	if (own != NULL && json_present(json_member(file, own)))
+	if (own != NULL && (own[0] == '\0' || json_present(json_member(file, own))))
 		key = own;
 	return json_int(context, file, key, fallback, minimum, maximum);
 }

@@ -115,6 +115,7 @@ FAMILIES = {
     ),
     "falcon": dict(
         architectures=heads("Falcon", *CLASSIFIERS),
+        attention="sdpa",  # eager adds ALiBi twice
         config=dict(pad_token_id=1, ffn_hidden_size=20, rope_parameters=rope(1.0)),
     ),
 }

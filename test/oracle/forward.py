@@ -109,7 +109,9 @@ def make_case(golden, model_type, name, case):
 
     # What is read back is what is run: the directory is all that a test has.
     model = model_class.from_pretrained(
-        directory, dtype=torch.float32, attn_implementation="eager"
+        directory,
+        dtype=torch.float32,
+        attn_implementation=FAMILIES[model_type].get("attention", "eager"),
     ).eval()
     usual = families.usual_inputs(architecture, model.config)
     x = case.get("inputs", lambda x, config: x)(usual, model.config)
