@@ -104,39 +104,84 @@ typedef enum attend_form
 } attend_form;
 
 /*
- * Some queries and a block of keys on their way through a running softmax.  A row of q and k has
- * head_dim steps, or in pairs half as many, rounded up.
+ * Some queries of a head and a block of keys on their way through a running softmax.  A row of q and
+ * k has head_dim steps, or in pairs half as many, rounded up.  Scores, and what is added to them, are
+ * of base 2.
  */
 typedef struct attend_tile
 {
 	attend_form form;
 	int queries; /* 1 .. KERNEL_COLUMNS; what is [32] is one for each query */
 	int64_t keys;
-	int64_t head_dim;
+	int64_t head_dim, value_dim;
 	const float *q; /* [steps][32], by pack_attend_queries */
-	const float *k; /* [keys][steps], by pack_attend_keys; of F32 as they were */
-	int64_t k_stride;
-	const float *v; /* [keys, or pairs of them][head_dim in whole 16], by pack_attend_values */
+	/*
+	 * By pack_attend_keys, or of F32 as they were; or by load_page_keys, a page k_page elements after
+	 * the other (else 0).  Rows and steps lie so many elements apart.
+	 */
+	const float *k;
+	int64_t k_row, k_step, k_page;
+	const float *v; /* [keys, or pairs of them][value_dim in whole 16], by pack_attend_values */
 	int64_t v_stride;
 	float *scores; /* [keys][32], overwritten */
+	float soft_cap;
 	const float
 		*bias; /* NULL, or added to scores: [keys][32], a key's at bias + key * bias_stride */
 	int64_t bias_stride;
+	float slope;		   /* times the key's place, counted from the query's, is added */
 	const uint8_t *hidden; /* NULL, or [keys]: not 0 where no query sees the key */
 	bool causal;		   /* query i sees keys up to diagonal + i */
+	int64_t window;		   /* and, if it is not 0, of these the last so many */
 	int64_t diagonal;
 	bool first;		/* of the queries' blocks of keys: maximum, sum, result have nothing yet */
 	float *maximum; /* [32] of all blocks so far */
 	float *sum;		/* [32] */
-	float *result;	/* [queries][head_dim in whole 16], sums of values */
+	float *result;	/* [queries][value_dim in whole 16], sums of values */
 	int64_t result_stride;
 	/* Rows of head_dim that are read soon, which the processor is told; rows 0: none. */
 	const float *ahead[3];
 	int64_t ahead_stride[3];
 	int64_t ahead_rows;
-	float *y; /* NULL, or instead of result after the last block: [queries][head_dim], the means */
+	float *y; /* NULL, or instead of result after the last block: [queries][value_dim], the means */
 	int64_t y_stride;
+	float sink; /* a score that has a share of the mean and no value; -INFINITY: none */
 } attend_tile;
+
+/* What rows of queries have of the keys so far. */
+typedef struct attend_state
+{
+	float *maximum, *sum; /* [KERNEL_COLUMNS] */
+	float *result;		  /* [rows][stride] */
+	int64_t stride;		  /* value_dim in whole 16 */
+} attend_state;
+
+/*
+ * Some queries, each a row with a head, a place and a window of its own, and a block of keys in pages
+ * of one of the cache's heads.  The result is a state of this block alone.
+ */
+typedef struct attend_rows
+{
+	attend_form form;
+	int rows; /* 1 .. KERNEL_COLUMNS */
+	int64_t head_dim, value_dim;
+	const float *q; /* [rows][q_stride], times the scale, in the form of keys */
+	int64_t q_stride;
+	tfm_dtype storage;
+	void *const *pages;
+	size_t keys_at, values_at;	/* the head's in a page */
+	int64_t keys;				/* of the block, from the first page on */
+	float *key_page;			/* [steps][KV_PAGE] */
+	float *value_page;			/* [KV_PAGE][value_dim in whole 16] */
+	float *scores;				/* [rows][scores_stride] */
+	int64_t scores_stride;		/* keys in whole pages, or more */
+	const int32_t *first, *end; /* [rows]: keys that are seen, in the block */
+	float soft_cap;
+	const float *bias;		/* [rows][scores_stride]; NULL: none */
+	const float *slopes;	/* [rows]; NULL: none */
+	const float *distances; /* [rows] from the query to the first key; for slopes */
+	const uint8_t *hidden;	/* [keys]; NULL: none */
+	attend_state state;
+} attend_rows;
 
 /* The turn of a token's heads. */
 typedef struct rope_turn
@@ -245,6 +290,30 @@ typedef struct kernels
 							 int64_t stride, float *to, int64_t to_stride);
 	void (*pack_attend_values)(attend_form form, int64_t keys, int64_t n, const float *from,
 							   int64_t stride, float *to, int64_t to_stride);
+
+	/*
+	 * A head's keys of a page, [steps][KV_PAGE], and the values of its first tokens, [tokens, or pairs
+	 * of them][columns in whole 16], as they are multiplied; and into it, count tokens from number
+	 * slot on.
+	 */
+	void (*load_page_keys)(attend_form form, tfm_dtype storage, const void *part, int64_t columns,
+						   float *to);
+	void (*load_page_values)(attend_form form, tfm_dtype storage, const void *part, int64_t tokens,
+							 int64_t columns, float *to);
+	void (*store_page_keys)(tfm_dtype storage, int slot, int count, int64_t n, const float *from,
+							int64_t stride, void *part);
+	void (*store_page_values)(tfm_dtype storage, int slot, int count, int64_t n, const float *from,
+							  int64_t stride, void *part);
+
+	/* A query in the form of keys, written to whole 16 floats. */
+	void (*pack_attend_row)(attend_form form, int64_t n, float factor, const float *from,
+							float *to);
+
+	/* A block; one after the other; the mean, a row's at y[row], sinks[32] as a tile's. */
+	void (*attend_rows)(const attend_rows *rows);
+	void (*merge_rows)(int rows, const attend_state *before, const attend_state *own);
+	void (*finish_rows)(int rows, int64_t value_dim, const attend_state *state, const float *sinks,
+						float *const *y);
 
 	/* Within 1e-6 of cosine and sine of position times frequency, times factor. */
 	void (*rope_angles)(int pairs, float position, const float *frequencies, float factor,

@@ -373,10 +373,11 @@ test_exponential(void **state)
 		for (int i = 0; i < 65000; i += 127)
 		{
 			tfm_context context = {.isa = set};
-			attend_tile tile = {.queries = 1, .keys = 128, .head_dim = 1, .k_stride = 1};
+			attend_tile tile = {.queries = 1, .keys = 128, .head_dim = 1, .k_row = 1};
 
 			tile.form = coarse ? ATTEND_ROUNDED : ATTEND_F32;
-			tile.q = q, tile.k = k, tile.v = v, tile.v_stride = 16, tile.scores = scores;
+			tile.q = q, tile.k = k, tile.v = v, tile.v_stride = 16, tile.k_step = 1,
+			tile.value_dim = 16, tile.sink = -INFINITY, tile.scores = scores;
 			tile.first = true, tile.maximum = maximum, tile.sum = sum;
 			tile.result = result, tile.result_stride = 16;
 			k[0] = 0.0f;

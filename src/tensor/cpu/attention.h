@@ -14,6 +14,7 @@
 
 #include <math.h>
 
+#include "tensor/cache_pages.h"
 #include "tensor/cpu/functions.h"
 #include "tensor/cpu/products.h"
 #include "tensor/kernels.h"
@@ -22,7 +23,8 @@
 
 /*
  * c[row][column] = sum of a[row][step] b[step][column], where a's rows and steps lie any distance
- * apart; plus before * correction[row] if there is a correction, times factor[row] if there is one.
+ * apart.  The sum goes on from c if it is to; it is multiplied by own[row], and before *
+ * earlier[row] is added, if there are these; then it is multiplied by factor[row] if there is one.
  */
 typedef struct attend_product
 {
@@ -31,7 +33,8 @@ typedef struct attend_product
 	int64_t a_row, a_step;
 	const float *b; /* readable to whole vectors */
 	int64_t b_step;
-	const float *correction;
+	bool go_on; /* c is readable to whole vectors */
+	const float *own, *earlier;
 	const float *before;
 	int64_t before_stride;
 	const float *factor;
@@ -51,16 +54,35 @@ add_product(const bool pairs, vec x, vec b, vec sum)
 	return vec_fma(x, b, sum);
 }
 
-/* sum += before * correction[row] */
+/* sum = before * earlier[row] + sum * own[row] */
 INLINE void
-add_before(const int rows, const int vectors, const float *correction, const float *before,
-		   int64_t stride, vec sum[TILE_ROWS][TILE_VECTORS])
+add_before(const int rows, const int vectors, const attend_product *p, int64_t row, int64_t column,
+		   vec sum[TILE_ROWS][TILE_VECTORS])
 {
+	const float *before = p->before + row * p->before_stride + column;
+
 	UNROLL
 	for (int r = 0; r < rows; r++)
 		for (int v = 0; v < vectors; v++)
-			sum[r][v] = vec_fma(vec_load(before + r * stride + v * VEC_WIDTH),
-								vec_set1(correction[r]), sum[r][v]);
+			sum[r][v] =
+				vec_fma(vec_load(before + r * p->before_stride + v * VEC_WIDTH),
+						vec_set1(p->earlier[row + r]), sum[r][v] * vec_set1(p->own[row + r]));
+}
+
+INLINE void
+begin_rows(const int rows, const int vectors, const attend_product *p, int64_t row, int64_t column,
+		   vec sum[TILE_ROWS][TILE_VECTORS])
+{
+	UNROLL
+	for (int r = 0; r < rows; r++)
+		sum[r][0] = sum[r][1] = vec_set1(0.0f);
+	if (p->go_on)
+	{
+		UNROLL
+		for (int r = 0; r < rows; r++)
+			for (int v = 0; v < vectors; v++)
+				sum[r][v] = vec_load(p->c + (row + r) * p->c_stride + column + v * VEC_WIDTH);
+	}
 }
 
 INLINE void
@@ -105,9 +127,7 @@ multiply_part(const int rows, const int vectors, const bool pairs, const attend_
 	int64_t a_row = p->a_row, a_step = p->a_step, b_step = p->b_step;
 	vec sum[TILE_ROWS][TILE_VECTORS];
 
-	UNROLL
-	for (int r = 0; r < rows; r++)
-		sum[r][0] = sum[r][1] = vec_set1(0.0f);
+	begin_rows(rows, vectors, p, row, column, sum);
 	for (int64_t i = p->steps; i > 0; i--, a += a_step, b += b_step)
 	{
 		vec b0 = vec_load(b), b1 = vectors > 1 ? vec_load(b + VEC_WIDTH) : b0;
@@ -122,9 +142,8 @@ multiply_part(const int rows, const int vectors, const bool pairs, const attend_
 				sum[r][1] = add_product(pairs, x, b1, sum[r][1]);
 		}
 	}
-	if (p->correction != NULL)
-		add_before(rows, vectors, p->correction + row, p->before + row * p->before_stride + column,
-				   p->before_stride, sum);
+	if (p->earlier != NULL)
+		add_before(rows, vectors, p, row, column, sum);
 	if (p->factor != NULL)
 		scale_rows(rows, p->factor + row, sum);
 	store_rows(rows, vectors, sum, columns - column, p->c + row * p->c_stride + column,
@@ -193,22 +212,37 @@ vec_exp2(const bool coarse, vec x)
 	return y * power;
 }
 
-/* Add the bias to a vector of queries' scores, and hide keys. */
+/* cap tanh(x / cap) */
+INLINE vec
+vec_cap(float cap, vec x)
+{
+	return vec_tanh(x * vec_set1(1.0f / cap)) * vec_set1(cap);
+}
+
+/* Add to a vector of queries' scores, and hide keys. */
 INLINE void
 finish_scores(const attend_tile *t, int lane)
 {
 	const vec none = vec_set1(-INFINITY);
-	const vec last = vec_index() + vec_set1((float) (lane + t->diagonal) + 0.5f);
+	const vec place = vec_index() + vec_set1((float) (lane + t->diagonal));
+	const vec last = place + vec_set1(0.5f);
+	const vec before = place - vec_set1((float) t->window - 0.5f);
 
 	for (int64_t j = 0; j < t->keys; j++)
 	{
 		float *to = t->scores + j * KERNEL_COLUMNS + lane;
-		vec s = vec_load(to);
+		vec s = vec_load(to), key = vec_set1((float) j);
 
+		if (t->soft_cap > 0.0f)
+			s = vec_cap(t->soft_cap, s);
 		if (t->bias != NULL)
 			s += vec_load(t->bias + j * t->bias_stride + lane);
+		if (t->slope != 0.0f)
+			s = vec_fma(vec_set1(t->slope), key - place, s);
 		if (t->causal)
-			s = vec_pick_greater(last, vec_set1((float) j), s, none);
+			s = vec_pick_greater(last, key, s, none);
+		if (t->window > 0)
+			s = vec_pick_greater(key, before, s, none);
 		vec_store(to, t->hidden != NULL && t->hidden[j] != 0 ? none : s);
 	}
 }
@@ -245,13 +279,10 @@ vec_pair(vec a, vec b)
 										  (__m512i) _mm512_cvtne2ps_pbh(b, a));
 }
 
-/* exponentials() of pairs of keys; the sum is of what they are rounded to. */
-INLINE vec
+/* exponentials() of pairs of keys. */
+INLINE void
 exponentials_of_pairs(const attend_tile *t, int lane, vec base)
 {
-	const __m512bh ones = (__m512bh) _mm512_set1_epi16(0x3f80);
-	vec sum = vec_set1(0.0f);
-
 	for (int64_t j = 0; j < t->keys; j += 2)
 	{
 		const float *s = t->scores + j * KERNEL_COLUMNS + lane;
@@ -259,67 +290,146 @@ exponentials_of_pairs(const attend_tile *t, int lane, vec base)
 
 		if (j + 1 < t->keys)
 			b = vec_exp2(true, vec_load(s + KERNEL_COLUMNS) - base);
-		a = vec_pair(a, b);
-		sum = _mm512_dpbf16_ps(sum, (__m512bh) a, ones);
-		vec_store(t->scores + j / 2 * KERNEL_COLUMNS + lane, a);
+		vec_store(t->scores + j / 2 * KERNEL_COLUMNS + lane, vec_pair(a, b));
 	}
-	return sum;
 }
 
 #endif
 
-/* Scores become 2^(score - base), in the form that values are multiplied in; their sum. */
+/* 2^(score - base) in the form that values are multiplied in, but for pairs. */
 INLINE vec
+exponential(const attend_form form, vec score, vec base)
+{
+	vec e = vec_exp2(form != ATTEND_F32, score - base);
+
+	if (form == ATTEND_ROUNDED)
+	{
+		vec_bits bits = vec_round_bf16(e);
+
+		memcpy(&e, &bits, sizeof(e));
+	}
+	return e;
+}
+
+/* Scores become exponentials. */
+INLINE void
 exponentials(const attend_form form, const attend_tile *t, int lane, vec base)
 {
-	vec sum = vec_set1(0.0f);
-
 #ifdef __AVX512BF16__
 	if (form == ATTEND_PAIRS)
-		return exponentials_of_pairs(t, lane, base);
+	{
+		exponentials_of_pairs(t, lane, base);
+		return;
+	}
 #endif
 	for (int64_t j = 0; j < t->keys; j++)
 	{
 		float *s = t->scores + j * KERNEL_COLUMNS + lane;
-		vec e = vec_exp2(form != ATTEND_F32, vec_load(s) - base);
 
-		if (form == ATTEND_ROUNDED)
-		{
-			vec_bits bits = vec_round_bf16(e);
-
-			memcpy(&e, &bits, sizeof(e));
-		}
-		sum += e;
-		vec_store(s, e);
+		vec_store(s, exponential(form, vec_load(s), base));
 	}
-	return sum;
+}
+
+/* sum + e, of floats or of both of a pair, as they are multiplied */
+INLINE vec
+add_exponential(const attend_form form, vec sum, vec e)
+{
+#ifdef __AVX512BF16__
+	if (form == ATTEND_PAIRS)
+		return _mm512_dpbf16_ps(sum, (__m512bh) e, (__m512bh) _mm512_set1_epi16(0x3f80));
+#endif
+	(void) form;
+	return sum + e;
 }
 
 /*
- * Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", a block at a time;
- * correction[query]: what earlier sums are multiplied by.
+ * The sums of exponentials: of each VEC_WIDTH-th by itself, then halves onto halves, as if keys were
+ * lanes.
  */
-INLINE void
-softmax_lanes(const attend_form form, const attend_tile *t, float *correction)
+INLINE vec
+sum_exponentials(const attend_form form, const attend_tile *t, int lane)
 {
-	const vec none = vec_set1(-INFINITY), zero = vec_set1(0.0f);
+	int64_t steps = form == ATTEND_PAIRS ? (t->keys + 1) / 2 : t->keys, j = 0;
+	const float *e = t->scores + lane;
+	vec sum[VEC_WIDTH];
+
+	UNROLL
+	for (int i = 0; i < VEC_WIDTH; i++)
+		sum[i] = vec_set1(0.0f);
+	for (; j + VEC_WIDTH <= steps; j += VEC_WIDTH, e += VEC_WIDTH * KERNEL_COLUMNS)
+	{
+		UNROLL
+		for (int i = 0; i < VEC_WIDTH; i++)
+			sum[i] = add_exponential(form, sum[i], vec_load(e + i * KERNEL_COLUMNS));
+	}
+	UNROLL
+	for (int i = 0; i < VEC_WIDTH; i++)
+		if (j + i < steps)
+			sum[i] = add_exponential(form, sum[i], vec_load(e + i * KERNEL_COLUMNS));
+	for (int i = 0; i < 8 && VEC_WIDTH > 8; i++)
+		sum[i] += sum[i + 8 < VEC_WIDTH ? i + 8 : 0];
+	for (int i = 0; i < 4 && VEC_WIDTH > 4; i++)
+		sum[i] += sum[i + 4 < VEC_WIDTH ? i + 4 : 0];
+	return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+/* A maximum, or 0 where nothing has been seen. */
+INLINE vec
+softmax_base(vec greatest)
+{
+	return vec_pick_greater(greatest, vec_set1(-INFINITY), greatest, vec_set1(0.0f));
+}
+
+/*
+ * Two maxima meet: what sums under each of them are multiplied by.  Milakov and Gimelshein 2018,
+ * "Online normalizer calculation for softmax", a block at a time.
+ */
+INLINE vec
+merge_maxima(vec before, vec own, vec *earlier, vec *factor)
+{
+	vec greatest = vec_max(own, before), base = softmax_base(greatest);
+
+	*earlier = vec_exp2(false, before - base);
+	*factor = vec_exp2(false, own - base);
+	return greatest;
+}
+
+/* What the sums of queries that are done are multiplied by. */
+INLINE vec
+final_factor(vec maximum, vec sum, vec sink)
+{
+	const vec zero = vec_set1(0.0f);
+	vec earlier, taken;
+
+	merge_maxima(maximum, sink, &earlier, &taken);
+	sum = vec_fma(sum, earlier, taken);
+	return vec_pick_greater(sum, zero, earlier / sum, zero);
+}
+
+/* own, earlier[query]: what the block's sums and those before it are multiplied by. */
+INLINE void
+softmax_lanes(const attend_form form, const attend_tile *t, float *own, float *earlier)
+{
+	bool finish = t->bias != NULL || t->hidden != NULL || t->causal || t->window > 0 ||
+				  t->soft_cap > 0.0f || t->slope != 0.0f;
 
 	for (int lane = 0; lane < t->queries; lane += VEC_WIDTH)
 	{
-		vec before = t->first ? none : vec_load(t->maximum + lane), greatest, base, sum;
+		vec greatest, sum;
 
-		if (t->bias != NULL || t->hidden != NULL || t->causal)
+		if (finish)
 			finish_scores(t, lane);
-		greatest = vec_max(greatest_scores(t, lane), before);
-		/* a query that has seen nothing yet has no maximum to subtract */
-		base = vec_pick_greater(greatest, none, greatest, zero);
-		sum = exponentials(form, t, lane, base);
+		greatest = greatest_scores(t, lane);
+		exponentials(form, t, lane, softmax_base(greatest));
+		sum = sum_exponentials(form, t, lane);
 		if (!t->first)
 		{
-			vec factor = vec_exp2(form != ATTEND_F32, before - base);
+			vec before, factor;
 
-			vec_store(correction + lane, factor);
-			sum = vec_fma(vec_load(t->sum + lane), factor, sum);
+			greatest = merge_maxima(vec_load(t->maximum + lane), greatest, &before, &factor);
+			vec_store(own + lane, factor);
+			vec_store(earlier + lane, before);
+			sum = vec_fma(vec_load(t->sum + lane), before, sum * factor);
 		}
 		vec_store(t->maximum + lane, greatest);
 		vec_store(t->sum + lane, sum);
@@ -331,9 +441,8 @@ softmax_lanes(const attend_form form, const attend_tile *t, float *correction)
 #define AHEAD_KEYS TILE_ROWS /* of a part of the product between which rows are prefetched */
 
 static void
-multiply_values(const attend_tile *t, const float *correction)
+multiply_values(const attend_tile *t, const float *own, const float *earlier)
 {
-	const vec zero = vec_set1(0.0f);
 	float factor[KERNEL_COLUMNS];
 	bool pairs = t->form == ATTEND_PAIRS, last = t->y != NULL;
 	attend_product p = {
@@ -343,7 +452,8 @@ multiply_values(const attend_tile *t, const float *correction)
 		.a_step = KERNEL_COLUMNS,
 		.b = t->v,
 		.b_step = t->v_stride,
-		.correction = t->first ? NULL : correction,
+		.own = own,
+		.earlier = t->first ? NULL : earlier,
 		.before = t->result,
 		.before_stride = t->result_stride,
 		.factor = last ? factor : NULL,
@@ -353,15 +463,12 @@ multiply_values(const attend_tile *t, const float *correction)
 
 	if (last)
 		for (int lane = 0; lane < t->queries; lane += VEC_WIDTH)
-		{
-			vec sum = vec_load(t->sum + lane);
-
-			vec_store(factor + lane, vec_pick_greater(sum, zero, vec_set1(1.0f) / sum, zero));
-		}
+			vec_store(factor + lane, final_factor(vec_load(t->maximum + lane),
+												  vec_load(t->sum + lane), vec_set1(t->sink)));
 	if (pairs)
-		multiply_pairs(&p, t->queries, last ? t->head_dim : t->result_stride);
+		multiply_pairs(&p, t->queries, last ? t->value_dim : t->result_stride);
 	else
-		multiply_floats(&p, t->queries, last ? t->head_dim : t->result_stride);
+		multiply_floats(&p, t->queries, last ? t->value_dim : t->result_stride);
 }
 
 /*
@@ -383,18 +490,21 @@ prefetch_ahead(const attend_tile *t, int64_t first, int64_t count)
 	}
 }
 
-/* Queries times keys; what is read ahead comes in parts between parts of the product. */
+/*
+ * Queries times keys.  What is read ahead comes in parts between parts of the product; keys of a
+ * cache lie in pages, that is parts, too.
+ */
 static void
 multiply_keys(const attend_tile *t)
 {
 	int64_t lanes = (t->queries + VEC_WIDTH - 1) / VEC_WIDTH * VEC_WIDTH;
-	int64_t part = t->ahead_rows > 0 ? AHEAD_KEYS : t->keys, parts = (t->keys + part - 1) / part;
-	int64_t rows = (t->ahead_rows + parts - 1) / parts;
+	int64_t part = t->k_page != 0 ? KV_PAGE : t->ahead_rows > 0 ? AHEAD_KEYS : t->keys;
+	int64_t parts = (t->keys + part - 1) / part, rows = (t->ahead_rows + parts - 1) / parts;
 	bool pairs = t->form == ATTEND_PAIRS;
 	attend_product p = {
 		.steps = pairs ? (t->head_dim + 1) / 2 : t->head_dim,
-		.a_row = t->k_stride,
-		.a_step = 1,
+		.a_row = t->k_row,
+		.a_step = t->k_step,
 		.b = t->q,
 		.b_step = KERNEL_COLUMNS,
 		.c_stride = KERNEL_COLUMNS,
@@ -404,7 +514,7 @@ multiply_keys(const attend_tile *t)
 	{
 		int64_t key = i * part, keys = t->keys - key < part ? t->keys - key : part;
 
-		p.a = t->k + key * t->k_stride;
+		p.a = t->k + (t->k_page != 0 ? i * t->k_page : key * t->k_row);
 		p.c = t->scores + key * KERNEL_COLUMNS;
 		prefetch_ahead(t, i * rows, rows);
 		if (pairs)
@@ -417,16 +527,16 @@ multiply_keys(const attend_tile *t)
 static void
 run_attend_tile(const attend_tile *t)
 {
-	float correction[KERNEL_COLUMNS];
+	float own[KERNEL_COLUMNS], earlier[KERNEL_COLUMNS];
 
 	multiply_keys(t);
 	if (t->form == ATTEND_F32)
-		softmax_lanes(ATTEND_F32, t, correction);
+		softmax_lanes(ATTEND_F32, t, own, earlier);
 	else if (t->form == ATTEND_ROUNDED)
-		softmax_lanes(ATTEND_ROUNDED, t, correction);
+		softmax_lanes(ATTEND_ROUNDED, t, own, earlier);
 	else
-		softmax_lanes(ATTEND_PAIRS, t, correction);
-	multiply_values(t, correction);
+		softmax_lanes(ATTEND_PAIRS, t, own, earlier);
+	multiply_values(t, own, earlier);
 }
 
 /* ---- Packing ---- */

@@ -36,6 +36,8 @@
 
 #include "tensor/cpu/attention.h"
 #include "tensor/cpu/blocks.h"
+#include "tensor/cpu/attention_rows.h"
+#include "tensor/cpu/pages.h"
 #include "tensor/cpu/products.h"
 #include "tensor/cpu/rope.h"
 #include "tensor/cpu/rows.h"
@@ -70,6 +72,14 @@ const kernels KERNELS = {
 	.pack_attend_queries = pack_attend_queries,
 	.pack_attend_keys = pack_attend_keys,
 	.pack_attend_values = pack_attend_values,
+	.load_page_keys = load_page_keys,
+	.load_page_values = load_page_values,
+	.store_page_keys = store_page_keys,
+	.store_page_values = store_page_values,
+	.pack_attend_row = pack_attend_row,
+	.attend_rows = run_attend_rows,
+	.merge_rows = merge_rows,
+	.finish_rows = finish_rows,
 	.rope_angles = rope_angles,
 	.rope_turn = turn_heads,
 };
