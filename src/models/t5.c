@@ -31,17 +31,25 @@ typedef struct t5_config
 
 /* ---- Configuration ---- */
 
-/* "relu", "gated-gelu": which GELU that is, only the gated one says. */
+/*
+ * "relu", "gated-gelu": which GELU that is, only the gated one says.  What Transformers makes of it
+ * when it writes a config.json counts more than the name.
+ */
 static void
 read_projection(tfm_context *context, json file, const char *fallback, t5_config *c)
 {
 	const char *name = json_string(context, file, "feed_forward_proj", fallback);
+	bool gated = name != NULL && strncmp(name, "gated-", strlen("gated-")) == 0;
 
-	c->gated = name != NULL && strncmp(name, "gated-", strlen("gated-")) == 0;
-	if (name != NULL && strcmp(name, "gated-gelu") == 0)
-		c->activation = ACTIVATION_GELU_TANH;
-	else if (name != NULL)
-		c->activation = nn_activation(context, c->gated ? name + strlen("gated-") : name);
+	if (name == NULL)
+		return;
+	if (strcmp(name, "gated-gelu") == 0)
+		name = "gelu_new";
+	else if (gated)
+		name += strlen("gated-");
+	name = json_string(context, file, "dense_act_fn", name);
+	c->gated = json_bool(context, file, "is_gated_act", gated);
+	c->activation = name == NULL ? ACTIVATION_NONE : nn_activation(context, name);
 }
 
 static tensor encode_batch(nn_model *m, const void *config);

@@ -49,8 +49,9 @@ def run(model, x):
             outputs[name] = value
         else:
             outputs.update({f"{name}.{i}": part for i, part in enumerate(value)})
-    mask = x.get("attention_mask")
     for name, value in outputs.items():
+        decoder = model.config.is_encoder_decoder and not name.startswith("encoder_")
+        mask = x.get("decoder_attention_mask" if decoder else "attention_mask")
         if mask is not None and value.shape[: mask.dim()] == mask.shape:
             kept = mask.bool().reshape(*mask.shape, *[1] * (value.dim() - mask.dim()))
             outputs[name] = torch.where(kept, value, 0.0)
@@ -114,6 +115,9 @@ def make_case(golden, model_type, name, case):
         attn_implementation=FAMILIES[model_type].get("attention", "eager"),
     ).eval()
     usual = families.usual_inputs(architecture, model.config)
+    usual = FAMILIES[model_type].get("inputs", lambda name, x, config: x)(
+        architecture, usual, model.config
+    )
     x = case.get("inputs", lambda x, config: x)(usual, model.config)
     outputs = run(model, x)
     if name.endswith("-from_head"):
@@ -126,7 +130,7 @@ def make_case(golden, model_type, name, case):
         lambda changed: {k: v for k, v in run(changed, x).items() if k in outputs},
         model,
         outputs,
-        case.get("unseen", "$^"),
+        case.get("unseen", FAMILIES[model_type].get("unseen", {}).get(architecture, "$^")),
         case.get("every_row", "$^"),
         every_epsilon=name.endswith("-eps"),
         any_epsilon=FAMILIES[model_type].get("any_epsilon", False),

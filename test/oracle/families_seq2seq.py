@@ -1,0 +1,207 @@
+"""BART, T5 and the encoder-decoders with their layout; see families.py."""
+
+import torch
+
+import tiny
+from families import hidden_states, ids_in, long_sequence, padded_left
+
+
+def complete(architecture, x, config):
+    """The decoder's ids, two of them padding; an end in each row, which classifiers look for."""
+    if "SequenceClassification" in architecture:
+        ids = x["input_ids"].clone()
+        ids[0, 2] = ids[0, 8] = ids[1, 5] = ids[1, 1] = ids[2, 3] = ids[2, 0] = config.eos_token_id
+        return {**x, "input_ids": ids}
+    if config.is_encoder_decoder and "QuestionAnswering" not in architecture:
+        words = getattr(config, "decoder_vocab_size", config.vocab_size)
+        draw = tiny.generator("decoder")
+        ids = torch.randint(5, words, (3, 5), generator=draw)
+        ids[1, 2] = ids[2, 4] = config.pad_token_id
+        return {**x, "decoder_input_ids": ids}
+    return x
+
+
+def decoder_mask(x, config):
+    """The decoder is padded on the left, and on the right."""
+    mask = torch.ones_like(x["decoder_input_ids"])
+    mask[0, :2] = mask[2, 3:] = 0
+    return {**x, "decoder_attention_mask": mask}
+
+
+def no_decoder_ids(x, config):
+    x.pop("decoder_input_ids")
+    x["input_ids"][1, 2] = config.pad_token_id
+    return x
+
+
+def embeddings_given(x, config):
+    draw = tiny.generator("embeddings")
+    given = {k: v for k, v in x.items() if not k.endswith("input_ids")}
+    shape = (*x["input_ids"].shape, config.d_model)
+    given["inputs_embeds"] = 0.1 * torch.randn(shape, generator=draw)
+    given["decoder_inputs_embeds"] = 0.1 * torch.randn((3, 4, config.d_model), generator=draw)
+    return given
+
+
+def pads_given(x, config):
+    """Padding among the ids, and no mask."""
+    ids = x["input_ids"].clone()
+    ids[0, 3] = ids[1, 1] = config.pad_token_id
+    return {"input_ids": ids, "decoder_input_ids": x["decoder_input_ids"]}
+
+
+def long_texts(x, config):
+    """Distances beyond those that the biases know one by one, in both parts."""
+    x = long_sequence(x, config)
+    return {**x, "decoder_input_ids": ids_in((2, 140), config)}
+
+
+def with_bias(weights):
+    bias = torch.randn(weights["final_logits_bias"].shape, generator=tiny.generator("bias"))
+    return {**weights, "final_logits_bias": bias}
+
+
+def without_positions(weights):
+    """Sinusoids are not in published checkpoints."""
+    return {name: weight for name, weight in weights.items() if "embed_positions" not in name}
+
+
+def untied_words(weights):
+    """A table for each use, as T5 1.1 has them."""
+    words = weights["shared.weight"]
+    draw = tiny.generator("words")
+    tables = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"]
+    return {**weights, **{name: torch.randn(words.shape, generator=draw) for name in tables}}
+
+
+def only_encoder_words(weights):
+    """The shared table under another of its names."""
+    changed = dict(weights)
+    changed["encoder.embed_tokens.weight"] = changed.pop("shared.weight")
+    return changed
+
+
+def bart_config(**changes):
+    return dict(
+        encoder_ffn_dim=20,
+        decoder_ffn_dim=16,
+        decoder_layers=1,
+        decoder_attention_heads=3,
+        scale_embedding=True,
+        **changes,
+    )
+
+
+def t5_config(**changes):
+    return dict(
+        d_kv=4,
+        d_ff=16,
+        num_decoder_layers=1,
+        layer_norm_epsilon=0.01,
+        decoder_start_token_id=0,
+        **changes,
+    )
+
+
+def heads(name, *heads_after_model):
+    return [f"{name}{head}" for head in ("Model", *heads_after_model)]
+
+
+GENERATION, CAUSAL = "ForConditionalGeneration", "ForCausalLM"
+CLASSIFIERS = ("ForSequenceClassification", "ForQuestionAnswering")
+
+
+def family(architectures, config, **more):
+    return dict(
+        architectures=architectures,
+        config=config,
+        inputs=complete,
+        any_epsilon="layer_norm_epsilon" not in config,
+        unseen={name: "encoder_attn" for name in architectures if name.endswith(CAUSAL)},
+        **more,
+    )
+
+
+FAMILIES = {
+    "bart": family(heads("Bart", GENERATION, *CLASSIFIERS, CAUSAL), bart_config()),
+    "mbart": family(heads("MBart", GENERATION, *CLASSIFIERS, CAUSAL), bart_config()),
+    "pegasus": family(heads("Pegasus", GENERATION, CAUSAL), bart_config()),
+    "m2m_100": family(heads("M2M100", GENERATION), bart_config()),
+    "blenderbot": family(heads("Blenderbot", GENERATION, CAUSAL), bart_config()),
+    "blenderbot-small": family(heads("BlenderbotSmall", GENERATION, CAUSAL), bart_config()),
+    "marian": family(
+        heads("Marian", "MTModel", CAUSAL), bart_config(pad_token_id=1, decoder_start_token_id=1)
+    ),
+    "t5": family(
+        heads("T5", GENERATION, "EncoderModel", *CLASSIFIERS, "ForTokenClassification"),
+        t5_config(),
+    ),
+    "mt5": family(heads("MT5", GENERATION), t5_config()),
+    "umt5": family(heads("UMT5", GENERATION), t5_config()),
+}
+
+VARIANTS = {
+    "bart": {
+        "BartModel-hidden_states": dict(of="BartModel", inputs=hidden_states),
+        "BartModel-left": dict(of="BartModel", inputs=padded_left),
+        "BartModel-decoder_mask": dict(of="BartModel", inputs=decoder_mask),
+        "BartModel-no_decoder_ids": dict(of="BartModel", inputs=no_decoder_ids),
+        "BartModel-embeddings": dict(of="BartModel", inputs=embeddings_given, unseen="shared"),
+        "BartModel-unscaled": dict(of="BartModel", set=dict(scale_embedding=False)),
+        "BartForConditionalGeneration-bias": dict(
+            of="BartForConditionalGeneration", names=with_bias
+        ),
+    },
+    "mbart": {
+        "MBartModel-hidden_states": dict(of="MBartModel", inputs=hidden_states),
+        "MBartModel-no_decoder_ids": dict(of="MBartModel", inputs=no_decoder_ids),
+    },
+    "pegasus": {
+        "PegasusModel-computed": dict(of="PegasusModel", names=without_positions),
+        "PegasusModel-embeddings": dict(
+            of="PegasusModel", inputs=embeddings_given, unseen="shared"
+        ),
+    },
+    "m2m_100": {
+        "M2M100Model-pads": dict(of="M2M100Model", inputs=pads_given),
+        "M2M100Model-left": dict(of="M2M100Model", inputs=padded_left),
+    },
+    "marian": {
+        "MarianMTModel-two_vocabularies": dict(
+            architecture="MarianMTModel",
+            config=dict(share_encoder_decoder_embeddings=False, decoder_vocab_size=22),
+        ),
+    },
+    "t5": {
+        "T5Model-hidden_states": dict(of="T5Model", inputs=hidden_states),
+        "T5Model-decoder_mask": dict(of="T5Model", inputs=decoder_mask),
+        "T5Model-left": dict(of="T5Model", inputs=padded_left),
+        "T5ForConditionalGeneration-1_1": dict(
+            of="T5ForConditionalGeneration-gated",
+            set=dict(tie_word_embeddings=False),
+            names=untied_words,
+            unseen="shared",
+        ),
+        "T5ForConditionalGeneration-encoder_words": dict(
+            of="T5ForConditionalGeneration", names=only_encoder_words
+        ),
+        "T5ForConditionalGeneration-silu": dict(
+            of="T5ForConditionalGeneration-gated", set=dict(dense_act_fn="silu")
+        ),
+        "T5ForConditionalGeneration-long": dict(
+            of="T5ForConditionalGeneration",
+            set=dict(relative_attention_num_buckets=32),
+            inputs=long_texts,
+        ),
+    },
+    "umt5": {"UMT5Model-long": dict(of="UMT5Model", inputs=long_texts)},
+}
+
+# First, for those that share its checkpoint.
+VARIANTS["t5"] = {
+    "T5ForConditionalGeneration-gated": dict(
+        architecture="T5ForConditionalGeneration",
+        config=dict(feed_forward_proj="gated-gelu"),
+    ),
+    **VARIANTS["t5"],
+}
