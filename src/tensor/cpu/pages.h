@@ -137,7 +137,7 @@ load_values_of(const attend_form form, const tfm_dtype storage, const void *part
 }
 
 /* The inner function with a form and a storage that are constants. */
-#define SWITCH_FORM(storage, form, inner, ...)                                                     \
+#define SWITCH_PAGE_FORM(storage, form, inner, ...)                                                \
 	if ((form) == ATTEND_F32)                                                                      \
 		inner(ATTEND_F32, storage, __VA_ARGS__);                                                   \
 	else if ((form) == ATTEND_ROUNDED)                                                             \
@@ -147,11 +147,11 @@ load_values_of(const attend_form form, const tfm_dtype storage, const void *part
 
 #define SWITCH_PAGE(form, storage, inner, ...)                                                     \
 	if ((storage) == DTYPE_F32)                                                                    \
-		SWITCH_FORM(DTYPE_F32, form, inner, __VA_ARGS__);                                          \
+		SWITCH_PAGE_FORM(DTYPE_F32, form, inner, __VA_ARGS__);                                     \
 	else if ((storage) == DTYPE_F16)                                                               \
-		SWITCH_FORM(DTYPE_F16, form, inner, __VA_ARGS__);                                          \
+		SWITCH_PAGE_FORM(DTYPE_F16, form, inner, __VA_ARGS__);                                     \
 	else                                                                                           \
-		SWITCH_FORM(DTYPE_Q8_0, form, inner, __VA_ARGS__)
+		SWITCH_PAGE_FORM(DTYPE_Q8_0, form, inner, __VA_ARGS__)
 
 static void
 load_page_keys(attend_form form, tfm_dtype storage, const void *part, int64_t columns, float *to)
