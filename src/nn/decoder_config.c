@@ -72,6 +72,7 @@ decoder_read_config(tfm_context *context, json file, const decoder_defaults *d, 
 	read_heads(context, file, d, c);
 	c->embedding.hidden_size = common->hidden_size;
 	c->embedding.word_count = common->vocab_size;
+	c->embedding.tied = common->tie_word_embeddings;
 	c->embedding.position_count = positions + c->embedding.first_position;
 }
 

@@ -426,8 +426,8 @@ round_scale(float factor, tfm_dtype dtype)
 
 /* The table "<name>.weight" [rows, hidden] as one of the sum; name NULL is none. */
 static void
-add_table(nn_model *m, op_embed_options *options, int *count, const char *name, int64_t rows,
-		  const int32_t *ids, double factor)
+add_table_of(nn_model *m, op_embed_options *options, int *count, const char *name,
+			 weight_layout layout, int64_t rows, const int32_t *ids, double factor)
 {
 	char weight_name[NN_NAME_MAX];
 	const weight *w;
@@ -435,16 +435,33 @@ add_table(nn_model *m, op_embed_options *options, int *count, const char *name, 
 	if (name == NULL)
 		return;
 	part_name(weight_name, name, "weight");
-	w = nn_weight(m, weight_name, LAYOUT_ROWS, rows, options->n);
+	w = nn_weight(m, weight_name, layout, rows, options->n);
 	if (w == NULL)
 		return;
 	options->tables[(*count)++] = (op_embed_table) {
 		.table = w->data,
 		.dtype = w->dtype,
+		.layout = layout,
 		.count = w->shape[0],
 		.ids = ids,
 		.scale = round_scale((float) factor, w->dtype),
 	};
+}
+
+static void
+add_table(nn_model *m, op_embed_options *options, int *count, const char *name, int64_t rows,
+		  const int32_t *ids, double factor)
+{
+	add_table_of(m, options, count, name, LAYOUT_ROWS, rows, ids, factor);
+}
+
+/* The words' rows, in the layout that a head has of the same weight. */
+static void
+add_words(nn_model *m, op_embed_options *options, int *count, const embedding *e,
+		  const int32_t *ids, double factor)
+{
+	add_table_of(m, options, count, e->words, e->tied ? LAYOUT_PANELS : LAYOUT_ROWS, e->word_count,
+				 ids, factor);
 }
 
 /* The rows of positions in a table that begins with others. */
@@ -478,10 +495,10 @@ embed(nn_model *m, const embedding *e)
 	if (m->batch->embeds != NULL)
 		add_embeds(m, &options, &count);
 	else
-		add_table(m, &options, &count, e->words, e->word_count, m->batch->ids, e->word_scale);
+		add_words(m, &options, &count, e, m->batch->ids, e->word_scale);
 	add_table(m, &options, &count, e->types, e->type_count, m->batch->types, 0);
 	if (e->types_are_words && m->batch->types != NULL)
-		add_table(m, &options, &count, e->words, e->word_count, m->batch->types, 0);
+		add_words(m, &options, &count, e, m->batch->types, 0);
 	add_table(m, &options, &count, e->positions, e->position_count,
 			  shift_positions(m, e->first_position), 0);
 	if (e->norm != NULL)

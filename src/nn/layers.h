@@ -136,6 +136,7 @@ typedef struct embedding
 {
 	int64_t hidden_size;
 	const char *words; /* "<words>.weight" [word_count, hidden_size], by batch->ids */
+	bool tied;		   /* the head has the same weight: it is kept once, as linear wants it */
 	int64_t word_count;
 	double word_scale;	   /* of the words' rows, in the type of their table; 0: 1 */
 	const char *positions; /* by batch->positions; NULL: none */

@@ -15,11 +15,14 @@
 typedef struct backend_state
 {
 	/* settings.c */
-	char *embed_model; /* tfm.embed_model */
-	char *model_path;  /* tfm.model_path */
-	int threads;	   /* tfm.threads */
-	int max_memory;	   /* tfm.max_memory, in kB */
-	int cpu_isa;	   /* tfm.cpu_isa, as tfm_context has it */
+	char *embed_model;	  /* tfm.embed_model */
+	char *generate_model; /* tfm.generate_model */
+	int cache_type;		  /* tfm.cache_type: a tfm_dtype, 0 for auto */
+	int prefix_cache;	  /* tfm.prefix_cache, in kB */
+	char *model_path;	  /* tfm.model_path */
+	int threads;		  /* tfm.threads */
+	int max_memory;		  /* tfm.max_memory, in kB */
+	int cpu_isa;		  /* tfm.cpu_isa, as tfm_context has it */
 
 	/* border.c */
 	arena *scratch;			   /* what calls allocate; NULL before the first */

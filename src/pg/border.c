@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 #include "base/threads.h"
@@ -299,6 +300,15 @@ tfm_text
 border_text(tfm_context *context, const text *value)
 {
 	return border_string(context, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}
+
+tfm_text
+border_jsonb(tfm_context *context, Datum value)
+{
+	Jsonb *document = DatumGetJsonbP(value);
+	char *json = JsonbToCString(NULL, &document->root, VARSIZE(document));
+
+	return border_string(context, json, strlen(json));
 }
 
 /* Texts of PostgreSQL are limited to 1 GB. */

@@ -54,6 +54,9 @@ extern tfm_text border_text(tfm_context *context, const text *value);
 /* As border_text, for length bytes in the database's encoding. */
 extern tfm_text border_string(tfm_context *context, const char *string, size_t length);
 
+/* A jsonb value as the engine's JSON, likewise. */
+extern tfm_text border_jsonb(tfm_context *context, Datum value);
+
 /* UTF-8 of the engine as a palloc'ed text in the database's encoding; errors as above. */
 extern text *border_to_text(const char *utf8, size_t length);
 

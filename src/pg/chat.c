@@ -15,19 +15,18 @@
 #include "fmgr.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 #include "pg/border.h"
+#include "pg/generate.h"
 #include "pg/registry.h"
 #include "task/chat.h"
 
 PG_FUNCTION_INFO_V1(tfm_apply_chat_template);
 PG_FUNCTION_INFO_V1(tfm_render);
 
-/* The start of the statement as local time; its zone's name lives as long as the session's. */
-static struct tm
-statement_time(void)
+struct tm
+chat_statement_time(void)
 {
 	pg_time_t start = timestamptz_to_time_t(GetCurrentStatementStartTimestamp());
 	const struct pg_tm *local = pg_localtime(&start, session_timezone);
@@ -54,14 +53,9 @@ statement_time(void)
 static tfm_text
 json_argument(FunctionCallInfo fcinfo, tfm_context *context, int argument)
 {
-	Jsonb *value;
-	char *json;
-
 	if (PG_ARGISNULL(argument))
 		return (tfm_text) {NULL, 0};
-	value = PG_GETARG_JSONB_P(argument);
-	json = JsonbToCString(NULL, &value->root, VARSIZE(value));
-	return border_string(context, json, strlen(json));
+	return border_jsonb(context, PG_GETARG_DATUM(argument));
 }
 
 /*
@@ -73,7 +67,7 @@ Datum
 tfm_apply_chat_template(PG_FUNCTION_ARGS)
 {
 	const registry_handle *handle;
-	struct tm now = statement_time();
+	struct tm now = chat_statement_time();
 	chat_request request = {.now = &now};
 	tfm_context *context;
 	tfm_text rendered;
@@ -107,7 +101,7 @@ tfm_apply_chat_template(PG_FUNCTION_ARGS)
 Datum
 tfm_render(PG_FUNCTION_ARGS)
 {
-	struct tm now = statement_time();
+	struct tm now = chat_statement_time();
 	tfm_context *context = border_begin(NULL);
 	tfm_text source = border_text(context, PG_GETARG_TEXT_PP(0));
 	tfm_text rendered;

@@ -25,6 +25,7 @@
 #include "pg/registry.h"
 #include "pg/server.h"
 #include "pg/settings.h"
+#include "task/generate.h"
 
 /* Models that nobody holds are closed when this many are open. */
 #define MODELS_KEPT 16
@@ -37,7 +38,17 @@ typedef struct open_model
 	run_model *model;
 	arena *arena; /* what the model lives in */
 	int holds;	  /* handles that hold it */
+	struct open_generator *generators;
 } open_model;
+
+/* What generates with an open model, for one type of cache. */
+typedef struct open_generator
+{
+	struct open_generator *next;
+	tfm_dtype cache_type;
+	generator *generator;
+	arena *arena; /* what it lives in */
+} open_generator;
 
 typedef struct binding
 {
@@ -67,6 +78,19 @@ forget_bindings(void)
 	tfm_backend.bindings = NULL;
 }
 
+static void
+close_generators(open_model *m)
+{
+	while (m->generators != NULL)
+	{
+		open_generator *g = m->generators;
+
+		m->generators = g->next;
+		arena_destroy(g->arena);
+		pfree(g);
+	}
+}
+
 /* Close the models that no handle holds. */
 static void
 close_idle_models(void)
@@ -84,6 +108,7 @@ close_idle_models(void)
 			continue;
 		}
 		*link = m->next;
+		close_generators(m);
 		arena_destroy(m->arena);
 		pfree(m);
 	}
@@ -406,6 +431,60 @@ registry_use(FunctionCallInfo fcinfo, const text *model, const char *setting)
 		return registry_get(&fresh, CurrentMemoryContext, model, setting);
 	return registry_get((registry_handle **) &fcinfo->flinfo->fn_extra, fcinfo->flinfo->fn_mcxt,
 						model, setting);
+}
+
+/* ---- Generation ---- */
+
+static open_generator *
+find_generator(const open_model *m, tfm_dtype cache_type)
+{
+	open_generator *g = m->generators;
+
+	while (g != NULL && g->cache_type != cache_type)
+		g = g->next;
+	return g;
+}
+
+static open_generator *
+open_new_generator(tfm_context *context, open_model *m, const run_session_options *options)
+{
+	arena *scratch = context->arena;
+	open_generator *g = MemoryContextAllocZero(tfm_backend.registry, sizeof(open_generator));
+
+	g->cache_type = options->cache_dtype;
+	g->arena = context->arena = arena_create(0);
+	if (g->arena != NULL)
+		g->generator = task_generator_create(context, m->model, options);
+	else
+		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+	context->arena = scratch;
+	if (g->generator == NULL)
+	{
+		arena_destroy(g->arena);
+		pfree(g);
+		return NULL;
+	}
+	g->next = m->generators;
+	m->generators = g;
+	return g;
+}
+
+generator *
+registry_generator(tfm_context *context, const registry_handle *handle)
+{
+	open_model *m = handle->private->held;
+	run_session_options options = {
+		.cache_dtype = (tfm_dtype) tfm_backend.cache_type,
+		.cache_limit = settings_max_memory(),
+		.keep_limit = settings_prefix_cache(),
+	};
+	open_generator *g = find_generator(m, options.cache_dtype);
+
+	if (g == NULL)
+		g = open_new_generator(context, m, &options);
+	else
+		task_generator_set_limits(g->generator, &options);
+	return g == NULL ? NULL : g->generator;
 }
 
 /* ---- For those who manage models ---- */

@@ -49,6 +49,14 @@ extern const registry_handle *registry_get(registry_handle **handle, MemoryConte
 										   const text *model, const char *setting);
 
 /*
+ * What generation with a held model uses, made at first use and kept as long as the model is open; of
+ * the settings tfm.cache_type, tfm.max_memory and tfm.prefix_cache as they are now.  NULL with the
+ * error in context.
+ */
+struct generator;
+extern struct generator *registry_generator(tfm_context *context, const registry_handle *handle);
+
+/*
  * For those who manage models: open the model of content, making its image from the checkpoint in
  * directory if it is not there.  NULL with the error in context.  Not held: to be looked at at once.
  */

@@ -101,12 +101,25 @@ instruction_set_entries(void)
 	return entries;
 }
 
+/* Values are tfm_dtype's. */
+static const struct config_enum_entry cache_types[] = {
+	{"auto", 0, false},			 {"f32", DTYPE_F32, false}, {"f16", DTYPE_F16, false},
+	{"q8_0", DTYPE_Q8_0, false}, {NULL, 0, false},
+};
+
 static const string_setting string_settings[] = {
 	{
 		.name = EMBED_SETTING,
 		.summary = "Model of the embedding and tokenizing functions that are called without one.",
 		.description = "A registered model, an id under tfm.model_path, or a directory.",
 		.variable = &tfm_backend.embed_model,
+		.context = PGC_USERSET,
+	},
+	{
+		.name = GENERATE_SETTING,
+		.summary = "Model of the generating functions that are called without one.",
+		.description = "A registered model, an id under tfm.model_path, or a directory.",
+		.variable = &tfm_backend.generate_model,
 		.context = PGC_USERSET,
 	},
 	{
@@ -141,6 +154,17 @@ static const int_setting int_settings[] = {
 		.context = PGC_SUSET,
 		.flags = GUC_UNIT_KB,
 	},
+	{
+		.name = "tfm.prefix_cache",
+		.summary = "Memory that a session keeps of prompts, for others that begin alike.",
+		.description = "System prompts, examples and growing chats are computed once.  0 keeps "
+					   "nothing.",
+		.variable = &tfm_backend.prefix_cache,
+		.fallback = 64 * 1024,
+		.maximum = INT_MAX,
+		.context = PGC_USERSET,
+		.flags = GUC_UNIT_KB,
+	},
 };
 
 void
@@ -165,6 +189,10 @@ settings_define(void)
 		"auto is the best that the processor has.  The last bits of results depend on it.",
 		&tfm_backend.cpu_isa, 0, instruction_set_entries(), PGC_SUSET, 0, check_cpu_isa,
 		assign_cpu_isa, NULL);
+	DefineCustomEnumVariable(
+		"tfm.cache_type", "How generation keeps the keys and values of earlier tokens.",
+		"auto is f32 for models that compute in f32, and f16 for all others.",
+		&tfm_backend.cache_type, 0, cache_types, PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("tfm");
 }
 
@@ -195,6 +223,12 @@ size_t
 settings_max_memory(void)
 {
 	return (size_t) tfm_backend.max_memory * 1024;
+}
+
+size_t
+settings_prefix_cache(void)
+{
+	return (size_t) tfm_backend.prefix_cache * 1024;
 }
 
 const char *

@@ -12,6 +12,9 @@
 /* The setting that names the model of embedding and tokenizing functions called without one. */
 #define EMBED_SETTING "tfm.embed_model"
 
+/* The one for generating functions. */
+#define GENERATE_SETTING "tfm.generate_model"
+
 /* Define the settings; for _PG_init. */
 extern void settings_define(void);
 
@@ -20,6 +23,9 @@ extern int settings_threads(void);
 
 /* tfm.max_memory in bytes; 0: no limit. */
 extern size_t settings_max_memory(void);
+
+/* tfm.prefix_cache in bytes: what generation keeps of prompts for those that begin alike. */
+extern size_t settings_prefix_cache(void);
 
 /*
  * The model named by a setting such as EMBED_SETTING, for functions called without one.  An
