@@ -88,7 +88,6 @@ read_config(tfm_context *context, json file, void *config)
 						c);
 	c->embedding.word_scale = sqrt((double) c->common.hidden_size);
 	c->attention.scale = 1 / sqrt(json_double(context, file, "query_pre_attn_scalar", 256));
-	c->attention.soft_cap = read_cap(context, file, "attn_logit_softcapping", 0);
 	c->logit_soft_cap = read_cap(context, file, "final_logit_softcapping", 0);
 
 	c->head_norm.eps = c->norm.eps;

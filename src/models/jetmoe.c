@@ -101,6 +101,7 @@ attend_by_experts(nn_model *m, tensor x, const decoder_config *c, int layer)
 	decoder_rotate(m, c, layer, q, 0, ways * heads);
 	decoder_rotate(m, c, layer, take_columns(kv, 0, n), 2 * n, heads);
 	a.stride = 2 * n;
+	a.q_stride = ways * n;
 	y = attend(m, q, take_columns(kv, 0, n), take_columns(kv, n, n), &a);
 	y = reorder_heads(m, y, heads, ways, c->head_dim);
 	y.shape[0] = route.tokens * ways;

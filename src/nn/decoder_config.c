@@ -164,6 +164,9 @@ decoder_read_experts(tfm_context *context, json file, const char *experts_key, i
 {
 	decoder_layer *each = get_layers(context, c);
 
+	/* Transformers takes either key for the other. */
+	experts = json_int(context, file, "num_experts", experts, 1, MOE_MAX_EXPERTS);
+	experts = json_int(context, file, "num_local_experts", experts, 1, MOE_MAX_EXPERTS);
 	experts = json_int(context, file, experts_key, experts, 1, MOE_MAX_EXPERTS);
 	c->moe.experts = (int) experts;
 	c->moe.chosen = (int) json_int(context, file, chosen_key, chosen, 1, experts);

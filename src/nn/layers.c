@@ -362,7 +362,7 @@ attend(nn_model *m, tensor q, tensor k, tensor v, const attention *a)
 		.q = q.data,
 		.k = k.data,
 		.v = v.data,
-		.q_stride = a->stride,
+		.q_stride = a->q_stride == 0 ? a->stride : a->q_stride,
 		.k_stride = a->stride,
 		.v_stride = a->stride,
 		.batch = m->batch->sequences,

@@ -112,7 +112,8 @@ typedef struct attention
 {
 	int heads;
 	int kv_heads;		  /* 0: heads */
-	int64_t stride;		  /* elements from one row of q, k, v to the next; 0: their columns */
+	int64_t stride;		  /* elements from one row of k and v to the next; 0: their columns */
+	int64_t q_stride;	  /* of q; 0: stride */
 	int layer;			  /* of the batch's cache */
 	bool cross;			  /* the tokens look at the batch's memory */
 	bool causal;		  /* a token sees itself and those before it */
