@@ -68,7 +68,8 @@ static tensor
 add_learned(nn_model *m, tensor x, const bart_config *c, const char *name)
 {
 	const nn_batch *batch = m->batch;
-	const weight *w = nn_weight(m, name, LAYOUT_ROWS, -1, x.shape[1]);
+	int64_t count = c->seq2seq.common.max_positions + c->position_offset;
+	const weight *w = nn_weight(m, name, LAYOUT_ROWS, count, x.shape[1]);
 	tensor rows = nn_matrix(m, x.shape[0], x.shape[1]);
 	int32_t *ids;
 
