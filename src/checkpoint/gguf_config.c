@@ -429,6 +429,16 @@ finish_rotary(maker *m)
 	put_sliding_window(m);
 }
 
+static void
+finish_granite(maker *m)
+{
+	finish_rotary(m);
+	if (has_tensor(m, "blk.0.ffn_gate_shexp.weight"))
+		tfm_fail(m->context, TFM_UNSUPPORTED,
+				 "\"%s\": experts that all tokens pass are not supported in GGUF files of Granite",
+				 m->gguf->first->file->path);
+}
+
 /* Llama's and Mixtral's. */
 static void
 finish_llama(maker *m)
@@ -631,8 +641,8 @@ static const config_rules architectures[] = {
 	{"olmo", "olmo", "OlmoForCausalLM", expert_keys, finish_rotary},
 	{"olmo2", "olmo2", "Olmo2ForCausalLM", NULL, finish_rotary},
 	{"olmoe", "olmoe", "OlmoeForCausalLM", expert_keys, finish_rotary},
-	{"granite", "granite", "GraniteForCausalLM", granite_keys, finish_rotary},
-	{"granitemoe", "granitemoe", "GraniteMoeForCausalLM", granite_keys, finish_rotary},
+	{"granite", "granite", "GraniteForCausalLM", granite_keys, finish_granite},
+	{"granitemoe", "granitemoe", "GraniteMoeForCausalLM", granite_keys, finish_granite},
 	{"command-r", "cohere", "CohereForCausalLM", norm_keys, finish_command_r},
 	{"nemotron", "nemotron", "NemotronForCausalLM", NULL, finish_nemotron},
 	{"persimmon", "persimmon", "PersimmonForCausalLM", norm_keys, finish_partly_rotary},

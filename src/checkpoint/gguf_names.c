@@ -128,6 +128,28 @@ static const name_row llama_rows[] = {
 	{NULL, NULL, 0},
 };
 
+static const name_row granite_moe_rows[] = {
+	{"attn_q", "self_attn.q_proj", GGUF_ROPE_Q},
+	{"attn_k", "self_attn.k_proj", GGUF_ROPE_K},
+	{"ffn_gate_inp", "block_sparse_moe.router.layer", 0},
+	{"ffn_gate_exps", "block_sparse_moe.experts.%d.w1", GGUF_EXPERTS},
+	{"ffn_down_exps", "block_sparse_moe.experts.%d.w2", GGUF_EXPERTS},
+	{"ffn_up_exps", "block_sparse_moe.experts.%d.w3", GGUF_EXPERTS},
+	{NULL, NULL, 0},
+};
+
+static const name_row dbrx_rows[] = {
+	{"attn_norm", "norm_attn_norm.norm_1", 0},
+	{"attn_qkv", "norm_attn_norm.attn.Wqkv", 0},
+	{"attn_output", "norm_attn_norm.attn.out_proj", 0},
+	{"attn_output_norm", "norm_attn_norm.norm_2", 0},
+	{"ffn_gate_inp", "ffn.router.layer", 0},
+	{"ffn_gate_exps", "ffn.experts.mlp.w1", 0},
+	{"ffn_up_exps", "ffn.experts.mlp.v1", 0},
+	{"ffn_down_exps", "ffn.experts.mlp.w2", GGUF_TRANSPOSED},
+	{NULL, NULL, 0},
+};
+
 static const name_row rotated_rows[] = {
 	{"attn_q", "self_attn.q_proj", GGUF_ROPE_Q},
 	{"attn_k", "self_attn.k_proj", GGUF_ROPE_K},
@@ -312,10 +334,11 @@ static const name_table tables[] = {
 	{"olmo2", "model.layers.", four_norms_rows, decoder_rows, model_root, false},
 	{"olmoe", "model.layers.", NULL, decoder_rows, model_root, false},
 	{"granite", "model.layers.", rotated_rows, decoder_rows, model_root, false},
-	{"granitemoe", "model.layers.", llama_rows, decoder_rows, model_root, false},
+	{"granitemoe", "model.layers.", granite_moe_rows, decoder_rows, model_root, false},
 	{"command-r", "model.layers.", NULL, decoder_rows, model_root, false},
 	{"nemotron", "model.layers.", NULL, decoder_rows, model_root, true},
 	{"persimmon", "model.layers.", persimmon_rows, decoder_rows, phi_root, false},
+	{"dbrx", "transformer.blocks.", dbrx_rows, NULL, norm_f_root, false},
 	{"t5", NULL, NULL, NULL, t5_root, false},
 	{"t5 without gates", NULL, ungated_encoder_rows, ungated_decoder_rows, t5_root, false},
 	{"bert", "bert.encoder.layer.", bert_rows, NULL, bert_root, false},

@@ -214,7 +214,7 @@ add_translated(collector *c, ckpt_tensor *t, const ckpt_gguf_name *name)
 		case GGUF_EXPERTS:
 			return split_experts(c, t, name->text);
 		case GGUF_TRANSPOSED:
-			t->turned = t->rank == 2;
+			t->turned = t->rank >= 2;
 			return add_tensor(c, t);
 		case GGUF_ROW:
 			if (t->rank == 1)

@@ -9,6 +9,10 @@
 
 static const moe_names expert_names[] = {
 	{.gate_up = "block_sparse_moe.input_linear", .down = "block_sparse_moe.output_linear"},
+	/* as GGUF files have them */
+	{.gate = "block_sparse_moe.experts.%.w1",
+	 .up = "block_sparse_moe.experts.%.w3",
+	 .down = "block_sparse_moe.experts.%.w2"},
 	{0},
 };
 

@@ -61,18 +61,24 @@ assert_done(const tfm_context *context)
 		fail_msg("%s %s", context->error.message, context->error.detail);
 }
 
-/* Compile and open a checkpoint with weights in a type; 0: its own. */
+/*
+ * Compile and open a checkpoint, or the GGUF file that is in the directory, with weights in a type; 0:
+ * its own.  Of blocks the numbers are exact, as are those of the oracle.
+ */
 static void
 open_model(golden *g, const char *directory, tfm_dtype dtype)
 {
+	const char *gguf = file_join(&g->context, directory, "model.gguf");
+	bool blocks = file_exists(gguf);
 	int descriptor;
 
 	strcpy(g->image, "/tmp/tfm-golden-XXXXXX");
 	descriptor = mkstemp(g->image);
 	assert_true(descriptor >= 0);
 	close(descriptor);
-	run_compile(&g->context, directory, g->image, &(run_compile_options) {.dtype = dtype});
-	g->model = run_model_open(&g->context, g->image, COMPUTE_AUTO);
+	run_compile(&g->context, blocks ? gguf : directory, g->image,
+				&(run_compile_options) {.dtype = dtype});
+	g->model = run_model_open(&g->context, g->image, blocks ? COMPUTE_F32 : COMPUTE_AUTO);
 	assert_done(&g->context);
 	assert_non_null(g->model);
 }
