@@ -302,6 +302,12 @@ find_key(const char *name)
 }
 
 bool
+gen_config_knows(const char *key)
+{
+	return find_key(key) != NULL;
+}
+
+bool
 gen_config_read(tfm_context *context, json object, bool strict, gen_config *config)
 {
 	if (!json_is_object(object))

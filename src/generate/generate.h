@@ -9,17 +9,24 @@
 
 #include "generate/config.h"
 #include "generate/constraint.h"
-#include "runtime/session.h"
+#include "generate/decoder.h"
 
 /* What is generated from.  All live as long as the run. */
 typedef struct gen_request
 {
 	run_session *session;
-	run_session *assistant;			/* drafts; NULL: none */
+	run_session *assistant;		/* drafts; NULL: none */
+	const gen_decoder *decoder; /* instead of the session, and of the assistant; NULL: they */
+	const gen_decoder *draft_decoder;
 	const tok_tokenizer *tokenizer; /* for stop strings and token healing; may be NULL */
 	const gen_config *config;
 	const gen_ids *prompts; /* [prompt_count] */
 	int64_t prompt_count;
+	/*
+	 * Whether lengths are counted, and n-grams seen, as if the prompts were padded to the longest, as
+	 * they are in Transformers (max_length, min_length, ...).  Else each is as if it were alone.
+	 */
+	bool padded;
 	const gen_constraint *constraint; /* of all sequences; NULL: none */
 	const gen_vocabulary *vocabulary; /* for it */
 	/* Allowed next tokens by what there is (Transformers' prefix_allowed_tokens_fn); NULL: all. */
@@ -31,7 +38,7 @@ typedef enum gen_finish
 {
 	GEN_UNFINISHED,
 	GEN_STOPPED, /* an end token, a stop string, the end of a constraint */
-	GEN_LENGTH,	 /* max_new_tokens, max_length */
+	GEN_LENGTH,	 /* max_new_tokens, max_length, the model's last position */
 	GEN_TIME	 /* max_time */
 } gen_finish;
 
@@ -41,15 +48,22 @@ typedef struct gen_sequence
 	const int32_t *ids; /* [count] what was generated, the end token included; no prompt */
 	int64_t count;
 	gen_finish finish;
-	double score;		 /* of beams: sequences_scores; else the sum of the log probabilities */
+	/* With output_scores: of beams sequences_scores, else the sum of the log probabilities. */
+	double score;
 	const float *scores; /* output_scores: [count] transition scores as Transformers has them */
-	const float *logits; /* output_logits: [count][vocabulary]; else NULL */
+	const float *logits; /* output_logits: [count][vocabulary]; NULL without, and of beams */
 } gen_sequence;
 
 /* A generation under way.  It lives in the arena of the context that it was begun with. */
 typedef struct gen_run gen_run;
 
-/* Check, encode or open the prompts; nothing is generated yet. */
+/*
+ * Check, and make what the run keeps; the prompts are run by the first steps.  INVALID_ARGUMENT (options that
+ * do not go together, an empty prompt without a bos_token_id, a max_length that the prompt has
+ * already), LIMIT_EXCEEDED (a prompt longer than the model's positions).
+ *
+ * A run whose step fails is over: gen_finish_run closes its sequences.
+ */
 extern gen_run *gen_begin(tfm_context *context, const gen_request *request);
 
 /*
