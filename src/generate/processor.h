@@ -50,6 +50,7 @@ typedef struct processor
 					 gen_scores *scores)
 
 /* processors_repeat.c */
+PROCESSOR(gen_diversify);
 PROCESSOR(gen_bias_sequences);
 PROCESSOR(gen_ban_words);
 PROCESSOR(gen_penalize_encoder);

@@ -13,6 +13,12 @@ wants_biases(const gen_config *config)
 }
 
 static bool
+wants_diversity(const gen_config *config)
+{
+	return config->num_beam_groups > 1 && config->diversity_penalty != 0;
+}
+
+static bool
 wants_encoder_penalty(const gen_config *config)
 {
 	return config->encoder_repetition_penalty != 1;
@@ -153,6 +159,7 @@ wants_normalized(const gen_config *config)
 /* In Transformers' order (_get_logits_processor). */
 static const processor table[] = {
 	{"SequenceBiasLogitsProcessor", .wanted = wants_biases, .apply = gen_bias_sequences},
+	{"HammingDiversityLogitsProcessor", .wanted = wants_diversity, .apply = gen_diversify},
 	{"EncoderRepetitionPenaltyLogitsProcessor", .wanted = wants_encoder_penalty,
 	 .apply = gen_penalize_encoder},
 	{"RepetitionPenaltyLogitsProcessor", .wanted = wants_penalty, .apply = gen_penalize_repetition},

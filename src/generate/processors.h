@@ -25,6 +25,7 @@ typedef struct gen_prefix
 	int64_t max_length;
 	int64_t prompt;						 /* its number */
 	gen_ids encoder;					 /* what the encoder, or a decoder alone, was given */
+	gen_ids earlier;					 /* what groups of beams before this one chose just now */
 	gen_matcher *matcher;				 /* of a constraint; NULL: none */
 	struct gen_synthid_state *watermark; /* of SynthID; NULL: none */
 } gen_prefix;

@@ -133,6 +133,31 @@ gen_ban_words(tfm_context *context, gen_processors *all, const gen_prefix *prefi
 
 /* ---- Penalties ---- */
 
+/* What other groups of beams have chosen in this step is worse for each time that they did. */
+bool
+gen_diversify(tfm_context *context, gen_processors *all, const gen_prefix *prefix,
+			  gen_scores *scores)
+{
+	gen_ids earlier = prefix->earlier;
+
+	(void) context;
+	for (size_t i = 0; i < earlier.count; i++)
+	{
+		int32_t id = earlier.ids[i];
+		size_t times = 0;
+		bool first = true;
+
+		for (size_t j = 0; j < earlier.count; j++)
+		{
+			times += earlier.ids[j] == id;
+			first &= j >= i || earlier.ids[j] != id;
+		}
+		if (first && id >= 0 && id < scores->count)
+			scores->values[id] -= (float) all->config->diversity_penalty * (float) times;
+	}
+	return true;
+}
+
 /* Penalize each of the ids once. */
 static void
 penalize(gen_processors *all, const int32_t *ids, int64_t count, float penalty, gen_scores *scores)
