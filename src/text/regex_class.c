@@ -70,7 +70,7 @@ parse_hexadecimal(tok_regex_parser *p, uint32_t *character)
 		return parse_braced(p, 16, character);
 	if (read_digits(p, 16, 2, character) == 0)
 		*character = 0;
-	if (*character > 0x7F)
+	if (*character > 0x7F && !p->common)
 		return fail_escape(p, TFM_UNSUPPORTED, "a single byte that is not ASCII");
 	return TOK_ESCAPE_CHARACTER;
 }
@@ -118,12 +118,59 @@ parse_property(tok_regex_parser *p, bool negated, tok_set *set)
 	return TOK_ESCAPE_SET;
 }
 
+/* What at least all dialects have in \w, \d and \s: the characters of ASCII. */
+static bool
+add_common(tok_regex_parser *p, char letter, tok_set *set)
+{
+	tfm_context *context = p->context;
+
+	if (letter == 's')
+		return tok_set_add(context, set, '\t', '\r') && tok_set_add(context, set, ' ', ' ');
+	return tok_set_add(context, set, '0', '9') &&
+		   (letter == 'd' ||
+			(tok_set_add(context, set, 'a', 'z') && tok_set_add(context, set, 'A', 'Z') &&
+			 tok_set_add(context, set, '_', '_')));
+}
+
+/* And all that some dialect has. */
+static bool
+add_all(tok_regex_parser *p, char letter, tok_set *set)
+{
+	tfm_context *context = p->context;
+	bool found;
+
+	if (letter == 'd')
+		return tok_set_add_classes(context, set, TOK_ND);
+	if (letter == 's')
+		return tok_set_add_classes(context, set, TOK_SPACE) &&
+			   tok_set_add(context, set, 0x1C, 0x1F) && tok_set_add(context, set, 0x85, 0x85) &&
+			   tok_set_add(context, set, 0xFEFF, 0xFEFF);
+	return tok_set_add_property(context, set, "word", 4, &found) &&
+		   tok_set_add_property(context, set, "L", 1, &found) &&
+		   tok_set_add_property(context, set, "N", 1, &found);
+}
+
+static tok_escape
+parse_common_escape(tok_regex_parser *p, char letter, tok_set *set)
+{
+	bool opposite = (letter & 0x20) == 0;
+	tok_set own = {0};
+
+	if (!tok_count_set(p) ||
+		!(opposite != p->negates ? add_all : add_common)(p, (char) (letter | 0x20), &own) ||
+		(opposite && !tok_set_invert(p->context, &own)) || !tok_set_add_set(p->context, set, &own))
+		return TOK_ESCAPE_FAILED;
+	return TOK_ESCAPE_SET;
+}
+
 /* \w, \d, \s, \h and their opposites. */
 static tok_escape
 parse_set_escape(tok_regex_parser *p, char letter, bool inside, tok_set *set)
 {
 	bool found, ok;
 
+	if (p->common && (letter | 0x20) != 'h')
+		return parse_common_escape(p, letter, set);
 	if (!tok_count_set(p))
 		return TOK_ESCAPE_FAILED;
 	switch (letter | 0x20)
@@ -364,6 +411,8 @@ begins_range(const class_parser *c)
 {
 	const tok_regex_parser *p = c->p;
 
+	if (c->has_character && p->common)
+		return p->length - p->at >= 2 && p->text[p->at] == '-' && p->text[p->at + 1] != ']';
 	return c->has_character && p->length - p->at >= 2 && p->text[p->at] == '-' &&
 		   p->text[p->at + 1] != ']' && p->text[p->at + 1] != '[' &&
 		   !(p->length - p->at >= 3 && memcmp(p->text + p->at + 1, "&&", 2) == 0);
@@ -376,9 +425,9 @@ parse_item(class_parser *c)
 	tok_set set = {0};
 	tok_escape escape;
 
-	if (p->text[p->at] == '[')
+	if (p->text[p->at] == '[' && (!p->common || looking_at(p, "[:")))
 		return parse_nested(c);
-	if (looking_at(p, "&&"))
+	if (!p->common && looking_at(p, "&&"))
 	{
 		p->at += 2;
 		return intersect(c);
@@ -394,7 +443,8 @@ parse_item(class_parser *c)
 	c->has_character = escape == TOK_ESCAPE_CHARACTER;
 	if (!c->has_character)
 	{
-		if (p->length - p->at >= 2 && p->text[p->at] == '-' && p->text[p->at + 1] != ']')
+		if (!p->common && p->length - p->at >= 2 && p->text[p->at] == '-' &&
+			p->text[p->at + 1] != ']')
 			return tok_fail_parse(p, TFM_CORRUPTED, "a range that begins with a set");
 		return tok_set_add_set(p->context, c->set, &set);
 	}
@@ -417,6 +467,7 @@ tok_parse_class(tok_regex_parser *p, tok_set *set, bool *negated)
 		return tok_fail_parse(p, TFM_LIMIT_EXCEEDED, "too deep a class");
 	*negated = looking_at(p, "^");
 	p->at += *negated;
+	p->negates = p->negates != *negated;
 	p->nesting++;
 	for (;; c.is_first = false)
 	{
@@ -431,6 +482,7 @@ tok_parse_class(tok_regex_parser *p, tok_set *set, bool *negated)
 		return tok_fail_parse(p, TFM_CORRUPTED, "an empty class");
 	p->at++;
 	p->depth--;
+	p->negates = p->negates != *negated;
 	p->nesting--;
 	if (c.intersects && (!intersect(&c) || !tok_set_add_set(p->context, set, &c.both)))
 		return false;

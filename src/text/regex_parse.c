@@ -118,11 +118,12 @@ static tok_node *
 new_all_but_newline(tok_regex_parser *p)
 {
 	tok_set set = {0};
+	bool good = tok_set_add(p->context, &set, '\n', '\n');
 
-	return tok_set_add(p->context, &set, 0, '\n' - 1) &&
-				   tok_set_add(p->context, &set, '\n' + 1, TOK_LAST_CHARACTER)
-			   ? tok_new_set_node(p->context, &set)
-			   : NULL;
+	if (good && p->common)
+		good = tok_set_add(p->context, &set, '\r', '\r') &&
+			   tok_set_add(p->context, &set, 0x2028, 0x2029);
+	return good && tok_set_invert(p->context, &set) ? tok_new_set_node(p->context, &set) : NULL;
 }
 
 static tok_node *
@@ -323,7 +324,7 @@ parse_group(tok_regex_parser *p)
 		return parse_wrapped(p, TOK_NODE_LOOK_BEHIND, true);
 	if (accept(p, ">"))
 		return parse_wrapped(p, TOK_NODE_ATOMIC, false);
-	if (accept(p, "<"))
+	if (accept(p, "<") || (p->common && accept(p, "P<")))
 		return parse_named_group(p, '>');
 	if (accept(p, "'"))
 		return parse_named_group(p, '\'');
@@ -554,11 +555,18 @@ parse_alternatives(tok_regex_parser *p)
 tok_node *
 tok_regex_parse(tfm_context *context, const tok_pattern *pattern)
 {
+	return tok_regex_parse_dialect(context, pattern, TOK_ONIGURUMA);
+}
+
+tok_node *
+tok_regex_parse_dialect(tfm_context *context, const tok_pattern *pattern, tok_dialect dialect)
+{
 	tok_regex_parser p = {
 		.context = context,
 		.pattern = pattern,
 		.text = pattern->text,
 		.length = pattern->length,
+		.common = dialect == TOK_COMMON,
 	};
 	tok_node *root;
 

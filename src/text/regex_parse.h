@@ -67,6 +67,20 @@ typedef struct tok_pattern
 	size_t length;
 } tok_pattern;
 
+/* How a pattern is to be read. */
+typedef enum tok_dialect
+{
+	TOK_ONIGURUMA,
+	/*
+	 * What the common dialects (Python's, ECMAScript's) agree on, to make texts that match in all: classes
+	 * do not nest, \d, \w and \s are as small as one of them has it, or, in what is negated, as large.
+	 */
+	TOK_COMMON
+} tok_dialect;
+
+extern tok_node *tok_regex_parse_dialect(tfm_context *context, const tok_pattern *pattern,
+										 tok_dialect dialect);
+
 /*
  * The tree of a pattern in Oniguruma's own syntax, which "tokenizers" uses; NULL with an error:
  * CORRUPTED (bad syntax), UNSUPPORTED (back references, calls, \X, ...), LIMIT_EXCEEDED.
@@ -93,6 +107,8 @@ typedef struct tok_regex_parser
 	int groups;
 	int sets;				 /* that took time to make */
 	int nesting;			 /* of classes */
+	bool common;			 /* the dialect is TOK_COMMON */
+	bool negates;			 /* in a class that is negated */
 	bool folds_singly;		 /* a character never stands for several, nor several for one */
 	struct tok_folds *folds; /* characters that fold to several; NULL: not asked for yet */
 } tok_regex_parser;
