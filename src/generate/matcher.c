@@ -175,7 +175,7 @@ count_characters(const tok_set *set)
 
 /* The run of most characters that may come, of the largest set. */
 static run
-find_run(const gen_machine *m, const gen_state *state)
+find_run(tfm_context *context, const gen_machine *m, const gen_state *state)
 {
 	const gen_node *best = NULL;
 	uint32_t best_size = CLASS_MIN - 1, best_left = 0;
@@ -199,22 +199,31 @@ find_run(const gen_machine *m, const gen_state *state)
 		}
 	}
 	if (best != NULL)
-		found.table = gen_vocabulary_class(m->vocabulary, &m->grammar->sets[best->first]);
+		found.table = gen_vocabulary_class(context, m->vocabulary, &m->grammar->sets[best->first]);
 	found.most = (uint8_t) (best_left < GEN_TOKEN_MAX ? best_left : GEN_TOKEN_MAX);
 	return found;
 }
 
-/* The tokens of the run alone. */
+/* The tokens of the run alone: eight at a time become the bits of a byte. */
 static void
 set_run(const gen_vocabulary *v, run inside, uint64_t *bits)
 {
 	for (int64_t id = 0; id < v->size; id += 64)
 	{
+		int count = v->size - id < 64 ? (int) (v->size - id) : 64;
+		uint8_t flags[64] = {0};
 		uint64_t word = 0;
-		int64_t count = v->size - id < 64 ? v->size - id : 64;
 
-		for (int64_t i = 0; i < count; i++)
-			word |= (uint64_t) (inside.table->tokens[id + i] <= inside.most) << i;
+		for (int i = 0; i < count; i++)
+			flags[i] = inside.table->tokens[id + i] <= inside.most;
+		for (int i = 0; i < 8; i++)
+		{
+			uint64_t eight = 0;
+
+			for (int k = 0; k < 8; k++)
+				eight |= (uint64_t) flags[i * 8 + k] << (8 * k);
+			word |= (eight * UINT64_C(0x0102040810204080) >> 56) << (8 * i);
+		}
 		bits[id / 64] = word;
 	}
 }
@@ -271,7 +280,9 @@ find_mask(tfm_context *context, gen_matcher *matcher)
 	if (mask->state != GEN_STATE_UNKNOWN)
 		m->states[mask->state].mask = -1;
 	mask->state = GEN_STATE_UNKNOWN;
-	inside = find_run(m, state);
+	inside = find_run(context, m, state);
+	if (tfm_failed(context))
+		return NULL;
 	if (inside.table != NULL)
 		set_run(m->vocabulary, inside, mask->bits);
 	else

@@ -132,11 +132,12 @@ find_widest(const tok_node *sequence)
 	for (tok_node *child = sequence->child; child != NULL; child = child->next)
 	{
 		bounds one = measure(child);
+		uint32_t spread = subtract(one.maximum, one.minimum);
 
-		if (widest == NULL || one.maximum - one.minimum > most)
+		if (widest == NULL || spread > most)
 		{
 			widest = child;
-			most = one.maximum - one.minimum;
+			most = spread;
 		}
 	}
 	return widest;

@@ -284,9 +284,9 @@ is_table_of(const gen_class_table *table, const tok_set *set)
 }
 
 const gen_class_table *
-gen_vocabulary_class(const gen_vocabulary *v, const tok_set *set)
+gen_vocabulary_class(tfm_context *context, const gen_vocabulary *v, const tok_set *set)
 {
-	gen_class_table *table = &v->tables[*v->table_count];
+	gen_class_table *table;
 	uint8_t *own;
 
 	for (size_t i = 0; i < *v->table_count; i++)
@@ -294,6 +294,7 @@ gen_vocabulary_class(const gen_vocabulary *v, const tok_set *set)
 			return &v->tables[i];
 	if (*v->table_count == GEN_CLASS_TABLES)
 		return NULL;
+	table = &v->tables[*v->table_count];
 	own = malloc((size_t) v->node_count + 1);
 	table->range_count = set->count;
 	table->ranges = malloc(set->count * sizeof(tok_range));
@@ -305,6 +306,7 @@ gen_vocabulary_class(const gen_vocabulary *v, const tok_set *set)
 		free(table->ranges);
 		free(table->tokens);
 		free(table->nodes);
+		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
 		return NULL;
 	}
 	memcpy(table->ranges, set->items, set->count * sizeof(tok_range));

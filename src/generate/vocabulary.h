@@ -50,8 +50,8 @@ struct gen_vocabulary
 extern gen_vocabulary *gen_vocabulary_of_tokens(tfm_context *context, const tfm_text *tokens,
 												int64_t size);
 
-/* The table of a sorted set; NULL where there is no room for another, or memory is out (no error). */
-extern const gen_class_table *gen_vocabulary_class(const gen_vocabulary *vocabulary,
-												   const tok_set *set);
+/* The table of a sorted set; NULL with an error, or, without one, where there are as many as may be. */
+extern const gen_class_table *
+gen_vocabulary_class(tfm_context *context, const gen_vocabulary *vocabulary, const tok_set *set);
 
 #endif
