@@ -208,6 +208,13 @@ typedef struct kernels
 					 const float *start, bool add, float *c, int64_t c_stride);
 
 	/*
+	 * One row of the same, bit for bit, with a panel of F16 or BF16, which is not unpacked for it;
+	 * panel is that of an even k.
+	 */
+	void (*multiply_halves)(tfm_dtype dtype, int64_t k, const float *a, const void *panel,
+							const float *start, bool add, float *c);
+
+	/*
 	 * The same of bf16, two of k at a time, or NULL where there is no such instruction:
 	 * a[rows, k] with k even, panel[k / 2][32][2], strides in elements.
 	 */

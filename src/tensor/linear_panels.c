@@ -158,6 +158,16 @@ find_chunk(const linear_call *call, int64_t number)
 	return (chunk) {.first = first, .count = (last ? call->o.k : end) - first, .last = last};
 }
 
+/* Whether a part's panels are multiplied as they are: one row is all that unpacking would serve. */
+static bool
+is_halves(const linear_call *call, const op_linear_part *part)
+{
+	return call->o.rows == 1 && call->unpack &&
+		   ((call->product == PRODUCT_F32 && part->dtype == DTYPE_F16) ||
+			((call->product == PRODUCT_F32 || call->product == PRODUCT_ROUNDED) &&
+			 part->dtype == DTYPE_BF16));
+}
+
 /* A chunk of a panel as the kernel takes it. */
 static const void *
 chunk_panel(const linear_item *item, const panel_place *place, const chunk *c)
@@ -166,6 +176,8 @@ chunk_panel(const linear_item *item, const panel_place *place, const chunk *c)
 	const kernels *table = call->table;
 	float *plain = call->product == PRODUCT_BF16 ? item->plain : item->unpacked;
 
+	if (is_halves(call, place->part))
+		return place->data + (size_t) c->first * PANEL_COLUMNS * sizeof(uint16_t);
 	if (!call->unpack)
 		return place->data + (size_t) c->first * PANEL_COLUMNS * call->element;
 	table->unpack(place->part->dtype, place->data, call->o.k, c->first, c->count, plain);
@@ -219,8 +231,9 @@ finish_tile(const linear_item *item, int64_t r, int rows, const panel_place *pla
  * is there already is added to the others, and where add says so.
  */
 static void
-multiply_tile(const linear_item *item, int64_t r, int rows, const chunk *c, const void *panel,
-			  const float *start, bool add, float *to, int64_t stride)
+multiply_tile(const linear_item *item, int64_t r, int rows, const chunk *c,
+			  const op_linear_part *part, const void *panel, const float *start, bool add,
+			  float *to, int64_t stride)
 {
 	const linear_call *call = item->call;
 	const kernels *table = call->table;
@@ -237,6 +250,11 @@ multiply_tile(const linear_item *item, int64_t r, int rows, const chunk *c, cons
 	{
 		start = NULL;
 		add = true;
+	}
+	if (is_halves(call, part))
+	{
+		table->multiply_halves(part->dtype, c->count, x, panel, start, add, to);
+		return;
 	}
 	switch (call->product)
 	{
@@ -297,11 +315,11 @@ run_panel(const linear_item *item, int64_t panel)
 				float *y =
 					part->y + (item->row + r) * part->y_stride + place.number * PANEL_COLUMNS;
 
-				multiply_tile(item, r, count, &c, data, start, call->o.residual != NULL, y,
+				multiply_tile(item, r, count, &c, part, data, start, call->o.residual != NULL, y,
 							  part->y_stride);
 				continue;
 			}
-			multiply_tile(item, r, count, &c, data, start, false, sums, PANEL_COLUMNS);
+			multiply_tile(item, r, count, &c, part, data, start, false, sums, PANEL_COLUMNS);
 			if (c.last)
 				finish_tile(item, r, count, &place, start, sums);
 		}

@@ -194,49 +194,59 @@ load_span_minimum(const block_form *form, const uint8_t *span, int j)
 
 /* ---- Rows of x ---- */
 
-/* A group's bytes are x / scale, rounded, with scale = max |x| / 127. */
-INLINE void
-quantize_group(const float *x, int8_t *bytes, float *scale)
+/* The greatest magnitude of a step of a row. */
+INLINE float
+greatest_of_step(const float *x)
 {
 	vec most = vec_set1(0.0f);
-	float greatest, factor;
 
 	for (int i = 0; i < BLOCK_STEP; i += VEC_WIDTH)
 		most = vec_max(vec_abs(vec_load(x + i)), most);
-	greatest = vec_greatest(most);
-	factor = greatest > 0.0f ? 127.0f / greatest : 0.0f;
-	*scale = greatest / 127.0f;
-	/* unsigned ones are stored, so 128 is added, and taken off in the highest bit */
-	for (int i = 0; i < BLOCK_STEP; i += VEC_WIDTH)
-		vec_store_bytes((uint8_t *) bytes + i,
-						vec_fma(vec_load(x + i), vec_set1(factor), vec_set1(128.0f)));
-	for (int i = 0; i < BLOCK_STEP; i++)
-		bytes[i] = (int8_t) (bytes[i] ^ -128);
+	return vec_greatest(most);
 }
 
+/* Half a step times factor as bytes; their sum.  What is not a number becomes the least. */
+INLINE int32_t
+quantize_half(const float *x, float factor, int8_t *bytes)
+{
+	const vec most = vec_set1(127.0f), magic = vec_set1(12582912.0f);
+	vec sum = vec_set1(0.0f);
+
+	for (int i = 0; i < BLOCK_STEP / 2; i += VEC_WIDTH)
+	{
+		vec v = vec_min(vec_max(vec_load(x + i) * vec_set1(factor), -most), most);
+
+		v = (v + magic) - magic; /* rounded */
+		sum += v;
+		/* unsigned ones are stored, so 128 is added, and taken off in the highest bit */
+		vec_store_bytes((uint8_t *) bytes + i, v + vec_set1(128.0f));
+	}
+	for (int i = 0; i < BLOCK_STEP / 2; i++)
+		bytes[i] = (int8_t) (bytes[i] ^ -128);
+	return (int32_t) vec_sum(sum);
+}
+
+/* A group's bytes are x / scale, rounded, with scale = max |x| / 127. */
 static void
 quantize_groups(const float *x, int64_t k, const grouped_rows *to)
 {
-	for (int64_t g = 0; g < k / BLOCK_STEP; g++)
+	for (int64_t g = 0; g < k / BLOCK_STEP; g++, x += BLOCK_STEP)
 	{
-		int8_t *bytes = to->bytes + g * BLOCK_STEP;
-		int32_t sums[2] = {0, 0};
-		float scale;
+		float greatest = greatest_of_step(x), scale = greatest * (1.0f / 127.0f);
+		float factor = greatest > 0.0f ? 127.0f / greatest : 0.0f;
+		int32_t sums[2];
 
-		quantize_group(x + g * BLOCK_STEP, bytes, &scale);
-		for (int i = 0; i < BLOCK_STEP / 2; i++)
-		{
-			sums[0] += bytes[i];
-			sums[1] += bytes[BLOCK_STEP / 2 + i];
-		}
-		to->scales[g] = scale;
 		for (int half = 0; half < 2; half++)
 		{
+			int from = half * BLOCK_STEP / 2;
+
+			sums[half] = quantize_half(x + from, factor, to->bytes + g * BLOCK_STEP + from);
 			to->half_sums[2 * g + half] = sums[half];
 			to->scaled_half_sums[2 * g + half] = scale * (float) sums[half];
 		}
+		to->scales[g] = scale;
 		to->sums[g] = sums[0] + sums[1];
-		to->scaled_sums[g] = scale * (float) to->sums[g];
+		to->scaled_sums[g] = scale * (float) (sums[0] + sums[1]);
 	}
 }
 
@@ -296,10 +306,10 @@ add_panel_group(const block_form *form, const grouped_rows *x, int64_t k, const 
 
 /* Have what comes later in a panel in the cache; see prefetch_panel. */
 INLINE void
-prefetch_span(const uint8_t *span, int size)
+prefetch_bytes(const uint8_t *from, int size)
 {
 	for (int i = 0; i < size; i += 64)
-		__builtin_prefetch(span + 8192 + i, 0, 2);
+		__builtin_prefetch(from + 8192 + i, 0, 2);
 }
 
 INLINE void
@@ -307,6 +317,7 @@ multiply_panel(const block_form *form, int64_t k, const grouped_rows *x, const u
 			   float *c)
 {
 	const block_span at = block_span_of(form, KERNEL_COLUMNS);
+	const int size = at.size / (form->elements / BLOCK_STEP); /* of a step, nearly */
 
 	for (int j = 0; j < KERNEL_COLUMNS; j += TILE_VECTORS * VEC_WIDTH)
 	{
@@ -317,7 +328,6 @@ multiply_panel(const block_form *form, int64_t k, const grouped_rows *x, const u
 			sum[v] = vec_load(c + j + v * VEC_WIDTH);
 		for (int64_t first = 0; first < k; first += form->elements, span += at.size)
 		{
-			prefetch_span(span, at.size);
 			for (int v = 0; v < TILE_VECTORS; v++)
 			{
 				whole[v] = load_span_scale(form, span, j + v * VEC_WIDTH);
@@ -327,6 +337,7 @@ multiply_panel(const block_form *form, int64_t k, const grouped_rows *x, const u
 			{
 				int64_t i = first + step * BLOCK_STEP;
 
+				prefetch_bytes(span + step * size, size);
 				add_panel_group(form, x, i, span, step, 0, j, whole, minimum, sum);
 				if (form->group < BLOCK_STEP)
 					add_panel_group(form, x, i, span, step, 1, j, whole, minimum, sum);
@@ -408,7 +419,7 @@ unpack_panel(const block_form *form, const uint8_t *panel, int64_t first, int64_
 		int group = (int) ((first + i) % form->elements / form->group);
 		int64_t row = i / form->group * KERNEL_COLUMNS;
 
-		prefetch_span(step, BLOCK_STEP * (form->low + form->high) / 8 * KERNEL_COLUMNS);
+		prefetch_bytes(step, BLOCK_STEP * (form->low + form->high) / 8 * KERNEL_COLUMNS);
 		UNROLL
 		for (int four = 0; four < BLOCK_STEP / 4; four++)
 			for (int j = 0; j < KERNEL_COLUMNS; j += VEC_WIDTH)

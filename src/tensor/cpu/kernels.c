@@ -47,6 +47,7 @@ const kernels KERNELS = {
 	.rows = TILE_ROWS,
 	.block_rows = BLOCK_ROWS,
 	.multiply = multiply,
+	.multiply_halves = multiply_halves,
 #ifdef __AVX512BF16__
 	.multiply_bf16 = multiply_bf16,
 #endif

@@ -149,6 +149,52 @@ multiply(int rows, int64_t k, const float *a, int64_t a_stride, const float *pan
 	SWITCH_ROWS(rows, multiply_rows, k, a, a_stride, panel, start, add, c, c_stride);
 }
 
+/* A vector of columns of row i of a panel of F16 or BF16. */
+INLINE vec
+load_halves(tfm_dtype dtype, const uint16_t *panel, int64_t i, int j)
+{
+	vec_bits pair;
+	vec v;
+
+	if (dtype == DTYPE_F16)
+		return vec_load_f16(panel + i * KERNEL_COLUMNS + j);
+	pair = vec_load_bits(panel + i / 2 * 2 * KERNEL_COLUMNS + 2 * j);
+	pair = i % 2 == 0 ? pair << 16 : pair & 0xffff0000;
+	memcpy(&v, &pair, sizeof(v));
+	return v;
+}
+
+INLINE void
+multiply_halves_of(tfm_dtype dtype, int64_t k, const float *a, const uint16_t *panel,
+				   const float *start, bool add, float *c)
+{
+	for (int j = 0; j < KERNEL_COLUMNS; j += TILE_VECTORS * VEC_WIDTH)
+	{
+		vec sum[TILE_ROWS][TILE_VECTORS];
+
+		begin_sums(1, start == NULL ? NULL : start + j, sum);
+		for (int64_t i = 0; i < k; i++)
+		{
+			vec x = vec_set1(a[i]);
+
+			prefetch_panel(panel + i * KERNEL_COLUMNS);
+			sum[0][0] = vec_fma(x, load_halves(dtype, panel, i, j), sum[0][0]);
+			sum[0][1] = vec_fma(x, load_halves(dtype, panel, i, j + VEC_WIDTH), sum[0][1]);
+		}
+		store_sums(1, sum, add, c + j, 0);
+	}
+}
+
+static void
+multiply_halves(tfm_dtype dtype, int64_t k, const float *a, const void *panel, const float *start,
+				bool add, float *c)
+{
+	if (dtype == DTYPE_F16)
+		multiply_halves_of(DTYPE_F16, k, a, panel, start, add, c);
+	else
+		multiply_halves_of(DTYPE_BF16, k, a, panel, start, add, c);
+}
+
 /* ---- Products in bf16 ---- */
 
 #ifdef __AVX512BF16__
