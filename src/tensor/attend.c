@@ -24,7 +24,7 @@
 #define AHEAD_BYTES (6 * 1024 * 1024)
 
 /* Products of rows, elements of what is appended, below which threads take longer to wake. */
-#define ALONE_PRODUCTS 400000.0
+#define ALONE_PRODUCTS 200000.0
 #define ALONE_ELEMENTS 32768
 
 int64_t

@@ -170,6 +170,22 @@ set_bias(row_work *w, int64_t key, int64_t keys)
 				attend_bias(w->call, head_of(w, r), key + j - place_of(w, r));
 }
 
+/* Where the next block begins, or the first of the next head, which the same thread may get. */
+static const void *
+next_keys(const row_work *w, int64_t end)
+{
+	const attend_call *call = w->call;
+	const attend_sequence *s = w->sequence;
+	bool more = end < end_key(w);
+	int64_t key = more ? end : first_key(w);
+	int head = more ? w->kv_head : w->kv_head + 1;
+
+	if (head == call->o.kv_heads)
+		return NULL;
+	return (const char *) s->view.pages[(key - s->view.first) / KV_PAGE] +
+		   attend_keys_at(call, s, head);
+}
+
 /* The state of the keys from key to end - 1, which are of one block. */
 static void
 run_block(row_work *w, int64_t key, int64_t end, const attend_state *state)
@@ -192,6 +208,7 @@ run_block(row_work *w, int64_t key, int64_t end, const attend_state *state)
 	k->pages = s->view.pages + (key - s->view.first) / KV_PAGE;
 	k->keys = end - key;
 	k->hidden = attend_hidden(call, s, key, end - key, w->flags);
+	k->next = next_keys(w, end);
 	k->state = *state;
 	call->table->attend_rows(k);
 }

@@ -171,9 +171,9 @@ load_keys(attend_work *w)
 		int64_t tokens = w->keys - i < KV_PAGE ? w->keys - i : KV_PAGE;
 
 		call->table->load_page_keys(call->form, call->storage, part, o->head_dim,
-									w->packed_keys + i * call->steps);
+									part + call->key_bytes, w->packed_keys + i * call->steps);
 		call->table->load_page_values(
-			call->form, call->storage, part + call->key_bytes, tokens, o->value_dim,
+			call->form, call->storage, part + call->key_bytes, tokens, o->value_dim, NULL,
 			w->packed_values + i / KV_PAGE * value_rows * call->padded_value);
 	}
 	tile->k = w->packed_keys;

@@ -180,6 +180,7 @@ typedef struct attend_rows
 	const float *slopes;	/* [rows]; NULL: none */
 	const float *distances; /* [rows] from the query to the first key; for slopes */
 	const uint8_t *hidden;	/* [keys]; NULL: none */
+	const void *next;		/* keys that are read after this block; NULL: unknown */
 	attend_state state;
 } attend_rows;
 
@@ -300,13 +301,13 @@ typedef struct kernels
 
 	/*
 	 * A head's keys of a page, [steps][KV_PAGE], and the values of its first tokens, [tokens, or pairs
-	 * of them][columns in whole 16], as they are multiplied; and into it, count tokens from number
-	 * slot on.
+	 * of them][columns in whole 16], as they are multiplied, while what is next is fetched (NULL:
+	 * nothing); and into it, count tokens from number slot on.
 	 */
 	void (*load_page_keys)(attend_form form, tfm_dtype storage, const void *part, int64_t columns,
-						   float *to);
+						   const void *next, float *to);
 	void (*load_page_values)(attend_form form, tfm_dtype storage, const void *part, int64_t tokens,
-							 int64_t columns, float *to);
+							 int64_t columns, const void *next, float *to);
 	void (*store_page_keys)(tfm_dtype storage, int slot, int count, int64_t n, const float *from,
 							int64_t stride, void *part);
 	void (*store_page_values)(tfm_dtype storage, int slot, int count, int64_t n, const float *from,

@@ -289,6 +289,68 @@ test_cuts(void **state)
 	check_cuts(ISA_BEST, 3, COMPUTE_BF16, 8);
 }
 
+/* Queries in rows whose keys are cut into parts, on some threads: the bits of one thread's tile. */
+static void
+check_parts(int set, tfm_compute compute, int64_t window)
+{
+	enum
+	{
+		HEADS = 8,
+		DIM = 32,
+		LENGTH = 1500,
+		WIDTH = HEADS * DIM
+	};
+	tfm_context one = open_context(set, 1, 0), some = open_context(set, 3, 0);
+	kv_layer layer = {2, DIM, DIM, window};
+	kv_cache *cache = kv_create(&some, 1, &layer, DTYPE_F32, 0);
+	int32_t cached = kv_open(&some, cache);
+	float *q = numbers(LENGTH * WIDTH, 1), *kv = numbers(LENGTH * WIDTH / 2, 2);
+	float *y = numbers(LENGTH * WIDTH, 3), last[3 * WIDTH];
+	op_attend_options o = {.q = q,
+						   .k = kv,
+						   .v = kv + 2 * DIM,
+						   .y = y,
+						   .k_stride = 4 * DIM,
+						   .v_stride = 4 * DIM,
+						   .offsets = (const int32_t[]) {0, LENGTH},
+						   .batch = 1,
+						   .heads = HEADS,
+						   .kv_heads = 2,
+						   .head_dim = DIM,
+						   .causal = true,
+						   .window = window,
+						   .compute = compute};
+
+	assert_true(op_attend(&one, &o));
+	o.cache = cache, o.cached = &cached, o.offsets = (const int32_t[]) {0, LENGTH - 3};
+	assert_true(kv_extend(&some, cache, cached, LENGTH - 3));
+	o.y = numbers(LENGTH * WIDTH, 4);
+	assert_true(op_attend(&some, &o));
+	free(o.y);
+	o.q = q + (LENGTH - 3) * WIDTH, o.k += (LENGTH - 3) * 4 * DIM, o.v += (LENGTH - 3) * 4 * DIM;
+	o.y = last, o.offsets = (const int32_t[]) {0, 3};
+	assert_true(kv_extend(&some, cache, cached, 3));
+	assert_true(op_attend(&some, &o));
+	assert_same_bits(last, y + (LENGTH - 3) * WIDTH, 3 * WIDTH);
+	free(q);
+	free(kv);
+	free(y);
+	close_context(&one);
+	close_context(&some);
+}
+
+static void
+test_parts(void **state)
+{
+	(void) state;
+	FOR_EACH_ISA(set)
+	for (int window = 0; window < 1000; window += 700)
+	{
+		check_parts(set, COMPUTE_F32, window);
+		check_parts(set, COMPUTE_BF16, window);
+	}
+}
+
 /* The other storages: within what their rounding moves scores and values by, and the same bits for any cut. */
 static void
 test_storage(void **state)
@@ -452,8 +514,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_definition), cmocka_unit_test(test_cuts),
-		cmocka_unit_test(test_storage),	   cmocka_unit_test(test_forks),
-		cmocka_unit_test(test_cross),	   cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_parts),	   cmocka_unit_test(test_storage),
+		cmocka_unit_test(test_forks),	   cmocka_unit_test(test_cross),
+		cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,12 @@ is_in_form(const attend_rows *r)
 	return r->form == ATTEND_F32 && r->storage == DTYPE_F32;
 }
 
+static const void *
+part_of(const attend_rows *r, int64_t key, size_t at)
+{
+	return (const char *) r->pages[key / KV_PAGE] + at;
+}
+
 static void
 multiply_row_keys(const attend_rows *r)
 {
@@ -66,12 +72,17 @@ multiply_row_keys(const attend_rows *r)
 
 	for (int64_t key = 0; key < r->keys; key += KV_PAGE)
 	{
-		const void *part = (const char *) r->pages[key / KV_PAGE] + r->keys_at;
+		const void *part = part_of(r, key, r->keys_at);
+		const void *next = key + KV_PAGE < r->keys ? part_of(r, key + KV_PAGE, r->keys_at)
+												   : part_of(r, 0, r->values_at);
 
 		if (is_in_form(r))
+		{
+			prefetch_part(next, 0, (size_t) r->head_dim * KV_PAGE * sizeof(float));
 			p.b = part;
+		}
 		else
-			load_page_keys(r->form, r->storage, part, r->head_dim, r->key_page);
+			load_page_keys(r->form, r->storage, part, r->head_dim, next, r->key_page);
 		p.c = r->scores + key;
 		multiply_form(r->form, &p, r->rows, KV_PAGE);
 	}
@@ -92,13 +103,18 @@ multiply_row_values(const attend_rows *r)
 
 	for (int64_t key = 0; key < r->keys; key += KV_PAGE)
 	{
-		const void *part = (const char *) r->pages[key / KV_PAGE] + r->values_at;
+		const void *part = part_of(r, key, r->values_at);
+		const void *next =
+			key + KV_PAGE < r->keys ? part_of(r, key + KV_PAGE, r->values_at) : r->next;
 		int64_t keys = r->keys - key < KV_PAGE ? r->keys - key : KV_PAGE;
 
 		if (is_in_form(r))
+		{
+			prefetch_part(next, 0, (size_t) r->state.stride * KV_PAGE * sizeof(float));
 			p.b = part;
+		}
 		else
-			load_page_values(r->form, r->storage, part, keys, r->value_dim, r->value_page);
+			load_page_values(r->form, r->storage, part, keys, r->value_dim, next, r->value_page);
 		p.a = r->scores + key / pair;
 		p.steps = (keys + pair - 1) / pair;
 		p.go_on = key > 0;

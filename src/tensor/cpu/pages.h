@@ -37,6 +37,12 @@ typedef struct page_part
 	int64_t blocks;
 } page_part;
 
+INLINE size_t
+element_size(const tfm_dtype storage)
+{
+	return storage == DTYPE_F32 ? sizeof(float) : storage == DTYPE_F16 ? sizeof(uint16_t) : 1;
+}
+
 INLINE page_part
 open_part(tfm_dtype storage, const void *part, int64_t columns)
 {
@@ -80,6 +86,17 @@ load_value(const tfm_dtype storage, const page_part *p, int64_t width, int64_t t
 		   vec_set1(f16_to_f32(p->scales[token * p->blocks + column / KV_BLOCK]));
 }
 
+/* Some bytes of what is loaded next: pages lie apart, which the processor does not foresee. */
+INLINE void
+prefetch_part(const void *next, size_t first, size_t bytes)
+{
+	const char *from = (const char *) next + first;
+
+	if (next != NULL)
+		for (size_t i = 0; i < bytes; i += 64)
+			__builtin_prefetch(from + i, 0, 2);
+}
+
 /* An element, or a pair of them, as it is multiplied. */
 INLINE vec
 form_elements(const attend_form form, vec a, vec b)
@@ -100,12 +117,15 @@ form_elements(const attend_form form, vec a, vec b)
 
 INLINE void
 load_keys_of(const attend_form form, const tfm_dtype storage, const void *part, int64_t columns,
-			 float *to)
+			 const void *next, float *to)
 {
 	const page_part p = open_part(storage, part, columns);
 	const int64_t step = form == ATTEND_PAIRS ? 2 : 1;
+	const size_t bytes = (size_t) step * KV_PAGE * element_size(storage);
 
 	for (int64_t i = 0; i < columns; i += step, to += KV_PAGE)
+	{
+		prefetch_part(next, (size_t) (i / step) * bytes, bytes);
 		for (int64_t t = 0; t < KV_PAGE; t += VEC_WIDTH)
 		{
 			vec a = load_key(storage, &p, i, t), b = vec_set1(0.0f);
@@ -114,18 +134,22 @@ load_keys_of(const attend_form form, const tfm_dtype storage, const void *part, 
 				b = load_key(storage, &p, i + 1, t);
 			vec_store(to + t, form_elements(form, a, b));
 		}
+	}
 }
 
 INLINE void
 load_values_of(const attend_form form, const tfm_dtype storage, const void *part, int64_t tokens,
-			   int64_t columns, float *to)
+			   int64_t columns, const void *next, float *to)
 {
 	const page_part p = open_part(storage, part, columns);
 	const int64_t step = form == ATTEND_PAIRS ? 2 : 1;
 	int64_t padded = (columns + 15) / 16 * 16;
 	int64_t width = storage == DTYPE_Q8_0 ? p.blocks * KV_BLOCK : padded;
+	size_t bytes = (size_t) (step * width) * element_size(storage);
 
 	for (int64_t t = 0; t < tokens; t += step, to += padded)
+	{
+		prefetch_part(next, (size_t) (t / step) * bytes, bytes);
 		for (int64_t i = 0; i < padded; i += VEC_WIDTH)
 		{
 			vec a = load_value(storage, &p, width, t, i), b = vec_set1(0.0f);
@@ -134,6 +158,7 @@ load_values_of(const attend_form form, const tfm_dtype storage, const void *part
 				b = load_value(storage, &p, width, t + 1, i);
 			vec_store(to + i, form_elements(form, a, b));
 		}
+	}
 }
 
 /* The inner function with a form and a storage that are constants. */
@@ -154,16 +179,17 @@ load_values_of(const attend_form form, const tfm_dtype storage, const void *part
 		SWITCH_PAGE_FORM(DTYPE_Q8_0, form, inner, __VA_ARGS__)
 
 static void
-load_page_keys(attend_form form, tfm_dtype storage, const void *part, int64_t columns, float *to)
+load_page_keys(attend_form form, tfm_dtype storage, const void *part, int64_t columns,
+			   const void *next, float *to)
 {
-	SWITCH_PAGE(form, storage, load_keys_of, part, columns, to);
+	SWITCH_PAGE(form, storage, load_keys_of, part, columns, next, to);
 }
 
 static void
 load_page_values(attend_form form, tfm_dtype storage, const void *part, int64_t tokens,
-				 int64_t columns, float *to)
+				 int64_t columns, const void *next, float *to)
 {
-	SWITCH_PAGE(form, storage, load_values_of, part, tokens, columns, to);
+	SWITCH_PAGE(form, storage, load_values_of, part, tokens, columns, next, to);
 }
 
 /* ---- Storing ---- */
