@@ -144,8 +144,8 @@ VARIANTS = {
         "OpenAIGPTModel-relu": dict(of="OpenAIGPTModel", set=dict(afn="relu")),
     },
     "gpt_bigcode": {
-        "GPTBigCodeModel-multi_head": dict(
-            architecture="GPTBigCodeModel", config=dict(multi_query=False)
+        "GPTBigCodeForCausalLM-multi_head": dict(
+            architecture="GPTBigCodeForCausalLM", config=dict(multi_query=False)
         ),
         "GPTBigCodeModel-left": dict(of="GPTBigCodeModel", inputs=padded_left),
     },
@@ -156,8 +156,9 @@ VARIANTS = {
         ),
         "GPTNeoXModel-left": dict(of="GPTNeoXModel", inputs=padded_left),
         "GPTNeoXForCausalLM-embed_out": dict(of="GPTNeoXForCausalLM", names=embed_out),
-        "GPTNeoXModel-no_bias": dict(
-            architecture="GPTNeoXModel", config=dict(attention_bias=False, num_hidden_layers=1)
+        "GPTNeoXForCausalLM-no_bias": dict(
+            architecture="GPTNeoXForCausalLM",
+            config=dict(attention_bias=False, use_parallel_residual=False),
         ),
     },
     "gptj": {
@@ -168,9 +169,9 @@ VARIANTS = {
     },
     "codegen": {"CodeGenModel-left": dict(of="CodeGenModel", inputs=padded_left)},
     "phi": {
-        "PhiModel-qk_layernorm": dict(
-            architecture="PhiModel",
-            config=dict(qk_layernorm=True, num_key_value_heads=1, num_hidden_layers=1),
+        "PhiForCausalLM-qk_layernorm": dict(
+            architecture="PhiForCausalLM",
+            config=dict(qk_layernorm=True, num_key_value_heads=1),
         ),
         "PhiModel-left": dict(of="PhiModel", inputs=padded_left),
     },
@@ -216,20 +217,20 @@ VARIANTS = {
     },
     "falcon": {
         "FalconModel-left": dict(of="FalconModel", inputs=padded_left),
-        "FalconModel-groups": dict(
-            architecture="FalconModel",
+        "FalconForCausalLM-groups": dict(
+            architecture="FalconForCausalLM",
             config=dict(new_decoder_architecture=True, num_attention_heads=6, num_kv_heads=3),
         ),
-        "FalconModel-one_norm": dict(
-            architecture="FalconModel",
+        "FalconForCausalLM-one_norm": dict(
+            architecture="FalconForCausalLM",
             config=dict(
                 new_decoder_architecture=True, num_kv_heads=1, num_ln_in_parallel_attn=1
             ),
         ),
-        "FalconModel-alibi": dict(
-            architecture="FalconModel",
+        "FalconForCausalLM-alibi": dict(
+            architecture="FalconForCausalLM",
             config=dict(alibi=True, multi_query=False, parallel_attn=False, bias=True),
         ),
-        "FalconModel-alibi-left": dict(of="FalconModel-alibi", inputs=padded_left),
+        "FalconForCausalLM-alibi-left": dict(of="FalconForCausalLM-alibi", inputs=padded_left),
     },
 }

@@ -22,11 +22,12 @@ for path in sorted(pathlib.Path(__file__).parent.glob("families*.py")):
 
 def config_of(model_type, architecture, changes):
     base = FAMILIES[model_type]["architectures"][0]
+    generates = architecture.endswith(("ForCausalLM", "LMHeadModel"))
     return transformers.AutoConfig.for_model(
         model_type,
         **{
             **families.SIZES,
-            "num_hidden_layers": 2 if architecture == base else 1,
+            "num_hidden_layers": 2 if architecture == base or generates else 1,
             "num_labels": 2 if "QuestionAnswering" in architecture else 3,
             **FAMILIES[model_type].get("config", {}),
             **changes,
