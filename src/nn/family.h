@@ -78,6 +78,9 @@ typedef struct nn_family
 	void (*make_decoder_ids)(const void *config, const int32_t *ids, int64_t count,
 							 int32_t *decoder_ids);
 
+	/* A head looks at the last token of each row, be it masked or not. */
+	bool keeps_last;
+
 	/*
 	 * What a cache of this configuration has for each layer, layers of them; returns the number of
 	 * layers, with layers NULL it but counts.  NULL: the family does not generate.

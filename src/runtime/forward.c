@@ -15,11 +15,11 @@
 
 /* ---- Batches ---- */
 
-/* Whether token i of a row takes part in the batch. */
+/* Whether token i of a row takes part in the batch; keeps_last as in nn_family. */
 static bool
-is_kept(const run_sequence *s, int64_t i)
+is_kept(const run_sequence *s, int64_t i, bool keeps_last)
 {
-	return s->mask == NULL || s->mask[i] != 0 || i == 0;
+	return s->mask == NULL || s->mask[i] != 0 || i == 0 || (keeps_last && i == s->count - 1);
 }
 
 static bool
@@ -47,6 +47,7 @@ typedef struct batch_arrays
 	int32_t *offsets, *ids, *types, *positions, *columns;
 	uint8_t *hidden;
 	float *embeds; /* NULL unless the rows have them */
+	bool keeps_last;
 	int64_t embeds_size;
 	int64_t used;
 } batch_arrays;
@@ -79,7 +80,7 @@ append_sequence(batch_arrays *a, const run_sequence *s, const int32_t *positions
 	{
 		int64_t t = a->used;
 
-		if (!is_kept(s, i))
+		if (!is_kept(s, i, a->keeps_last))
 			continue;
 		a->ids[t] = s->ids == NULL ? 0 : s->ids[i];
 		if (a->embeds != NULL)
@@ -127,6 +128,7 @@ make_batch(tfm_context *context, const run_model *model, const run_sequence *seq
 		!allocate_arrays(context, count, tokens, has_embeds ? run_config(model)->hidden_size : 0,
 						 &a))
 		return false;
+	a.keeps_last = family->keeps_last;
 	made = tfm_alloc_array(context, (size_t) longest, sizeof(int32_t));
 	if (made == NULL)
 		return false;

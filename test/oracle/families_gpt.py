@@ -122,6 +122,10 @@ FAMILIES = {
 
 VARIANTS = {
     "gpt2": {
+        "GPT2DoubleHeadsModel-right": dict(architecture="GPT2DoubleHeadsModel"),
+        "GPT2DoubleHeadsModel-left": dict(
+            of="GPT2DoubleHeadsModel-right", inputs=padded_left, set=dict(summary_activation="tanh")
+        ),
         "GPT2Model-left": dict(of="GPT2Model", inputs=padded_left),
         "GPT2Model-position_ids": dict(of="GPT2Model", inputs=positions_given),
         "GPT2Model-token_type_ids": dict(of="GPT2Model", inputs=types_given),
