@@ -32,6 +32,7 @@ CASES = {
                 "original_max_position_embeddings": 16, "rope_theta": 10000.0}}, {}),
     "llama-types": ("llama", "LlamaForCausalLM", {**LLAMA, "hidden_size": 256, "intermediate_size": 256,
                     "num_hidden_layers": 2, "num_key_value_heads": 1, "num_attention_heads": 8}, {}),
+    "llama-split": ("llama", "LlamaForCausalLM", LLAMA, {}),
     "mixtral": ("llama", "MixtralForCausalLM", {**LLAMA, "num_local_experts": 3, "num_experts_per_tok": 2},
                 {"expert_count": 3, "expert_used_count": 2}),
     "qwen2": ("qwen2", "Qwen2ForCausalLM", {**LLAMA, "rope_theta": 1e6}, {}),
@@ -286,7 +287,7 @@ def make_case(directory, case):
     for parameter in model.parameters():
         parameter.normal_(1 if parameter.ndim == 1 and parameter.std() == 0 and parameter.mean() == 1 else 0, 0.15)
     directory.mkdir(parents=True, exist_ok=True)
-    writer = GGUFWriter(directory / "model.gguf", architecture)
+    writer = GGUFWriter(directory / "model.gguf", architecture, split_max_tensors=8 if case == "llama-split" else 0)
     write_keys(writer, architecture, keys_of(model.config, more))
     add_factors(writer, model)
     Converter(architecture, model, writer, case, np.random.default_rng(5)).run()

@@ -61,6 +61,22 @@ assert_done(const tfm_context *context)
 		fail_msg("%s %s", context->error.message, context->error.detail);
 }
 
+/* The GGUF file in a directory, of a split one a part; NULL: there is none. */
+static const char *
+find_gguf(golden *g, const char *directory)
+{
+	static const char *const names[] = {"model.gguf", "model-00002-of-00003.gguf"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	{
+		const char *path = file_join(&g->context, directory, names[i]);
+
+		if (file_exists(path))
+			return path;
+	}
+	return NULL;
+}
+
 /*
  * Compile and open a checkpoint, or the GGUF file that is in the directory, with weights in a type; 0:
  * its own.  Of blocks the numbers are exact, as are those of the oracle.
@@ -68,17 +84,16 @@ assert_done(const tfm_context *context)
 static void
 open_model(golden *g, const char *directory, tfm_dtype dtype)
 {
-	const char *gguf = file_join(&g->context, directory, "model.gguf");
-	bool blocks = file_exists(gguf);
+	const char *gguf = find_gguf(g, directory);
 	int descriptor;
 
 	strcpy(g->image, "/tmp/tfm-golden-XXXXXX");
 	descriptor = mkstemp(g->image);
 	assert_true(descriptor >= 0);
 	close(descriptor);
-	run_compile(&g->context, blocks ? gguf : directory, g->image,
+	run_compile(&g->context, gguf != NULL ? gguf : directory, g->image,
 				&(run_compile_options) {.dtype = dtype});
-	g->model = run_model_open(&g->context, g->image, blocks ? COMPUTE_F32 : COMPUTE_AUTO);
+	g->model = run_model_open(&g->context, g->image, gguf != NULL ? COMPUTE_F32 : COMPUTE_AUTO);
 	assert_done(&g->context);
 	assert_non_null(g->model);
 }
