@@ -394,6 +394,7 @@ gen_beam_result(const gen_run *run, int64_t prompt, const hypothesis *h)
 
 	return (gen_sequence) {
 		.prompt = prompt,
+		.begin = gen_prompt_begin(&run->prompts[prompt]),
 		.ids = count > begin ? beam_ids(h) + begin : NULL,
 		.count = count > begin ? count - begin : 0,
 		.finish = h->finish,

@@ -45,6 +45,7 @@ typedef enum gen_finish
 typedef struct gen_sequence
 {
 	int64_t prompt;		/* its number */
+	gen_ids begin;		/* what it goes on from: the prompt, healed if so asked; the start token */
 	const int32_t *ids; /* [count] what was generated, the end token included; no prompt */
 	int64_t count;
 	gen_finish finish;

@@ -565,7 +565,7 @@ group_results(tfm_context *context, gen_run *run, gen_sequence **sequences, int6
 		const hypothesis *best = take_best(all, &all->items[i / wanted]);
 
 		(*sequences)[i] = best != NULL ? gen_beam_result(run, i / wanted, best)
-									   : (gen_sequence) {.prompt = i / wanted};
+									   : gen_beam_result(run, i / wanted, &(hypothesis) {0});
 	}
 	return true;
 }

@@ -107,6 +107,13 @@ gen_check_end(tfm_context *context, gen_run *run, int64_t number, const int32_t 
 	return GEN_UNFINISHED;
 }
 
+gen_ids
+gen_prompt_begin(const gen_prompt *prompt)
+{
+	return (gen_ids) {.count = prompt->ids.count - (size_t) prompt->padding,
+					  .ids = prompt->ids.ids + prompt->padding};
+}
+
 gen_sequence
 gen_row_result(const gen_run *run, const gen_row *row)
 {
@@ -114,6 +121,7 @@ gen_row_result(const gen_run *run, const gen_row *row)
 
 	return (gen_sequence) {
 		.prompt = row->prompt,
+		.begin = gen_prompt_begin(&run->prompts[row->prompt]),
 		.ids = gen_row_ids(row) + begin,
 		.count = gen_row_count(row) - begin,
 		.finish = row->finish,

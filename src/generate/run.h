@@ -111,6 +111,9 @@ extern bool gen_open_prompts(tfm_context *context, gen_run *run, const int64_t *
 
 /* ---- Rows (row.c) ---- */
 
+/* What the sequences of a prompt go on from, without padding. */
+extern gen_ids gen_prompt_begin(const gen_prompt *prompt);
+
 static inline const int32_t *
 gen_row_ids(const gen_row *row)
 {

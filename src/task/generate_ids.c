@@ -69,37 +69,28 @@ read_prompts(tfm_context *context, tfm_text text, size_t *count)
 typedef struct rows
 {
 	const generate_plan *plan;
-	const gen_ids *prompts;
 	const gen_sequence *sequences;
 	int64_t count;
 	int64_t longest_prompt, longest;
-	int32_t pad;
+	int32_t pad, fill; /* on the left, on the right */
 } rows;
 
-static int32_t
-padding_id(const gen_config *config)
-{
-	if (config->pad_token_id >= 0)
-		return config->pad_token_id;
-	return config->eos_token_id.count > 0 ? config->eos_token_id.ids[0] : 0;
-}
-
 static rows
-make_rows(const generate_plan *plan, const gen_ids *prompts, size_t prompt_count,
-		  const gen_sequence *sequences, int64_t count)
+make_rows(const generate_plan *plan, const gen_sequence *sequences, int64_t count)
 {
 	rows r = {.plan = plan,
-			  .prompts = prompts,
 			  .sequences = sequences,
 			  .count = count,
-			  .pad = padding_id(&plan->config)};
+			  .pad = gen_config_pad(&plan->config),
+			  .fill = gen_config_fill(&plan->config)};
 
-	for (size_t i = 0; i < prompt_count; i++)
-		if ((int64_t) prompts[i].count > r.longest_prompt)
-			r.longest_prompt = (int64_t) prompts[i].count;
 	for (int64_t i = 0; i < count; i++)
+	{
+		if ((int64_t) sequences[i].begin.count > r.longest_prompt)
+			r.longest_prompt = (int64_t) sequences[i].begin.count;
 		if (sequences[i].count > r.longest)
 			r.longest = sequences[i].count;
+	}
 	return r;
 }
 
@@ -114,22 +105,11 @@ write_ids(tfm_context *context, buffer *b, const int32_t *ids, int64_t count, in
 static void
 write_row(tfm_context *context, buffer *b, const rows *r, const gen_sequence *s)
 {
-	gen_ids prompt = r->prompts[s->prompt];
-
 	buffer_append_string(context, b, "[");
-	if (run_session_has_encoder(r->plan->session))
-	{
-		int32_t start = r->plan->config.decoder_start_token_id;
-
-		write_ids(context, b, NULL, 1, start >= 0 ? start : r->plan->config.bos_token_id);
-	}
-	else
-	{
-		write_ids(context, b, NULL, r->longest_prompt - (int64_t) prompt.count, r->pad);
-		write_ids(context, b, prompt.ids, (int64_t) prompt.count, 0);
-	}
+	write_ids(context, b, NULL, r->longest_prompt - (int64_t) s->begin.count, r->pad);
+	write_ids(context, b, s->begin.ids, (int64_t) s->begin.count, 0);
 	write_ids(context, b, s->ids, s->count, 0);
-	write_ids(context, b, NULL, r->longest - s->count, r->pad);
+	write_ids(context, b, NULL, r->longest - s->count, r->fill);
 	if (b->length > 0 && b->data[b->length - 1] == ',')
 		b->length--;
 	buffer_append_string(context, b, "]");
@@ -233,9 +213,10 @@ task_generate_ids(tfm_context *context, const generate_request *request, tfm_tex
 	if (prompts == NULL || !generate_plan_make(context, request, false, &plan))
 		return false;
 	what = generate_plan_request(&plan, prompts, (int64_t) count);
+	what.padded = true;
 	if (!gen_generate(context, &what, &sequences, &made))
 		return false;
-	r = make_rows(&plan, prompts, count, sequences, made);
+	r = make_rows(&plan, sequences, made);
 	if (plan.return_dict)
 		buffer_append_string(context, output, "{\"sequences\":");
 	write_sequences(context, output, &r);

@@ -1,0 +1,242 @@
+/*
+ * generation_processors.c
+ *	  Logits processors against Transformers': golden/generation/processors.jsonl has options, what
+ *	  was said, scores and what becomes of them.
+ *
+ * TFM_GENERATION is a directory with other such files (default: golden/generation).
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <math.h>
+
+#include "generate/processors.h"
+#include "generate/watermark.h"
+#include "oom.h"
+#include "scratch.h"
+
+#define FILE_LIMIT (1 << 28)
+#define TOLERANCE 1e-5
+
+static json
+read_lines(scratch *s, const char *name)
+{
+	const char *golden = getenv("TFM_GOLDEN"), *directory = getenv("TFM_GENERATION");
+	char *path = directory != NULL ? tfm_sprintf(&s->context, "%s/%s", directory, name)
+								   : tfm_sprintf(&s->context, "%s/generation/%s",
+												 golden == NULL ? "test/golden" : golden, name);
+	size_t length;
+	char *text = file_read(&s->context, path, FILE_LIMIT, &length);
+	buffer *lines = buffer_create(&s->context);
+
+	assert_good(&s->context);
+	buffer_append(&s->context, lines, "[", 1);
+	for (size_t i = 0; i + 1 < length; i++)
+		if (text[i] == '\n')
+			text[i] = ',';
+	buffer_append(&s->context, lines, text, length);
+	buffer_append(&s->context, lines, "]", 1);
+	return json_parse(&s->context, lines->data, lines->length, path);
+}
+
+static double
+number_of(json value)
+{
+	const char *text = json_as_string(value);
+
+	if (json_is_number(value))
+		return json_as_number(value);
+	return strcmp(text, "nan") == 0	  ? (double) NAN
+		   : strcmp(text, "inf") == 0 ? INFINITY
+									  : -INFINITY;
+}
+
+static float *
+floats_of(scratch *s, json list)
+{
+	float *values = tfm_alloc_array(&s->context, json_size(list) + 1, sizeof(float)),
+		  *next = values;
+
+	assert_non_null(values);
+	for (json item = json_first(list); json_present(item); item = json_next(item))
+		*next++ = (float) number_of(item);
+	return values;
+}
+
+static gen_ids
+ids_of(scratch *s, json list)
+{
+	gen_ids ids = {.count = json_size(list)};
+	int32_t *items = tfm_alloc_array(&s->context, ids.count + 1, sizeof(int32_t));
+
+	assert_non_null(items);
+	ids.ids = items;
+	for (json item = json_first(list); json_present(item); item = json_next(item))
+		*items++ = (int32_t) json_as_number(item);
+	return ids;
+}
+
+static bool
+is_near(float a, float b)
+{
+	if (isnan(a) || isnan(b))
+		return isnan(a) && isnan(b);
+	return a == b || fabsf(a - b) <= (float) TOLERANCE * fmaxf(1, fabsf(b));
+}
+
+static int
+compare_floats(const void *a, const void *b)
+{
+	float x = *(const float *) a, y = *(const float *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* Scores by index; where equal ones are cut, which of them does not matter. */
+static void
+assert_scores(const char *name, float *found, float *expected, size_t count, bool any_order)
+{
+	if (any_order)
+	{
+		qsort(found, count, sizeof(float), compare_floats);
+		qsort(expected, count, sizeof(float), compare_floats);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!is_near(found[i], expected[i]))
+			fail_msg("%s: score %zu is %.9g, not %.9g", name, i, (double) found[i],
+					 (double) expected[i]);
+}
+
+static gen_scores
+process(scratch *s, json c, const gen_config *config)
+{
+	json scores_json = json_member(c, "scores");
+	gen_ids ids = ids_of(s, json_member(c, "ids"));
+	int64_t count = (int64_t) ids.count;
+	gen_prefix prefix = {
+		.ids = ids.ids,
+		.count = count,
+		.padding = json_int(&s->context, c, "padding", 0, 0, count),
+		.prompt_length = json_int(&s->context, c, "prompt_length", count, 0, 1000),
+		.min_length = config->min_length,
+		.max_length = json_int(&s->context, c, "max_length", 1000, 0, 1000),
+		.encoder = ids_of(s, json_member(c, "encoder")),
+	};
+	gen_scores scores = {.values = floats_of(s, scores_json),
+						 .count = (int64_t) json_size(scores_json)};
+	gen_processors *all =
+		gen_processors_create(&s->context, config, scores.count, (gen_allow) {0}, false);
+
+	assert_good(&s->context);
+	if (config->watermark == WATERMARK_SYNTHID)
+		prefix.watermark = gen_synthid_state_create(&s->context, config);
+	assert_true(gen_process(&s->context, all, GEN_ALL, &prefix, &scores, 1));
+	return scores;
+}
+
+/* The list of what was kept is all that is finite, best first. */
+static void
+assert_kept(const char *name, const gen_scores *scores)
+{
+	int64_t finite = 0;
+
+	if (scores->kept == NULL)
+		return;
+	for (int64_t i = 0; i < scores->count; i++)
+		finite += scores->values[i] > -INFINITY;
+	if (finite != scores->kept_count)
+		fail_msg("%s: %d kept, %d finite", name, (int) scores->kept_count, (int) finite);
+	for (int64_t i = 1; i < scores->kept_count; i++)
+		if (scores->values[scores->kept[i]] > scores->values[scores->kept[i - 1]])
+			fail_msg("%s: kept scores are not sorted", name);
+}
+
+static void
+processors_do_as_transformers(void **state)
+{
+	scratch *s = *state;
+	json cases = read_lines(s, "processors.jsonl");
+
+	assert_good(&s->context);
+	assert_true(json_size(cases) > 0);
+	for (json c = json_first(cases); json_present(c); c = json_next(c))
+	{
+		const char *name = json_string(&s->context, c, "name", "");
+		gen_config config;
+		gen_scores scores;
+
+		gen_config_init(&config);
+		gen_config_read(&s->context, json_member(c, "options"), true, &config);
+		assert_good(&s->context);
+		scores = process(s, c, &config);
+		assert_kept(name, &scores);
+		assert_scores(name, scores.values, floats_of(s, json_member(c, "expected")),
+					  (size_t) scores.count, json_bool(&s->context, c, "any_order", false));
+	}
+}
+
+/* ---- Scores ---- */
+
+#define WIDE 5000
+
+static void
+wide_scores_are_searched(void **state)
+{
+	static float values[WIDE];
+	int32_t best[300];
+
+	(void) state;
+	for (int i = 0; i < WIDE; i++)
+		values[i] = (float) ((i * 7919) % 1009);
+	for (int64_t count = 1; count < WIDE; count += 97)
+	{
+		int64_t expected = 0, k = gen_pick(values, count, 300, best);
+
+		for (int64_t i = 0; i < count; i++)
+			if (values[i] > values[expected])
+				expected = i;
+		assert_int_equal(gen_argmax(values, count), expected);
+		assert_int_equal(best[0], expected);
+		assert_int_equal(k, count < 300 ? count : 300);
+		for (int64_t i = 1; i < k; i++)
+			assert_true(values[best[i]] < values[best[i - 1]] ||
+						(values[best[i]] == values[best[i - 1]] && best[i] > best[i - 1]));
+	}
+	values[4000] = NAN;
+	assert_int_equal(gen_argmax(values, WIDE), 4000);
+	for (int i = 0; i < WIDE; i++)
+		values[i] = -INFINITY;
+	assert_int_equal(gen_argmax(values, WIDE), 0);
+}
+
+static void
+sums_of_exponentials_are_exact(void **state)
+{
+	static float values[WIDE], terms[WIDE];
+	double expected = 0, sum;
+
+	(void) state;
+	for (int i = 0; i < WIDE; i++)
+	{
+		values[i] = -(float) i / 37;
+		expected += exp((double) values[i]);
+	}
+	sum = gen_sum_exp(values, WIDE, 0, terms);
+	assert_true(fabs(sum - expected) < 1e-6 * expected);
+	for (int i = 0; i < WIDE; i++)
+		assert_true(fabs((double) terms[i] - exp((double) values[i])) <=
+					3e-7 * exp((double) values[i]) + 1e-37);
+	values[0] = -INFINITY;
+	assert_true(gen_sum_exp(values, 1, 0, terms) == 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scratch_test(processors_do_as_transformers),
+		scratch_test(wide_scores_are_searched),
+		scratch_test(sums_of_exponentials_are_exact),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
