@@ -20,6 +20,7 @@ import transformers  # noqa: E402
 import blocks  # noqa: E402
 import chat  # noqa: E402
 import forward  # noqa: E402
+import generation  # noqa: E402
 import gguf_models  # noqa: E402
 import jinja  # noqa: E402
 import minilm  # noqa: E402
@@ -41,6 +42,7 @@ def main():
     minilm.make(GOLDEN, wanted)
     chat.make(GOLDEN, wanted)
     jinja.make(GOLDEN, wanted)
+    generation.make(GOLDEN, wanted)
     blocks.make(GOLDEN, wanted)
     gguf_models.make(GOLDEN, wanted)
     for module in sorted(pathlib.Path(__file__).parent.glob("tokenizer*.py")):

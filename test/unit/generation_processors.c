@@ -7,73 +7,12 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <math.h>
-
 #include "generate/processors.h"
 #include "generate/watermark.h"
+#include "generation.h"
 #include "oom.h"
-#include "scratch.h"
 
-#define FILE_LIMIT (1 << 28)
 #define TOLERANCE 1e-5
-
-static json
-read_lines(scratch *s, const char *name)
-{
-	const char *golden = getenv("TFM_GOLDEN"), *directory = getenv("TFM_GENERATION");
-	char *path = directory != NULL ? tfm_sprintf(&s->context, "%s/%s", directory, name)
-								   : tfm_sprintf(&s->context, "%s/generation/%s",
-												 golden == NULL ? "test/golden" : golden, name);
-	size_t length;
-	char *text = file_read(&s->context, path, FILE_LIMIT, &length);
-	buffer *lines = buffer_create(&s->context);
-
-	assert_good(&s->context);
-	buffer_append(&s->context, lines, "[", 1);
-	for (size_t i = 0; i + 1 < length; i++)
-		if (text[i] == '\n')
-			text[i] = ',';
-	buffer_append(&s->context, lines, text, length);
-	buffer_append(&s->context, lines, "]", 1);
-	return json_parse(&s->context, lines->data, lines->length, path);
-}
-
-static double
-number_of(json value)
-{
-	const char *text = json_as_string(value);
-
-	if (json_is_number(value))
-		return json_as_number(value);
-	return strcmp(text, "nan") == 0	  ? (double) NAN
-		   : strcmp(text, "inf") == 0 ? INFINITY
-									  : -INFINITY;
-}
-
-static float *
-floats_of(scratch *s, json list)
-{
-	float *values = tfm_alloc_array(&s->context, json_size(list) + 1, sizeof(float)),
-		  *next = values;
-
-	assert_non_null(values);
-	for (json item = json_first(list); json_present(item); item = json_next(item))
-		*next++ = (float) number_of(item);
-	return values;
-}
-
-static gen_ids
-ids_of(scratch *s, json list)
-{
-	gen_ids ids = {.count = json_size(list)};
-	int32_t *items = tfm_alloc_array(&s->context, ids.count + 1, sizeof(int32_t));
-
-	assert_non_null(items);
-	ids.ids = items;
-	for (json item = json_first(list); json_present(item); item = json_next(item))
-		*items++ = (int32_t) json_as_number(item);
-	return ids;
-}
 
 static bool
 is_near(float a, float b)
@@ -156,8 +95,6 @@ processors_do_as_transformers(void **state)
 	scratch *s = *state;
 	json cases = read_lines(s, "processors.jsonl");
 
-	assert_good(&s->context);
-	assert_true(json_size(cases) > 0);
 	for (json c = json_first(cases); json_present(c); c = json_next(c))
 	{
 		const char *name = json_string(&s->context, c, "name", "");
