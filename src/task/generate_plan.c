@@ -11,6 +11,15 @@
 #include "runtime/loaded.h"
 #include "task/tokenize.h"
 
+static void
+release_generator(void *argument)
+{
+	generator *g = argument;
+
+	arena_destroy(g->constraint_arena);
+	g->constraint_arena = NULL;
+}
+
 generator *
 task_generator_create(tfm_context *context, const run_model *model,
 					  const run_session_options *options)
@@ -22,7 +31,10 @@ task_generator_create(tfm_context *context, const run_model *model,
 		return NULL;
 	g->session = session;
 	g->arena = context->arena;
-	return g;
+	if (arena_on_release(context->arena, release_generator, g))
+		return g;
+	tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+	return NULL;
 }
 
 void
@@ -56,14 +68,8 @@ is_own_key(const char *key)
 	return false;
 }
 
-/* Both objects of a request; absent where empty. */
-typedef struct option_sources
-{
-	json arguments, options;
-} option_sources;
-
-static json
-parse_object(tfm_context *context, tfm_text text, const char *name)
+json
+generate_plan_parse(tfm_context *context, tfm_text text, const char *name)
 {
 	json object = {.node = NULL, .source = name};
 
@@ -90,9 +96,8 @@ check_keys(tfm_context *context, json object)
 	return true;
 }
 
-/* An option of ours; absent if nobody gives it. */
-static json
-find_option(const option_sources *sources, const char *key)
+json
+generate_plan_option(const generate_sources *sources, const char *key)
 {
 	json value = json_member(sources->arguments, key);
 
@@ -100,9 +105,9 @@ find_option(const option_sources *sources, const char *key)
 }
 
 static bool
-bool_option(tfm_context *context, const option_sources *sources, const char *key, bool fallback)
+bool_option(tfm_context *context, const generate_sources *sources, const char *key, bool fallback)
 {
-	json value = find_option(sources, key);
+	json value = generate_plan_option(sources, key);
 
 	if (!json_present(value))
 		return fallback;
@@ -137,10 +142,10 @@ read_defaults(tfm_context *context, generate_plan *plan)
 
 /* The caller's options over the defaults. */
 static bool
-read_options(tfm_context *context, const option_sources *sources, generate_plan *plan)
+read_options(tfm_context *context, const generate_sources *sources, generate_plan *plan)
 {
 	const json objects[] = {sources->options, sources->arguments};
-	json seed = find_option(sources, "seed");
+	json seed = generate_plan_option(sources, "seed");
 	int64_t number = 0;
 
 	for (size_t i = 0; i < 2; i++)
@@ -163,94 +168,11 @@ read_options(tfm_context *context, const option_sources *sources, generate_plan 
 	return !tfm_failed(context);
 }
 
-/* ---- Constraints ---- */
-
-static const gen_constraint *
-constrain_choices(tfm_context *context, json choices)
-{
-	size_t count = json_size(choices), used = 0;
-	tfm_text *texts = tfm_alloc_array(context, count, sizeof(tfm_text));
-
-	for (json c = json_first(choices); texts != NULL && json_present(c); c = json_next(c))
-	{
-		if (!json_is_string(c))
-		{
-			tfm_fail(context, TFM_INVALID_ARGUMENT, "option \"choices\" must be a list of texts");
-			return NULL;
-		}
-		texts[used++] = (tfm_text) {json_as_string(c), strlen(json_as_string(c))};
-	}
-	if (texts == NULL)
-		return NULL;
-	if (used > 0)
-		return gen_constrain_choices(context, texts, used);
-	tfm_fail(context, TFM_INVALID_ARGUMENT, "option \"choices\" must be a list of texts");
-	return NULL;
-}
-
-static const gen_constraint *
-make_constraint(tfm_context *context, const char *key, json value)
-{
-	tfm_text text;
-
-	if (strcmp(key, "json_schema") == 0)
-		return gen_constrain_schema(context, value);
-	if (strcmp(key, "choices") == 0)
-		return constrain_choices(context, value);
-	if (!json_is_string(value))
-	{
-		tfm_fail(context, TFM_INVALID_ARGUMENT, "option \"%s\" must be a text", key);
-		return NULL;
-	}
-	text = (tfm_text) {json_as_string(value), strlen(json_as_string(value))};
-	if (strcmp(key, "regex") == 0)
-		return gen_constrain_regex(context, text);
-	return gen_constrain_grammar(context, text);
-}
-
-const gen_vocabulary *
-generate_plan_vocabulary(tfm_context *context, generator *g)
-{
-	const tok_tokenizer *tokenizer = run_tokenizer(context, run_session_model(g->session));
-	arena *own = context->arena;
-
-	if (g->vocabulary != NULL || tokenizer == NULL)
-		return g->vocabulary;
-	context->arena = g->arena;
-	g->vocabulary = gen_vocabulary_create(context, tokenizer, run_session_vocabulary(g->session));
-	context->arena = own;
-	return g->vocabulary;
-}
-
-static bool
-read_constraint(tfm_context *context, generator *g, const option_sources *sources,
-				generate_plan *plan)
-{
-	static const char *const keys[] = {"json_schema", "grammar", "regex", "choices"};
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-	{
-		json value = find_option(sources, keys[i]);
-
-		if (!json_present(value))
-			continue;
-		if (plan->constraint != NULL)
-			return tfm_fail(context, TFM_INVALID_ARGUMENT,
-							"only one of json_schema, grammar, regex and choices can be given");
-		plan->constraint = make_constraint(context, keys[i], value);
-		if (plan->constraint == NULL)
-			return false;
-	}
-	if (plan->constraint != NULL)
-		plan->vocabulary = generate_plan_vocabulary(context, g);
-	return !tfm_failed(context);
-}
-
 bool
 generate_plan_make(tfm_context *context, const generate_request *request, bool texts,
 				   generate_plan *plan)
 {
-	option_sources sources;
+	generate_sources sources;
 
 	*plan = (generate_plan) {
 		.session = request->generator->session,
@@ -261,11 +183,10 @@ generate_plan_make(tfm_context *context, const generate_request *request, bool t
 	if (texts && run_tokenizer(context, plan->model) == NULL)
 		return false;
 	gen_config_init(&plan->config);
-	sources.arguments = parse_object(context, request->arguments, "arguments");
-	sources.options = parse_object(context, request->options, "options");
+	sources.arguments = generate_plan_parse(context, request->arguments, "arguments");
+	sources.options = generate_plan_parse(context, request->options, "options");
 	if (tfm_failed(context) || !read_defaults(context, plan) ||
-		!read_options(context, &sources, plan) ||
-		!read_constraint(context, request->generator, &sources, plan))
+		!read_options(context, &sources, plan) || !generate_plan_constrain(context, request, plan))
 		return false;
 	if (texts && !plan->says_length)
 		plan->config.max_new_tokens = GENERATE_NEW_TOKENS;

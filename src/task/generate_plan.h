@@ -13,7 +13,13 @@ struct generator
 {
 	run_session *session;
 	arena *arena;
-	const gen_vocabulary *vocabulary; /* NULL until it is needed */
+	gen_vocabulary *vocabulary; /* NULL until it is needed */
+
+	/* The constraint of the last call: what it finds out in use serves the next call, too. */
+	arena *constraint_arena; /* NULL: none */
+	gen_constraint *constraint;
+	const char *constraint_key;
+	int streams; /* that may use it */
 };
 
 typedef struct generate_plan
@@ -32,6 +38,22 @@ typedef struct generate_plan
 	bool return_full_text;
 	bool return_dict;
 } generate_plan;
+
+/* Both objects of a request; absent where empty. */
+typedef struct generate_sources
+{
+	json arguments, options;
+} generate_sources;
+
+/* A JSON object of the caller's; absent where the text is empty. */
+extern json generate_plan_parse(tfm_context *context, tfm_text text, const char *name);
+
+/* An option of ours; absent if nobody gives it. */
+extern json generate_plan_option(const generate_sources *sources, const char *key);
+
+/* The constraint that the request asks for, if any, as the plan's. */
+extern bool generate_plan_constrain(tfm_context *context, const generate_request *request,
+									generate_plan *plan);
 
 /* Defaults from the model's files, then the request's.  texts: a tokenizer is needed. */
 extern bool generate_plan_make(tfm_context *context, const generate_request *request, bool texts,
@@ -52,7 +74,7 @@ extern bool generate_plan_prompt(tfm_context *context, const generate_plan *plan
 								 tfm_text instruction, tfm_text text, gen_ids *ids);
 
 /* The vocabulary for constraints, made at first use; NULL on error. */
-extern const gen_vocabulary *generate_plan_vocabulary(tfm_context *context, generator *g);
+extern gen_vocabulary *generate_plan_vocabulary(tfm_context *context, generator *g);
 
 /* The request for gen_begin. */
 extern gen_request generate_plan_request(const generate_plan *plan, const gen_ids *prompts,

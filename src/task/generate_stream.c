@@ -16,6 +16,7 @@
 
 struct generate_stream
 {
+	generator *generator;
 	generate_plan plan;
 	gen_ids prompt;
 	gen_run *run;
@@ -25,6 +26,14 @@ struct generate_stream
 
 /* U+FFFD: what a decoder makes of the bytes of half a character. */
 static const char replacement[] = "\xef\xbf\xbd";
+
+static void
+release_stream(void *argument)
+{
+	generate_stream *stream = argument;
+
+	stream->generator->streams--;
+}
 
 static generate_stream *
 begin_stream(tfm_context *context, const generate_request *request, tfm_text prompt, bool special)
@@ -46,6 +55,13 @@ begin_stream(tfm_context *context, const generate_request *request, tfm_text pro
 	generate_plan_fit(&stream->plan, &stream->prompt, 1);
 	what = generate_plan_request(&stream->plan, &stream->prompt, 1);
 	stream->run = gen_begin(context, &what);
+	stream->generator = request->generator;
+	if (!arena_on_release(context->arena, release_stream, stream))
+	{
+		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+		return NULL;
+	}
+	stream->generator->streams++;
 	stream->more = true;
 	return stream->run == NULL ? NULL : stream;
 }
