@@ -249,6 +249,9 @@ take_choice(tfm_context *context, gen_run *run, const choices *c, int64_t k, int
 		return false;
 	row->finish = gen_check_end(context, run, row->prompt, gen_row_ids(row), gen_row_count(row), id,
 								row->matcher);
+	/* The next token is to be run, too, before it is chosen. */
+	if (row->finish == GEN_UNFINISHED && row->given >= run->decoder.max_length)
+		row->finish = GEN_LENGTH;
 	return !tfm_failed(context) && gen_append_id(context, &row->ids, id) &&
 		   keep_scores(context, run, c->item, logits + chosen * size) &&
 		   add_state(context, run, c->item, states + chosen * run->decoder.state_size);

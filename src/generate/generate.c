@@ -106,7 +106,8 @@ gen_begin(tfm_context *context, const gen_request *request)
 	if (run == NULL)
 		return NULL;
 	run->request = *request;
-	run->config = request->config;
+	run->settings = *request->config;
+	run->config = &run->settings;
 	run->keep = (tfm_context) {.arena = context->arena};
 	run->method = choose_method(run->config);
 	if (!arena_on_release(context->arena, release_run, run))

@@ -59,6 +59,7 @@ typedef struct gen_row
 struct gen_run
 {
 	gen_request request;
+	gen_config settings; /* a copy, as the run's memory may be freed after the request's */
 	const gen_config *config;
 	gen_decoder decoder, draft;
 	bool has_draft;
