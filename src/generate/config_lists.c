@@ -98,7 +98,7 @@ add_list(tfm_context *context, lists_maker *maker, json value, const char *name)
 {
 	size_t length = json_size(value);
 
-	if (length == 0)
+	if (length == 0 && json_is_array(value))
 		return fail_shape(context, value, name, "made of lists that are not empty");
 	if (!read_list(context, value, name, maker->ids + maker->used))
 		return false;
