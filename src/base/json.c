@@ -8,6 +8,8 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -273,6 +275,8 @@ json_append_string(tfm_context *context, buffer *b, const char *text, size_t len
 
 		if (c == '"' || c == '\\')
 			buffer_printf(context, b, "\\%c", c);
+		else if (c >= '\b' && c <= '\r' && c != '\v')
+			buffer_printf(context, b, "\\%c", "btn.fr"[c - '\b']);
 		else if (c < 0x20)
 			buffer_printf(context, b, "\\u%04x", c);
 		else
@@ -305,4 +309,57 @@ json_graft(tfm_context *context, json object, const char *key, json value)
 		return tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
 	}
 	return true;
+}
+
+/* The shortest form that is read as the same number. */
+static bool
+append_number(tfm_context *context, buffer *b, double number)
+{
+	char text[40];
+
+	if (number == floor(number) && fabs(number) < 1e15)
+		snprintf(text, sizeof(text), "%.0f", number == 0 ? 0.0 : number);
+	else
+	{
+		snprintf(text, sizeof(text), "%.15g", number);
+		if (strtod(text, NULL) != number)
+			snprintf(text, sizeof(text), "%.17g", number);
+	}
+	return buffer_append_string(context, b, text);
+}
+
+static bool
+append_children(tfm_context *context, buffer *b, json parent)
+{
+	bool keys = json_is_object(parent), first = true;
+
+	if (!buffer_append_string(context, b, keys ? "{" : "["))
+		return false;
+	for (json child = json_first(parent); json_present(child); child = json_next(child))
+	{
+		if (!first && !buffer_append_string(context, b, ", "))
+			return false;
+		first = false;
+		if (keys && (!json_append_string(context, b, json_key(child), strlen(json_key(child))) ||
+					 !buffer_append_string(context, b, ": ")))
+			return false;
+		if (!json_append(context, b, child))
+			return false;
+	}
+	return buffer_append_string(context, b, keys ? "}" : "]");
+}
+
+bool
+json_append(tfm_context *context, buffer *b, json value)
+{
+	const char *text = json_as_string(value);
+
+	if (json_is_object(value) || json_is_array(value))
+		return append_children(context, b, value);
+	if (json_is_string(value))
+		return json_append_string(context, b, text, strlen(text));
+	if (json_is_number(value))
+		return append_number(context, b, json_as_number(value));
+	return buffer_append_string(context, b,
+								json_is_bool(value) ? json_truth(json_as_bool(value)) : "null");
 }

@@ -92,6 +92,9 @@ struct buffer;
 extern bool json_append_string(tfm_context *context, struct buffer *b, const char *text,
 							   size_t length);
 
+/* Append a value with all that is in it, as Python's json.dumps writes it. */
+extern bool json_append(tfm_context *context, struct buffer *b, json value);
+
 /* A truth value as JSON has it; static. */
 static inline const char *
 json_truth(bool value)

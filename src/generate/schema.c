@@ -647,7 +647,7 @@ schema_enumerate(schema_compiler *s, const schema_set *set, gen_list *values, bo
 				return false;
 			holds = holds == ((set->items[i].flags & SCHEMA_NEGATED) == 0);
 		}
-		if (holds && (text == NULL || !schema_write(s->context, text, value) ||
+		if (holds && (text == NULL || !json_append(s->context, text, value) ||
 					  !gen_list_add(s->g, values, gen_literal(s->g, text->data, text->length))))
 			return false;
 	}

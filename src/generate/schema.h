@@ -10,7 +10,7 @@
  *	schema_object.c		objects and arrays
  *	schema_number.c		numbers within bounds
  *	schema_string.c		strings
- *	schema_check.c		whether a value satisfies a schema; values written as JSON
+ *	schema_check.c		whether a value satisfies a schema
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -139,6 +139,5 @@ extern bool schema_holds(schema_compiler *s, json schema, json value, int depth,
 extern bool schema_finds(schema_compiler *s, json pattern, const char *text, bool *found);
 extern bool schema_has_format(schema_compiler *s, json format, const char *text, bool *has);
 extern bool schema_equal(json one, json other);
-extern bool schema_write(tfm_context *context, buffer *b, json value);
 
 #endif

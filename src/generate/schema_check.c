@@ -1,14 +1,12 @@
 /*
  * schema_check.c
- *	  Whether a value that a schema lists satisfies another; values as JSON.
+ *	  Whether a value that a schema lists satisfies another.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "generate/schema.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -31,67 +29,6 @@ schema_type_of(json value)
 		return json_as_number(value) == floor(json_as_number(value)) ? SCHEMA_INTEGER
 																	 : SCHEMA_FRACTION;
 	return SCHEMA_NULL;
-}
-
-/* ---- Writing ---- */
-
-static bool
-write_number(tfm_context *context, buffer *b, double number)
-{
-	char text[40];
-
-	if (number == floor(number) && fabs(number) < 1e15)
-		snprintf(text, sizeof(text), "%.0f", number == 0 ? 0.0 : number);
-	else
-	{
-		snprintf(text, sizeof(text), "%.15g", number);
-		if (strtod(text, NULL) != number)
-			snprintf(text, sizeof(text), "%.17g", number);
-	}
-	return buffer_append_string(context, b, text);
-}
-
-static bool
-write_children(tfm_context *context, buffer *b, json value, bool keys)
-{
-	bool first = true;
-
-	for (json child = json_first(value); json_present(child); child = json_next(child))
-	{
-		if (!first && !buffer_append_string(context, b, ", "))
-			return false;
-		first = false;
-		if (keys && (!json_append_string(context, b, json_key(child), strlen(json_key(child))) ||
-					 !buffer_append_string(context, b, ": ")))
-			return false;
-		if (!schema_write(context, b, child))
-			return false;
-	}
-	return true;
-}
-
-bool
-schema_write(tfm_context *context, buffer *b, json value)
-{
-	switch (schema_type_of(value))
-	{
-		case SCHEMA_NULL:
-			return buffer_append_string(context, b, "null");
-		case SCHEMA_BOOLEAN:
-			return buffer_append_string(context, b, json_truth(json_as_bool(value)));
-		case SCHEMA_STRING:
-			return json_append_string(context, b, json_as_string(value),
-									  strlen(json_as_string(value)));
-		case SCHEMA_OBJECT:
-			return buffer_append_string(context, b, "{") &&
-				   write_children(context, b, value, true) && buffer_append_string(context, b, "}");
-		case SCHEMA_ARRAY:
-			return buffer_append_string(context, b, "[") &&
-				   write_children(context, b, value, false) &&
-				   buffer_append_string(context, b, "]");
-		default:
-			return write_number(context, b, json_as_number(value));
-	}
 }
 
 /* ---- Comparing ---- */
