@@ -14,6 +14,13 @@
 #include "task/call_formats.h"
 #include "task/response_template.h"
 
+/* DeepSeek's marks. */
+#define BAR "\xEF\xBD\x9C"
+#define GAP "\xE2\x96\x81"
+#define CALLS_BEGIN "<" BAR "tool" GAP "calls" GAP "begin" BAR ">"
+#define CALLS_END "<" BAR "tool" GAP "calls" GAP "end" BAR ">"
+#define END_OF_SENTENCE ("<" BAR "end" GAP "of" GAP "sentence" BAR ">")
+
 #define FAILURES_MAX 100 /* marks that begin no call, after which all is content */
 
 /* What is between the marks is calls; without a closing one it ends with the text. */
@@ -29,13 +36,7 @@ static const struct
 	{"<function=", "</function>", true},
 	{"[TOOL_CALLS]", NULL, false},
 	{"<|python_tag|>", NULL, false},
-	{"<\xEF\xBD\x9Ctool\xE2\x96\x81"
-	 "calls\xE2\x96\x81"
-	 "begin\xEF\xBD\x9C>",
-	 "<\xEF\xBD\x9Ctool\xE2\x96\x81"
-	 "calls\xE2\x96\x81"
-	 "end\xEF\xBD\x9C>",
-	 false},
+	{CALLS_BEGIN, CALLS_END, false},
 	{"```tool_code", "```", false},
 	{"```tool_call", "```", false},
 	{"functools", NULL, false},
@@ -43,19 +44,8 @@ static const struct
 
 /* Marks of ends, which may stand behind all. */
 static const char *const ends[] = {
-	"<|im_end|>",
-	"<|eot_id|>",
-	"<|eom_id|>",
-	"<|end|>",
-	"<|endoftext|>",
-	"<|end_of_text|>",
-	"<eos>",
-	"</s>",
-	"<|return|>",
-	"<end_of_turn>",
-	"<|call|>",
-	"<\xEF\xBD\x9C"
-	"end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
+	"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>",	   "<|endoftext|>", "<|end_of_text|>",
+	"<eos>",	  "</s>",		"<|return|>", "<end_of_turn>", "<|call|>",		END_OF_SENTENCE,
 };
 
 typedef struct message
