@@ -61,6 +61,7 @@ gen_grammar_create(tfm_context *context)
 	g->bytes = buffer_create(context);
 	if (g->bytes == NULL)
 		return NULL;
+	grow(context, &g->parts, 0, 1, &g->part_capacity, sizeof(gen_expression));
 	add_node(g, (gen_node) {.kind = GEN_EITHER});
 	return tfm_failed(context) ? NULL : g;
 }
