@@ -35,6 +35,9 @@ read_heads(tfm_context *context, json file, const decoder_defaults *d, decoder_c
 	c->attention.heads = (int) heads;
 	c->attention.kv_heads = (int) kv_heads;
 	c->head_dim = (int) json_int(context, file, "head_dim", head_dim, 1, NN_MAX_SIZE / heads);
+	if (c->head_dim < 1)
+		tfm_fail(context, TFM_CORRUPTED, "%s: %lld heads are too many for a hidden size of %lld",
+				 file.source, (long long) heads, (long long) c->common.hidden_size);
 	if (heads % kv_heads != 0)
 		tfm_fail(context, TFM_CORRUPTED, "%s: %lld heads cannot share keys of %lld", file.source,
 				 (long long) heads, (long long) kv_heads);
@@ -169,7 +172,8 @@ decoder_read_experts(tfm_context *context, json file, const char *experts_key, i
 	experts = json_int(context, file, "num_local_experts", experts, 1, MOE_MAX_EXPERTS);
 	experts = json_int(context, file, experts_key, experts, 1, MOE_MAX_EXPERTS);
 	c->moe.experts = (int) experts;
-	c->moe.chosen = (int) json_int(context, file, chosen_key, chosen, 1, experts);
+	c->moe.chosen = (int) json_int(context, file, chosen_key, chosen, 1,
+								   experts < MOE_MAX_CHOSEN ? experts : MOE_MAX_CHOSEN);
 	c->moe.activation = c->activation;
 	if (c->moe.intermediate_size == 0)
 		c->moe.intermediate_size = c->intermediate_size;

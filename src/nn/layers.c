@@ -145,7 +145,11 @@ linear_side_by_side(nn_model *m, tensor x, const linear_row *row)
 	tensor y;
 
 	for (int i = 0; i < row->count; i++)
+	{
+		if (row->columns[i] < 1)
+			return fail_shape(m, row->names[i]);
 		width += row->columns[i];
+	}
 	y = row->into.rank == 0 ? nn_matrix(m, x.shape[0], width) : row->into;
 	for (int i = 0; i < row->count && !tfm_failed(m->context); i++)
 	{

@@ -28,24 +28,24 @@ soften(float *scores, int count)
 		scores[i] /= sum;
 }
 
-/* The best of scores, of equal ones the first; no number counts as the worst. */
+/* The best of scores, best first; of equal ones the first goes before. */
 static void
 pick_best(const float *scores, int experts, int ways, int32_t *best)
 {
-	for (int j = 0; j < ways; j++)
+	int picked = 0;
+
+	for (int32_t i = 0; i < experts; i++)
 	{
-		int32_t found = -1;
+		int place = picked < ways ? picked++ : ways;
 
-		for (int32_t i = 0; i < experts; i++)
+		while (place > 0 && scores[i] > scores[best[place - 1]])
 		{
-			bool taken = false;
-
-			for (int before = 0; before < j; before++)
-				taken |= best[before] == i;
-			if (!taken && (found < 0 || scores[i] > scores[found]))
-				found = i;
+			if (place < ways)
+				best[place] = best[place - 1];
+			place--;
 		}
-		best[j] = found;
+		if (place < ways)
+			best[place] = i;
 	}
 }
 
@@ -149,6 +149,8 @@ moe_choose(nn_model *m, tensor x, const moe *c)
 		int32_t *best = route.places + t * route.ways;
 		float *weights = route.weights + t * route.ways;
 
+		if (t % 256 == 0 && tfm_stopped(m->context))
+			return (moe_route) {.ways = c->chosen, .tokens = x.shape[0]};
 		choose_experts(c, (float *) scores.data + t * c->experts, best, weights);
 		sort_experts(best, weights, route.ways);
 	}

@@ -12,6 +12,7 @@
 #include "nn/layers.h"
 
 #define MOE_MAX_EXPERTS 4096
+#define MOE_MAX_CHOSEN 128
 
 /*
  * What the experts' weights are called, relative to the mixture.  "%" stands for the number of the
