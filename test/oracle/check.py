@@ -77,7 +77,8 @@ def report(
     hidden = re.compile(rf"\.(key|k|k_lin|k_proj|Wk)\.bias$|{unseen}")
     losses = without_weights(forward, model, outputs, every_row)
     weight = min(loss for loss in losses if not hidden.search(loss[1]))
-    epsilon = (min if every_epsilon else max)(with_other_epsilons(forward, model, outputs))
+    epsilons = with_other_epsilons(forward, model, outputs)
+    epsilon = (min if every_epsilon else max)(epsilons, default=(0, "none"))
     gelu = with_other_gelu(forward, model, outputs)
     rounding = moved(outputs, in_double(forward, model))
     line = f"rounding {rounding:.2f}, gelu {gelu:.0f}, epsilon {epsilon[0]:.0f}"

@@ -114,6 +114,7 @@ def make_case(golden, model_type, name, case):
         directory,
         dtype=torch.float32,
         attn_implementation=FAMILIES[model_type].get("attention", "eager"),
+        experts_implementation="eager",
     ).eval()
     usual = families.usual_inputs(architecture, model.config)
     usual = FAMILIES[model_type].get("inputs", lambda name, x, config: x)(

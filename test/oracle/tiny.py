@@ -39,10 +39,12 @@ def fill(model, seed):
                 value = 0.05 * noise
             elif isinstance(module, nn.LayerNorm) and name == "weight":
                 value = 1 + 0.3 * noise
+            elif type(module).__name__.endswith(("RMSNorm", "LayerNorm1P", "CohereLayerNorm")):
+                value = (weight if name == "weight" else 0) + 0.3 * noise
             elif weight.dim() == 1:
                 value = 0.1 * noise
             else:
-                outputs, inputs = weight.shape
+                outputs, inputs = weight.shape[-2:]
                 value = (4 if inputs > outputs > 3 else 1.5) * noise / math.sqrt(inputs)
             weight.copy_(value.bfloat16().float())
     model.tie_weights()
