@@ -18,220 +18,25 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/buffer.h"
-#include "base/json.h"
-
-#define ARCHITECTURE_MAX 64
-#define KEY_MAX 192
-#define SIZE_MOST (1 << 24) /* of any size or count */
-
-/* A config.json in the making. */
-typedef struct maker
-{
-	tfm_context *context;
-	const ckpt_gguf_parts *gguf;
-	char architecture[ARCHITECTURE_MAX];
-	buffer *out;
-} maker;
-
-/* A key, without its architecture, and its name in config.json. */
-typedef struct config_key
-{
-	const char *key;
-	const char *name;
-} config_key;
+#include "checkpoint/gguf_maker.h"
 
 typedef struct config_rules
 {
 	const char *architecture; /* of the file */
 	const char *model_type;
 	const char *class_name;
-	const config_key *keys;	  /* beside those of all; ends with a NULL key; or NULL */
-	void (*finish)(maker *m); /* NULL: nothing is left */
+	const ckpt_config_key *keys;   /* beside those of all; ends with a NULL key; or NULL */
+	void (*finish)(ckpt_maker *m); /* NULL: nothing is left */
 } config_rules;
-
-/* ---- Reading ---- */
-
-/* The whole name of a key, in text[KEY_MAX]. */
-static const char *
-key_name(const maker *m, const char *key, char *text)
-{
-	snprintf(text, KEY_MAX, "%s.%s", m->architecture, key);
-	return text;
-}
-
-static const ckpt_gguf_value *
-find_value(const maker *m, const char *key)
-{
-	char name[KEY_MAX];
-
-	return ckpt_gguf_find(m->gguf->first, key_name(m, key, name));
-}
-
-/*
- * A value, or the one that all layers have: an array of equal ones.  False if the key is absent, or
- * with an error if layers differ.
- */
-static bool
-read_uniform(const maker *m, const char *key, ckpt_gguf_value *value)
-{
-	const ckpt_gguf_value *found = find_value(m, key);
-	ckpt_gguf_value item;
-	size_t position = 0;
-
-	if (found == NULL)
-		return false;
-	*value = *found;
-	if (found->type != GGUF_ARRAY)
-		return true;
-	if (!ckpt_gguf_next(found, &position, value))
-		return false;
-	while (ckpt_gguf_next(found, &position, &item))
-		if (item.length != value->length || memcmp(item.bytes, value->bytes, item.length) != 0)
-			return tfm_fail(m->context, TFM_UNSUPPORTED,
-							"\"%s\": key \"%s.%s\" differs from layer to layer, which is not "
-							"supported",
-							m->gguf->first->file->path, m->architecture, key);
-	return true;
-}
-
-/* A size or count; fallback if the key is absent. */
-static int64_t
-read_size(const maker *m, const char *key, int64_t fallback)
-{
-	ckpt_gguf_value value;
-	int64_t number;
-
-	if (!read_uniform(m, key, &value))
-		return fallback;
-	number = ckpt_gguf_as_int(&value);
-	if (ckpt_gguf_is_int(value.type) && number >= 0 && number <= SIZE_MOST)
-		return number;
-	tfm_fail(m->context, TFM_CORRUPTED, "\"%s\": key \"%s.%s\" must be a whole number from 0 to %d",
-			 m->gguf->first->file->path, m->architecture, key, SIZE_MOST);
-	return fallback;
-}
-
-static double
-read_number(const maker *m, const char *key, double fallback)
-{
-	char name[KEY_MAX];
-	double number = ckpt_gguf_double(m->context, m->gguf->first, key_name(m, key, name), fallback);
-
-	return isfinite(number) ? number : fallback;
-}
-
-static bool
-has_tensor(const maker *m, const char *name)
-{
-	return ckpt_gguf_parts_find(m->gguf, name) != NULL;
-}
-
-/* A dimension of a tensor in ggml's order; 0 if there is none. */
-static int64_t
-tensor_size(const maker *m, const char *name, int dimension)
-{
-	const ckpt_gguf_tensor *t = ckpt_gguf_parts_find(m->gguf, name);
-
-	return t == NULL || dimension >= t->rank ? 0 : t->shape[dimension];
-}
-
-/* Elements of a head. */
-static int64_t
-head_size(const maker *m)
-{
-	int64_t heads = read_size(m, "attention.head_count", 0);
-
-	return read_size(m, "attention.key_length",
-					 heads == 0 ? 0 : read_size(m, "embedding_length", 0) / heads);
-}
-
-/* ---- Writing ---- */
-
-static void
-put_name(maker *m, const char *name)
-{
-	buffer_printf(m->context, m->out, "%s\"%s\": ",
-				  m->out->length > 0 && m->out->data[m->out->length - 1] != '{' ? ", " : "", name);
-}
-
-static void
-put_int(maker *m, const char *name, int64_t number)
-{
-	put_name(m, name);
-	buffer_printf(m->context, m->out, "%lld", (long long) number);
-}
-
-/* A number that JSON can have; any other is left out. */
-static void
-put_number(maker *m, const char *name, double number)
-{
-	if (!isfinite(number))
-		return;
-	put_name(m, name);
-	buffer_printf(m->context, m->out, "%.17g", number);
-}
-
-static void
-put_bool(maker *m, const char *name, bool value)
-{
-	put_name(m, name);
-	buffer_append_string(m->context, m->out, json_truth(value));
-}
-
-static void
-put_string(maker *m, const char *name, const char *text)
-{
-	put_name(m, name);
-	json_append_string(m->context, m->out, text, strlen(text));
-}
-
-static void
-begin_object(maker *m, const char *name)
-{
-	put_name(m, name);
-	buffer_append_string(m->context, m->out, "{");
-}
-
-static void
-end_object(maker *m)
-{
-	buffer_append_string(m->context, m->out, "}");
-}
-
-/* A key's number or truth value under its name in config.json, if the file has it. */
-static void
-put_key(maker *m, const char *key, const char *name)
-{
-	ckpt_gguf_value value;
-
-	if (!read_uniform(m, key, &value))
-		return;
-	if (value.type == GGUF_BOOL)
-		put_bool(m, name, value.bytes[0] != 0);
-	else if (ckpt_gguf_is_int(value.type))
-		put_int(m, name, ckpt_gguf_as_int(&value));
-	else if (value.type == GGUF_FLOAT32 || value.type == GGUF_FLOAT64)
-		put_number(m, name, ckpt_gguf_as_double(&value));
-	else
-		tfm_fail(m->context, TFM_CORRUPTED, "\"%s\": key \"%s.%s\" must be a number",
-				 m->gguf->first->file->path, m->architecture, key);
-}
-
-static void
-put_keys(maker *m, const config_key *keys)
-{
-	for (; keys != NULL && keys->key != NULL; keys++)
-		put_key(m, keys->key, keys->name);
-}
 
 /* ---- Rotary positions ---- */
 
 /* The part of a head that is rotated: a fraction whose product with the head's size is the size. */
 static void
-put_rotary_fraction(maker *m, const char *name)
+put_rotary_fraction(ckpt_maker *m, const char *name)
 {
-	int64_t whole = head_size(m), rotated = read_size(m, "rope.dimension_count", 0);
+	int64_t whole = ckpt_maker_head_size(m),
+			rotated = ckpt_maker_size(m, "rope.dimension_count", 0);
 	double fraction;
 
 	if (whole == 0 || rotated == 0 || rotated > whole)
@@ -239,12 +44,12 @@ put_rotary_fraction(maker *m, const char *name)
 	fraction = (double) rotated / (double) whole;
 	if ((int64_t) (fraction * (double) whole) < rotated)
 		fraction = nextafter(fraction, 1);
-	put_number(m, name, fraction);
+	ckpt_put_number(m, name, fraction);
 }
 
 /* The values of a tensor of factors, one for each frequency. */
 static void
-put_factors(maker *m, const char *name, const char *tensor)
+put_factors(ckpt_maker *m, const char *name, const char *tensor)
 {
 	const ckpt_gguf_tensor *t = ckpt_gguf_parts_find(m->gguf, tensor);
 	const file *f = NULL;
@@ -253,7 +58,7 @@ put_factors(maker *m, const char *name, const char *tensor)
 	for (int i = 0; i < m->gguf->count; i++)
 		if (ckpt_gguf_find_tensor(m->gguf->parts[i], tensor) == t)
 			f = m->gguf->parts[i]->file;
-	if (t->type != GGML_F32 || t->rank != 1 || t->shape[0] > SIZE_MOST)
+	if (t->type != GGML_F32 || t->rank != 1 || t->shape[0] > GGUF_SIZE_MOST)
 	{
 		tfm_fail(m->context, TFM_UNSUPPORTED, "\"%s\": tensor \"%s\" is not a list of F32", f->path,
 				 tensor);
@@ -262,7 +67,7 @@ put_factors(maker *m, const char *name, const char *tensor)
 	values = tfm_alloc(m->context, t->length);
 	if (values == NULL || !file_read_at(m->context, f, t->offset, values, t->length))
 		return;
-	put_name(m, name);
+	ckpt_put_name(m, name);
 	for (int64_t i = 0; i < t->shape[0] && !tfm_failed(m->context); i++)
 		buffer_printf(m->context, m->out, "%s%.9g", i == 0 ? "[" : ", ",
 					  isfinite(values[i]) ? (double) values[i] : 1.0);
@@ -271,64 +76,66 @@ put_factors(maker *m, const char *name, const char *tensor)
 
 /* Factors of frequencies that the file has ready: as long-rope has them, for all lengths the same. */
 static void
-put_ready_factors(maker *m)
+put_ready_factors(ckpt_maker *m)
 {
-	begin_object(m, "rope_scaling");
-	put_string(m, "rope_type", "longrope");
+	ckpt_begin_object(m, "rope_scaling");
+	ckpt_put_string(m, "rope_type", "longrope");
 	put_factors(m, "short_factor", "rope_freqs.weight");
 	put_factors(m, "long_factor", "rope_freqs.weight");
-	put_number(m, "attention_factor", 1.0);
-	put_number(m, "factor", 1.0);
-	put_int(m, "original_max_position_embeddings", read_size(m, "context_length", 0));
-	end_object(m);
+	ckpt_put_number(m, "attention_factor", 1.0);
+	ckpt_put_number(m, "factor", 1.0);
+	ckpt_put_int(m, "original_max_position_embeddings", ckpt_maker_size(m, "context_length", 0));
+	ckpt_end_object(m);
 }
 
 /* Two lists of factors, for short and long inputs. */
 static void
-put_long_rope(maker *m)
+put_long_rope(ckpt_maker *m)
 {
-	int64_t context_length = read_size(m, "context_length", 0);
-	int64_t original = read_size(m, "rope.scaling.original_context_length", context_length);
+	int64_t context_length = ckpt_maker_size(m, "context_length", 0);
+	int64_t original = ckpt_maker_size(m, "rope.scaling.original_context_length", context_length);
 
-	put_int(m, "original_max_position_embeddings", original);
-	begin_object(m, "rope_scaling");
-	put_string(m, "type", "longrope");
-	put_string(m, "rope_type", "longrope");
+	ckpt_put_int(m, "original_max_position_embeddings", original);
+	ckpt_begin_object(m, "rope_scaling");
+	ckpt_put_string(m, "type", "longrope");
+	ckpt_put_string(m, "rope_type", "longrope");
 	put_factors(m, "short_factor", "rope_factors_short.weight");
 	put_factors(m, "long_factor", "rope_factors_long.weight");
-	put_key(m, "rope.scaling.attn_factor", "attention_factor");
-	put_int(m, "original_max_position_embeddings", original);
-	end_object(m);
+	ckpt_put_key(m, "rope.scaling.attn_factor", "attention_factor");
+	ckpt_put_int(m, "original_max_position_embeddings", original);
+	ckpt_end_object(m);
 }
 
 static void
-put_scaling(maker *m, const char *type, double factor)
+put_scaling(ckpt_maker *m, const char *type, double factor)
 {
-	begin_object(m, "rope_scaling");
-	put_string(m, "rope_type", type);
-	put_number(m, "factor", factor);
+	ckpt_begin_object(m, "rope_scaling");
+	ckpt_put_string(m, "rope_type", type);
+	ckpt_put_number(m, "factor", factor);
 	if (strcmp(type, "yarn") == 0)
 	{
-		put_key(m, "rope.scaling.original_context_length", "original_max_position_embeddings");
-		put_key(m, "rope.scaling.yarn_beta_fast", "beta_fast");
-		put_key(m, "rope.scaling.yarn_beta_slow", "beta_slow");
+		ckpt_put_key(m, "rope.scaling.original_context_length", "original_max_position_embeddings");
+		ckpt_put_key(m, "rope.scaling.yarn_beta_fast", "beta_fast");
+		ckpt_put_key(m, "rope.scaling.yarn_beta_slow", "beta_slow");
 	}
-	end_object(m);
+	ckpt_end_object(m);
 }
 
 /* Base and scaling of rotary positions. */
 static void
-put_rope(maker *m)
+put_rope(ckpt_maker *m)
 {
-	char key[KEY_MAX];
-	tfm_text type =
-		ckpt_gguf_string(m->context, m->gguf->first, key_name(m, "rope.scaling.type", key), "");
-	double factor = read_number(m, "rope.scaling.factor", read_number(m, "rope.scale_linear", 0));
+	char key[GGUF_KEY_MAX];
+	tfm_text type = ckpt_gguf_string(m->context, m->gguf->first,
+									 ckpt_maker_key(m, "rope.scaling.type", key), "");
+	double factor =
+		ckpt_maker_number(m, "rope.scaling.factor", ckpt_maker_number(m, "rope.scale_linear", 0));
 
-	put_number(m, "rope_theta", read_number(m, "rope.freq_base", 10000));
-	if (has_tensor(m, "rope_factors_long.weight") && has_tensor(m, "rope_factors_short.weight"))
+	ckpt_put_number(m, "rope_theta", ckpt_maker_number(m, "rope.freq_base", 10000));
+	if (ckpt_maker_has_tensor(m, "rope_factors_long.weight") &&
+		ckpt_maker_has_tensor(m, "rope_factors_short.weight"))
 		put_long_rope(m);
-	else if (has_tensor(m, "rope_freqs.weight"))
+	else if (ckpt_maker_has_tensor(m, "rope_freqs.weight"))
 		put_ready_factors(m);
 	else if (type.length == 4 && memcmp(type.data, "yarn", 4) == 0 && factor > 0)
 		put_scaling(m, "yarn", factor);
@@ -338,7 +145,7 @@ put_rope(maker *m)
 
 /* ---- Architectures ---- */
 
-static const config_key common_keys[] = {
+static const ckpt_config_key common_keys[] = {
 	{"context_length", "max_position_embeddings"},
 	{"block_count", "num_hidden_layers"},
 	{"embedding_length", "hidden_size"},
@@ -351,46 +158,46 @@ static const config_key common_keys[] = {
 	{NULL, NULL},
 };
 
-static const config_key norm_keys[] = {
+static const ckpt_config_key norm_keys[] = {
 	{"attention.layer_norm_epsilon", "layer_norm_eps"},
 	{"use_parallel_residual", "use_parallel_residual"},
 	{"logit_scale", "logit_scale"},
 	{NULL, NULL},
 };
 
-static const config_key named_norm_keys[] = {
+static const ckpt_config_key named_norm_keys[] = {
 	{"attention.layer_norm_epsilon", "norm_epsilon"},
 	{NULL, NULL},
 };
 
-static const config_key expert_keys[] = {
+static const ckpt_config_key expert_keys[] = {
 	{"expert_count", "num_experts"},
 	{"expert_used_count", "num_experts_per_tok"},
 	{"attention.clamp_kqv", "clip_qkv"},
 	{NULL, NULL},
 };
 
-static const config_key gpt2_keys[] = {
+static const ckpt_config_key gpt2_keys[] = {
 	{"context_length", "n_positions"},	{"embedding_length", "n_embd"},
 	{"block_count", "n_layer"},			{"attention.head_count", "n_head"},
 	{"feed_forward_length", "n_inner"}, {NULL, NULL},
 };
 
-static const config_key bloom_keys[] = {
+static const ckpt_config_key bloom_keys[] = {
 	{"context_length", "seq_length"},
 	{"block_count", "n_layer"},
 	{"attention.head_count", "n_head"},
 	{NULL, NULL},
 };
 
-static const config_key gemma_keys[] = {
+static const ckpt_config_key gemma_keys[] = {
 	{"attn_logit_softcapping", "attn_logit_softcapping"},
 	{"final_logit_softcapping", "final_logit_softcapping"},
 	{"rope.freq_base_swa", "rope_local_base_freq"},
 	{NULL, NULL},
 };
 
-static const config_key granite_keys[] = {
+static const ckpt_config_key granite_keys[] = {
 	{"embedding_scale", "embedding_multiplier"},
 	{"residual_scale", "residual_multiplier"},
 	{"attention.scale", "attention_multiplier"},
@@ -400,7 +207,7 @@ static const config_key granite_keys[] = {
 	{NULL, NULL},
 };
 
-static const config_key t5_keys[] = {
+static const ckpt_config_key t5_keys[] = {
 	{"context_length", "n_positions"},
 	{"block_count", "num_layers"},
 	{"feed_forward_length", "d_ff"},
@@ -414,26 +221,26 @@ static const config_key t5_keys[] = {
 };
 
 static void
-put_sliding_window(maker *m)
+put_sliding_window(ckpt_maker *m)
 {
-	int64_t window = read_size(m, "attention.sliding_window", 0);
+	int64_t window = ckpt_maker_size(m, "attention.sliding_window", 0);
 
 	if (window > 0)
-		put_int(m, "sliding_window", window);
+		ckpt_put_int(m, "sliding_window", window);
 }
 
 static void
-finish_rotary(maker *m)
+finish_rotary(ckpt_maker *m)
 {
 	put_rope(m);
 	put_sliding_window(m);
 }
 
 static void
-finish_granite(maker *m)
+finish_granite(ckpt_maker *m)
 {
 	finish_rotary(m);
-	if (has_tensor(m, "blk.0.ffn_gate_shexp.weight"))
+	if (ckpt_maker_has_tensor(m, "blk.0.ffn_gate_shexp.weight"))
 		tfm_fail(m->context, TFM_UNSUPPORTED,
 				 "\"%s\": experts that all tokens pass are not supported in GGUF files of Granite",
 				 m->gguf->first->file->path);
@@ -441,51 +248,53 @@ finish_granite(maker *m)
 
 /* Llama's and Mixtral's. */
 static void
-finish_llama(maker *m)
+finish_llama(ckpt_maker *m)
 {
 	finish_rotary(m);
-	put_bool(m, "attention_bias", has_tensor(m, "blk.0.attn_q.bias"));
-	put_bool(m, "mlp_bias", has_tensor(m, "blk.0.ffn_up.bias"));
-	if (read_size(m, "attention.key_length", 0) == 0)
-		put_key(m, "rope.dimension_count", "head_dim");
-	if (read_size(m, "expert_count", 0) == 0)
+	ckpt_put_bool(m, "attention_bias", ckpt_maker_has_tensor(m, "blk.0.attn_q.bias"));
+	ckpt_put_bool(m, "mlp_bias", ckpt_maker_has_tensor(m, "blk.0.ffn_up.bias"));
+	if (ckpt_maker_size(m, "attention.key_length", 0) == 0)
+		ckpt_put_key(m, "rope.dimension_count", "head_dim");
+	if (ckpt_maker_size(m, "expert_count", 0) == 0)
 		return;
-	put_key(m, "expert_count", "num_local_experts");
-	put_key(m, "expert_used_count", "num_experts_per_tok");
+	ckpt_put_key(m, "expert_count", "num_local_experts");
+	ckpt_put_key(m, "expert_used_count", "num_experts_per_tok");
 }
 
 static void
-finish_partly_rotary(maker *m)
+finish_partly_rotary(ckpt_maker *m)
 {
 	finish_rotary(m);
 	put_rotary_fraction(m, "partial_rotary_factor");
 }
 
 static void
-finish_gpt_neox(maker *m)
+finish_gpt_neox(ckpt_maker *m)
 {
 	finish_rotary(m);
-	put_key(m, "rope.freq_base", "rotary_emb_base");
+	ckpt_put_key(m, "rope.freq_base", "rotary_emb_base");
 	put_rotary_fraction(m, "rotary_pct");
 }
 
 static void
-finish_stablelm(maker *m)
+finish_stablelm(ckpt_maker *m)
 {
 	finish_partly_rotary(m);
-	put_bool(m, "use_qkv_bias", has_tensor(m, "blk.0.attn_q.bias"));
-	put_bool(m, "qk_layernorm", has_tensor(m, "blk.0.attn_q_norm.weight"));
-	if (find_value(m, "use_parallel_residual") == NULL)
-		put_bool(m, "use_parallel_residual", !has_tensor(m, "blk.0.ffn_norm.weight"));
+	ckpt_put_bool(m, "use_qkv_bias", ckpt_maker_has_tensor(m, "blk.0.attn_q.bias"));
+	ckpt_put_bool(m, "qk_layernorm", ckpt_maker_has_tensor(m, "blk.0.attn_q_norm.weight"));
+	if (ckpt_maker_value(m, "use_parallel_residual") == NULL)
+		ckpt_put_bool(m, "use_parallel_residual",
+					  !ckpt_maker_has_tensor(m, "blk.0.ffn_norm.weight"));
 }
 
 static void
-finish_nemotron(maker *m)
+finish_nemotron(ckpt_maker *m)
 {
 	finish_partly_rotary(m);
-	put_number(m, "norm_eps",
-			   read_number(m, "attention.layer_norm_epsilon",
-						   read_number(m, "attention.layer_norm_rms_epsilon", 1e-5)));
+	ckpt_put_number(
+		m, "norm_eps",
+		ckpt_maker_number(m, "attention.layer_norm_epsilon",
+						  ckpt_maker_number(m, "attention.layer_norm_rms_epsilon", 1e-5)));
 }
 
 /*
@@ -493,130 +302,132 @@ finish_nemotron(maker *m)
  * the file does not say; llama.cpp knows it by its layers as well.
  */
 static void
-finish_gemma(maker *m)
+finish_gemma(ckpt_maker *m)
 {
-	int64_t layers = read_size(m, "block_count", 0),
-			heads = read_size(m, "attention.head_count", 1);
+	int64_t layers = ckpt_maker_size(m, "block_count", 0),
+			heads = ckpt_maker_size(m, "attention.head_count", 1);
 	bool second = strcmp(m->architecture, "gemma2") == 0;
 
 	finish_rotary(m);
 	if (strcmp(m->architecture, "gemma") == 0)
 		return;
 	if (layers == (second ? 46 : 62) && heads > 0)
-		put_int(m, "query_pre_attn_scalar", read_size(m, "embedding_length", 0) / heads);
+		ckpt_put_int(m, "query_pre_attn_scalar", ckpt_maker_size(m, "embedding_length", 0) / heads);
 	else
-		put_int(m, "query_pre_attn_scalar", head_size(m));
+		ckpt_put_int(m, "query_pre_attn_scalar", ckpt_maker_head_size(m));
 }
 
 static void
-finish_falcon(maker *m)
+finish_falcon(ckpt_maker *m)
 {
-	int64_t heads = read_size(m, "attention.head_count", 0);
-	int64_t kv_heads = read_size(m, "attention.head_count_kv", 1);
-	bool two_norms = has_tensor(m, "blk.0.attn_norm_2.weight");
+	int64_t heads = ckpt_maker_size(m, "attention.head_count", 0);
+	int64_t kv_heads = ckpt_maker_size(m, "attention.head_count_kv", 1);
+	bool two_norms = ckpt_maker_has_tensor(m, "blk.0.attn_norm_2.weight");
 
 	finish_rotary(m);
-	put_bool(m, "new_decoder_architecture", two_norms || (kv_heads > 1 && kv_heads < heads));
-	put_int(m, "num_kv_heads", kv_heads);
-	put_int(m, "num_ln_in_parallel_attn", two_norms ? 2 : 1);
-	put_key(m, "feed_forward_length", "ffn_hidden_size");
-	put_bool(m, "multi_query", kv_heads == 1);
-	put_bool(m, "parallel_attn", true);
-	put_bool(m, "alibi", false);
-	put_bool(m, "bias", has_tensor(m, "blk.0.attn_qkv.bias"));
+	ckpt_put_bool(m, "new_decoder_architecture", two_norms || (kv_heads > 1 && kv_heads < heads));
+	ckpt_put_int(m, "num_kv_heads", kv_heads);
+	ckpt_put_int(m, "num_ln_in_parallel_attn", two_norms ? 2 : 1);
+	ckpt_put_key(m, "feed_forward_length", "ffn_hidden_size");
+	ckpt_put_bool(m, "multi_query", kv_heads == 1);
+	ckpt_put_bool(m, "parallel_attn", true);
+	ckpt_put_bool(m, "alibi", false);
+	ckpt_put_bool(m, "bias", ckpt_maker_has_tensor(m, "blk.0.attn_qkv.bias"));
 }
 
 static void
-finish_starcoder(maker *m)
+finish_starcoder(ckpt_maker *m)
 {
-	put_bool(m, "multi_query", read_size(m, "attention.head_count_kv", 1) == 1);
+	ckpt_put_bool(m, "multi_query", ckpt_maker_size(m, "attention.head_count_kv", 1) == 1);
 }
 
 static void
-finish_starcoder2(maker *m)
-{
-	finish_rotary(m);
-	put_bool(m, "use_bias", has_tensor(m, "blk.0.attn_q.bias"));
-}
-
-static void
-finish_command_r(maker *m)
+finish_starcoder2(ckpt_maker *m)
 {
 	finish_rotary(m);
-	put_bool(m, "use_qk_norm", has_tensor(m, "blk.0.attn_q_norm.weight"));
+	ckpt_put_bool(m, "use_bias", ckpt_maker_has_tensor(m, "blk.0.attn_q.bias"));
 }
 
 static void
-finish_mpt(maker *m)
+finish_command_r(ckpt_maker *m)
 {
-	double bias = read_number(m, "attention.max_alibi_bias", 0);
-	int64_t width = read_size(m, "embedding_length", 0);
+	finish_rotary(m);
+	ckpt_put_bool(m, "use_qk_norm", ckpt_maker_has_tensor(m, "blk.0.attn_q_norm.weight"));
+}
 
-	put_key(m, "context_length", "max_seq_len");
-	put_int(m, "d_model", width);
-	put_key(m, "attention.head_count", "n_heads");
-	put_key(m, "block_count", "n_layers");
+static void
+finish_mpt(ckpt_maker *m)
+{
+	double bias = ckpt_maker_number(m, "attention.max_alibi_bias", 0);
+	int64_t width = ckpt_maker_size(m, "embedding_length", 0);
+
+	ckpt_put_key(m, "context_length", "max_seq_len");
+	ckpt_put_int(m, "d_model", width);
+	ckpt_put_key(m, "attention.head_count", "n_heads");
+	ckpt_put_key(m, "block_count", "n_layers");
 	if (width > 0)
-		put_number(m, "expansion_ratio",
-				   (double) read_size(m, "feed_forward_length", 4 * width) / (double) width);
-	put_bool(m, "no_bias", !has_tensor(m, "blk.0.attn_qkv.bias"));
-	begin_object(m, "attn_config");
-	put_bool(m, "alibi", bias > 0);
-	put_number(m, "alibi_bias_max", bias);
-	if (read_number(m, "attention.clamp_kqv", 0) > 0)
-		put_key(m, "attention.clamp_kqv", "clip_qkv");
-	end_object(m);
+		ckpt_put_number(m, "expansion_ratio",
+						(double) ckpt_maker_size(m, "feed_forward_length", 4 * width) /
+							(double) width);
+	ckpt_put_bool(m, "no_bias", !ckpt_maker_has_tensor(m, "blk.0.attn_qkv.bias"));
+	ckpt_begin_object(m, "attn_config");
+	ckpt_put_bool(m, "alibi", bias > 0);
+	ckpt_put_number(m, "alibi_bias_max", bias);
+	if (ckpt_maker_number(m, "attention.clamp_kqv", 0) > 0)
+		ckpt_put_key(m, "attention.clamp_kqv", "clip_qkv");
+	ckpt_end_object(m);
 }
 
 static void
-finish_dbrx(maker *m)
+finish_dbrx(ckpt_maker *m)
 {
-	put_key(m, "embedding_length", "d_model");
-	put_key(m, "attention.head_count", "n_heads");
-	put_key(m, "block_count", "n_layers");
-	put_key(m, "context_length", "max_seq_len");
-	begin_object(m, "attn_config");
-	put_key(m, "attention.head_count_kv", "kv_n_heads");
-	put_key(m, "attention.clamp_kqv", "clip_qkv");
-	put_key(m, "rope.freq_base", "rope_theta");
-	end_object(m);
-	begin_object(m, "ffn_config");
-	put_key(m, "feed_forward_length", "ffn_hidden_size");
-	put_key(m, "expert_count", "moe_num_experts");
-	put_key(m, "expert_used_count", "moe_top_k");
-	end_object(m);
+	ckpt_put_key(m, "embedding_length", "d_model");
+	ckpt_put_key(m, "attention.head_count", "n_heads");
+	ckpt_put_key(m, "block_count", "n_layers");
+	ckpt_put_key(m, "context_length", "max_seq_len");
+	ckpt_begin_object(m, "attn_config");
+	ckpt_put_key(m, "attention.head_count_kv", "kv_n_heads");
+	ckpt_put_key(m, "attention.clamp_kqv", "clip_qkv");
+	ckpt_put_key(m, "rope.freq_base", "rope_theta");
+	ckpt_end_object(m);
+	ckpt_begin_object(m, "ffn_config");
+	ckpt_put_key(m, "feed_forward_length", "ffn_hidden_size");
+	ckpt_put_key(m, "expert_count", "moe_num_experts");
+	ckpt_put_key(m, "expert_used_count", "moe_top_k");
+	ckpt_end_object(m);
 }
 
 /* Older files do not say how wide an expert is, which its tensors show. */
 static void
-finish_experts(maker *m)
+finish_experts(ckpt_maker *m)
 {
-	int64_t width = tensor_size(m, "blk.0.ffn_gate_exps.weight", 1);
-	int64_t shared = tensor_size(m, "blk.0.ffn_gate_shexp.weight", 1);
+	int64_t width = ckpt_maker_tensor_size(m, "blk.0.ffn_gate_exps.weight", 1);
+	int64_t shared = ckpt_maker_tensor_size(m, "blk.0.ffn_gate_shexp.weight", 1);
 
 	finish_rotary(m);
-	put_int(m, "moe_intermediate_size", read_size(m, "expert_feed_forward_length", width));
+	ckpt_put_int(m, "moe_intermediate_size",
+				 ckpt_maker_size(m, "expert_feed_forward_length", width));
 	if (shared > 0)
-		put_int(m, "shared_expert_intermediate_size",
-				read_size(m, "expert_shared_feed_forward_length", shared));
+		ckpt_put_int(m, "shared_expert_intermediate_size",
+					 ckpt_maker_size(m, "expert_shared_feed_forward_length", shared));
 	if (strcmp(m->architecture, "qwen3moe") == 0)
-		put_bool(m, "norm_topk_prob", true);
+		ckpt_put_bool(m, "norm_topk_prob", true);
 }
 
 static void
-finish_t5(maker *m)
+finish_t5(ckpt_maker *m)
 {
-	put_int(m, "num_decoder_layers",
-			read_size(m, "decoder_block_count", read_size(m, "block_count", 0)));
-	put_string(m, "feed_forward_proj",
-			   has_tensor(m, "enc.blk.0.ffn_gate.weight") ? "gated-gelu" : "relu");
-	put_bool(m, "is_encoder_decoder", strcmp(m->architecture, "t5") == 0);
+	ckpt_put_int(m, "num_decoder_layers",
+				 ckpt_maker_size(m, "decoder_block_count", ckpt_maker_size(m, "block_count", 0)));
+	ckpt_put_string(m, "feed_forward_proj",
+					ckpt_maker_has_tensor(m, "enc.blk.0.ffn_gate.weight") ? "gated-gelu" : "relu");
+	ckpt_put_bool(m, "is_encoder_decoder", strcmp(m->architecture, "t5") == 0);
 }
 
 static void
-finish_bert(maker *m)
+finish_bert(ckpt_maker *m)
 {
-	put_int(m, "type_vocab_size", tensor_size(m, "token_types.weight", 1));
+	ckpt_put_int(m, "type_vocab_size", ckpt_maker_tensor_size(m, "token_types.weight", 1));
 }
 
 static const config_rules architectures[] = {
@@ -654,14 +465,14 @@ static const config_rules architectures[] = {
 /* ---- The whole ---- */
 
 static const config_rules *
-find_rules(maker *m)
+find_rules(ckpt_maker *m)
 {
 	tfm_text name = ckpt_gguf_string(m->context, m->gguf->first, "general.architecture", "");
 
 	if (tfm_failed(m->context))
 		return NULL;
 	snprintf(m->architecture, sizeof(m->architecture), "%.*s",
-			 (int) (name.length < ARCHITECTURE_MAX ? name.length : ARCHITECTURE_MAX - 1),
+			 (int) (name.length < GGUF_ARCHITECTURE_MAX ? name.length : GGUF_ARCHITECTURE_MAX - 1),
 			 name.data);
 	for (size_t i = 0; i < sizeof(architectures) / sizeof(architectures[0]); i++)
 		if (strcmp(architectures[i].architecture, m->architecture) == 0)
@@ -671,35 +482,32 @@ find_rules(maker *m)
 	return NULL;
 }
 
-/* An id of the tokenizer; -1 if there is none. */
-static int64_t
-read_id(const maker *m, const char *key)
-{
-	int64_t id = ckpt_gguf_int(m->context, m->gguf->first, key, -1, INT32_MIN, UINT32_MAX);
+static const ckpt_config_key other_ids[] = {
+	{"tokenizer.ggml.bos_token_id", "bos_token_id"},
+	{"tokenizer.ggml.padding_token_id", "pad_token_id"},
+	{NULL, NULL},
+};
 
-	return id > INT32_MAX ? -1 : id;
-}
+static const ckpt_config_key end_ids[] = {
+	{"tokenizer.ggml.eos_token_id", "eos_token_id"},
+	{NULL, NULL},
+};
 
+/* The ids that the file has, each of keys. */
 static void
-put_ids(maker *m)
+put_ids(ckpt_maker *m, const ckpt_config_key *keys)
 {
-	static const config_key ids[] = {
-		{"tokenizer.ggml.bos_token_id", "bos_token_id"},
-		{"tokenizer.ggml.eos_token_id", "eos_token_id"},
-		{"tokenizer.ggml.padding_token_id", "pad_token_id"},
-	};
-
-	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+	for (; keys->key != NULL; keys++)
 	{
-		int64_t id = read_id(m, ids[i].key);
+		int64_t id = ckpt_maker_id(m, keys->key);
 
 		if (id >= 0)
-			put_int(m, ids[i].name, id);
+			ckpt_put_int(m, keys->name, id);
 	}
 }
 
 static bool
-has_name(const maker *m, const char *part)
+has_name(const ckpt_maker *m, const char *part)
 {
 	tfm_text name = ckpt_gguf_string(m->context, m->gguf->first, "general.name", "");
 	size_t length = strlen(part);
@@ -712,11 +520,11 @@ has_name(const maker *m, const char *part)
 
 /* Which class it is. */
 static void
-put_class(maker *m, const config_rules *rules)
+put_class(ckpt_maker *m, const config_rules *rules)
 {
 	const char *model_type = rules->model_type, *class_name = rules->class_name;
 
-	if (strcmp(m->architecture, "llama") == 0 && read_size(m, "expert_count", 0) > 0)
+	if (strcmp(m->architecture, "llama") == 0 && ckpt_maker_size(m, "expert_count", 0) > 0)
 	{
 		model_type = "mixtral";
 		class_name = "MixtralForCausalLM";
@@ -726,29 +534,30 @@ put_class(maker *m, const config_rules *rules)
 		model_type = "umt5";
 		class_name = "UMT5ForConditionalGeneration";
 	}
-	put_string(m, "model_type", model_type);
-	put_name(m, "architectures");
+	ckpt_put_string(m, "model_type", model_type);
+	ckpt_put_name(m, "architectures");
 	buffer_printf(m->context, m->out, "[\"%s\"]", class_name);
 }
 
 const char *
 ckpt_gguf_config(tfm_context *context, const ckpt_gguf_parts *gguf, size_t *length)
 {
-	maker m = {.context = context, .gguf = gguf, .out = buffer_create(context)};
+	ckpt_maker m = {.context = context, .gguf = gguf, .out = buffer_create(context)};
 	const config_rules *rules = m.out == NULL ? NULL : find_rules(&m);
 
 	if (rules == NULL)
 		return NULL;
 	buffer_append_string(context, m.out, "{");
 	put_class(&m, rules);
-	put_keys(&m, common_keys);
-	put_keys(&m, rules->keys);
+	ckpt_put_keys(&m, common_keys);
+	ckpt_put_keys(&m, rules->keys);
 	if (rules->finish != NULL)
 		rules->finish(&m);
-	put_int(&m, "vocab_size", tensor_size(&m, "token_embd.weight", 1));
-	put_bool(&m, "tie_word_embeddings", !has_tensor(&m, "output.weight"));
-	put_ids(&m);
-	end_object(&m);
+	ckpt_put_int(&m, "vocab_size", ckpt_maker_tensor_size(&m, "token_embd.weight", 1));
+	ckpt_put_bool(&m, "tie_word_embeddings", !ckpt_maker_has_tensor(&m, "output.weight"));
+	put_ids(&m, end_ids);
+	put_ids(&m, other_ids);
+	ckpt_end_object(&m);
 	if (tfm_failed(context))
 		return NULL;
 	*length = m.out->length;
@@ -770,55 +579,51 @@ ends_turn(tfm_text token)
 	return false;
 }
 
+/* Add an id to the list of those that end a text, which begins with the first. */
+static void
+put_end(ckpt_maker *m, int64_t id, bool *begun)
+{
+	if (!*begun)
+		ckpt_put_name(m, "eos_token_id");
+	buffer_printf(m->context, m->out, "%s%lld", *begun ? ", " : "[", (long long) id);
+	*begun = true;
+}
+
 /* All ids that end a text: the one that the file names first. */
 static void
-put_ends(maker *m)
+put_ends(ckpt_maker *m)
 {
-	int64_t named = read_id(m, "tokenizer.ggml.eos_token_id");
-	int64_t turn = read_id(m, "tokenizer.ggml.eot_token_id");
+	int64_t named = ckpt_maker_id(m, "tokenizer.ggml.eos_token_id");
+	int64_t turn = ckpt_maker_id(m, "tokenizer.ggml.eot_token_id");
+	bool begun = false;
 	size_t count = 0;
 	tfm_text *tokens =
 		ckpt_gguf_strings(m->context, m->gguf->first, "tokenizer.ggml.tokens", &count);
-	const char *between = "";
 
-	put_name(m, "eos_token_id");
-	buffer_append_string(m->context, m->out, "[");
 	if (named >= 0)
-	{
-		buffer_printf(m->context, m->out, "%lld", (long long) named);
-		between = ", ";
-	}
+		put_end(m, named, &begun);
 	for (size_t i = 0; tokens != NULL && i < count; i++)
 		if ((int64_t) i != named && ((int64_t) i == turn || ends_turn(tokens[i])))
-		{
-			buffer_printf(m->context, m->out, "%s%zu", between, i);
-			between = ", ";
-		}
-	buffer_append_string(m->context, m->out, "]");
+			put_end(m, (int64_t) i, &begun);
+	if (begun)
+		buffer_append_string(m->context, m->out, "]");
 }
 
 const char *
 ckpt_gguf_generation_config(tfm_context *context, const ckpt_gguf_parts *gguf, size_t *length)
 {
-	maker m = {.context = context, .gguf = gguf, .out = buffer_create(context)};
+	ckpt_maker m = {.context = context, .gguf = gguf, .out = buffer_create(context)};
 	int64_t start = -1;
 
 	if (m.out == NULL || find_rules(&m) == NULL)
 		return NULL;
 	buffer_append_string(context, m.out, "{");
 	put_ends(&m);
-	for (int i = 0; i < 2; i++)
-	{
-		static const config_key ids[] = {{"tokenizer.ggml.bos_token_id", "bos_token_id"},
-										 {"tokenizer.ggml.padding_token_id", "pad_token_id"}};
-
-		if (read_id(&m, ids[i].key) >= 0)
-			put_int(&m, ids[i].name, read_id(&m, ids[i].key));
-	}
-	start = read_size(&m, "decoder_start_token_id", -1);
+	put_ids(&m, other_ids);
+	start = ckpt_maker_size(&m, "decoder_start_token_id", -1);
 	if (start >= 0)
-		put_int(&m, "decoder_start_token_id", start);
-	end_object(&m);
+		ckpt_put_int(&m, "decoder_start_token_id", start);
+	ckpt_end_object(&m);
 	if (tfm_failed(context))
 		return NULL;
 	*length = m.out->length;
