@@ -59,7 +59,7 @@ judge(const tok_set *set, uint32_t bits, int left, int width, uint32_t *next)
 gen_character
 gen_character_step(const tok_set *set, uint32_t partial, unsigned char byte, uint32_t *next)
 {
-	int left = (int) (partial >> 21 & 3);
+	int left = gen_character_left(partial);
 
 	*next = 0;
 	if (partial == 0)

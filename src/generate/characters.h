@@ -24,4 +24,11 @@ typedef enum gen_character
 extern gen_character gen_character_step(const tok_set *set, uint32_t partial, unsigned char byte,
 										uint32_t *next);
 
+/* Bytes of the character that are to come. */
+static inline int
+gen_character_left(uint32_t partial)
+{
+	return (int) (partial >> 21 & 3);
+}
+
 #endif

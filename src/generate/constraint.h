@@ -62,6 +62,12 @@ extern gen_matcher *gen_matcher_create(tfm_context *context, const gen_constrain
 extern gen_matcher *gen_matcher_copy(tfm_context *context, const gen_matcher *matcher);
 
 /*
+ * So many tokens may still come, the next included (negative: any number, as at first): masks leave only those
+ * after which the text can come to its end in time, as long as it can.
+ */
+extern void gen_matcher_limit(gen_matcher *matcher, int64_t left);
+
+/*
  * Scores of tokens that may not come become -infinity; those of ends (the ids that end a text) stay
  * only where the text may end.  scores [size of the vocabulary].  Errors: INVALID_ARGUMENT (no token can
  * go on, as the vocabulary lacks bytes), LIMIT_EXCEEDED (too ambiguous a grammar), CANCELLED, OUT_OF_MEMORY.

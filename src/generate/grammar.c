@@ -46,6 +46,7 @@ add_node(gen_grammar *g, gen_node node)
 	}
 	if (!grow(g->context, &g->nodes, g->count, 1, &g->capacity, sizeof(gen_node)))
 		return 0;
+	node.shortest = GEN_UNBOUNDED;
 	g->nodes[g->count] = node;
 	return g->count++;
 }
@@ -279,6 +280,51 @@ gen_choice(gen_grammar *g, tfm_text *texts, size_t count)
 
 /* ---- Checks ---- */
 
+/* Bytes of the shortest character of a set, or of what else may stand for it. */
+static uint32_t
+shortest_character(const gen_grammar *g, const gen_node *node)
+{
+	const tok_set *set = &g->sets[node->first];
+	uint32_t other = node->other == 0 ? GEN_UNBOUNDED : g->nodes[node->other].shortest, own;
+
+	if (set->count == 0)
+		return other;
+	own = set->items[0].first < 0x80	  ? 1
+		  : set->items[0].first < 0x800	  ? 2
+		  : set->items[0].first < 0x10000 ? 3
+										  : 4;
+	return own < other ? own : other;
+}
+
+uint32_t
+gen_shortest_rest(const gen_grammar *g, gen_expression expression, uint32_t count, int left)
+{
+	const gen_node *node = &g->nodes[expression];
+	const gen_expression *parts = g->parts + node->first;
+	uint32_t rest = 0, missing = count < node->minimum ? node->minimum - count : 0;
+
+	switch (node->kind)
+	{
+		case GEN_LITERAL:
+			return node->count - count;
+		case GEN_CHARACTERS:
+			missing -= left > 0 && missing > 0;
+			rest = missing == 0 ? 0 : gen_times(missing, shortest_character(g, node));
+			return gen_add(rest, (uint32_t) left);
+		case GEN_REPEAT:
+			return missing == 0 ? 0 : gen_times(missing, g->nodes[parts[0]].shortest);
+		case GEN_SEQUENCE:
+			for (uint32_t i = count; i < node->count; i++)
+				rest = gen_add(rest, g->nodes[parts[i]].shortest);
+			return rest;
+		default:
+			rest = GEN_UNBOUNDED;
+			for (uint32_t i = 0; i < node->count; i++)
+				rest = g->nodes[parts[i]].shortest < rest ? g->nodes[parts[i]].shortest : rest;
+			return rest;
+	}
+}
+
 /* Whether what was found out of its parts changes anything for an expression. */
 static bool
 judge(const gen_grammar *g, gen_node *node)
@@ -286,6 +332,7 @@ judge(const gen_grammar *g, gen_node *node)
 	const gen_expression *parts = g->parts + node->first;
 	bool all_nullable = true, all_productive = true, one_nullable = false, one_productive = false;
 	bool nullable, productive;
+	uint32_t shortest = gen_shortest_rest(g, (gen_expression) (node - g->nodes), 0, 0);
 
 	if (node->kind == GEN_LITERAL)
 		nullable = node->count == 0, productive = true;
@@ -311,8 +358,9 @@ judge(const gen_grammar *g, gen_node *node)
 		if (node->kind == GEN_REPEAT && node->minimum == 0)
 			nullable = productive = true;
 	}
-	if (nullable == node->nullable && productive == node->productive)
+	if (nullable == node->nullable && productive == node->productive && shortest == node->shortest)
 		return false;
+	node->shortest = shortest;
 	node->nullable = nullable;
 	node->productive = productive;
 	return true;

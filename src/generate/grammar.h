@@ -32,10 +32,11 @@ typedef enum gen_kind
 typedef struct gen_node
 {
 	uint8_t kind;
-	bool nullable;	 /* may match nothing; see gen_grammar_check */
-	bool productive; /* matches some text */
-	uint32_t first;	 /* of its bytes, of its parts; the number of its set */
-	uint32_t count;	 /* of its bytes, of its parts */
+	bool nullable;	   /* may match nothing; see gen_grammar_check */
+	bool productive;   /* matches some text */
+	uint32_t shortest; /* bytes of the shortest text; GEN_UNBOUNDED: none */
+	uint32_t first;	   /* of its bytes, of its parts; the number of its set */
+	uint32_t count;	   /* of its bytes, of its parts */
 	uint32_t minimum, maximum;
 	gen_expression other;
 } gen_node;
@@ -87,6 +88,23 @@ typedef struct gen_list
 } gen_list;
 
 extern bool gen_list_add(gen_grammar *g, gen_list *list, gen_expression item);
+
+/* Bytes that an expression needs at least when it has come to count; a character has begun with so many left. */
+extern uint32_t gen_shortest_rest(const gen_grammar *g, gen_expression expression, uint32_t count,
+								  int left);
+
+/* a + b, and a times b, at most GEN_UNBOUNDED. */
+static inline uint32_t
+gen_add(uint32_t a, uint32_t b)
+{
+	return (uint64_t) a + b >= GEN_UNBOUNDED ? GEN_UNBOUNDED : a + b;
+}
+
+static inline uint32_t
+gen_times(uint32_t a, uint32_t b)
+{
+	return (uint64_t) a * b >= GEN_UNBOUNDED ? GEN_UNBOUNDED : a * b;
+}
 
 /*
  * Find out what may be empty and what matches anything, and whether some rule may begin with itself.

@@ -128,6 +128,8 @@ gen_machine_frame(tfm_context *context, gen_machine *m, gen_frame frame)
 {
 	uint32_t slot;
 
+	frame.shortest = gen_add(gen_shortest_rest(m->grammar, frame.expression, frame.count, 0),
+							 m->frames[frame.parent].shortest);
 	if (frame.depth > GEN_DEPTH_MAX || !make_room(context, m, &m->frame_index) ||
 		!grow(context, &m->frames, m->frame_count, 1, &m->frame_capacity, sizeof(gen_frame)))
 		return 0;
@@ -171,6 +173,28 @@ sort_places(gen_closing *c)
 	c->count = kept;
 }
 
+uint32_t
+gen_machine_rest(const gen_machine *m, const gen_place *place)
+{
+	return gen_add(gen_shortest_rest(m->grammar, place->expression, place->count,
+									 gen_character_left(place->partial)),
+				   m->frames[place->frame].shortest);
+}
+
+static uint32_t
+find_shortest(const gen_machine *m, const gen_closing *c)
+{
+	uint32_t shortest = c->accepts ? 0 : GEN_UNBOUNDED;
+
+	for (uint32_t i = 0; i < c->count && shortest > 0; i++)
+	{
+		uint32_t rest = gen_machine_rest(m, &c->places[i]);
+
+		shortest = rest < shortest ? rest : shortest;
+	}
+	return shortest;
+}
+
 /* The number of the state that was closed. */
 static uint32_t
 intern_state(tfm_context *context, gen_machine *m, gen_closing *c)
@@ -203,6 +227,7 @@ intern_state(tfm_context *context, gen_machine *m, gen_closing *c)
 	state->hash = hash;
 	state->mask = -1;
 	state->accepts = c->accepts;
+	state->shortest = find_shortest(m, c);
 	if (c->count > 0)
 		memcpy(m->places + state->first, c->places, c->count * sizeof(gen_place));
 	m->place_count += c->count;
@@ -286,11 +311,12 @@ make_masks(tfm_context *context, gen_machine *m)
 	size_t count = GEN_MASK_BYTES / (8 * (words + 1));
 
 	count = count < MASKS_MIN ? MASKS_MIN : count > MASKS_MAX ? MASKS_MAX : count;
-	m->masks = calloc(count, sizeof(gen_mask));
-	m->mask_bits = malloc(count * (words + 1) * sizeof(uint64_t));
+	/* One more is for a mask that is not kept. */
+	m->masks = calloc(count + 1, sizeof(gen_mask));
+	m->mask_bits = malloc((count + 1) * (words + 1) * sizeof(uint64_t));
 	if (m->masks == NULL || m->mask_bits == NULL)
 		return fail_memory(context);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i <= count; i++)
 		m->masks[i].bits = m->mask_bits + i * (words + 1);
 	m->mask_count = (uint32_t) count;
 	return true;

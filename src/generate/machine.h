@@ -33,6 +33,7 @@ typedef struct gen_frame
 	uint32_t count;
 	uint32_t parent; /* 0: none */
 	uint32_t depth;
+	uint32_t shortest; /* bytes that it and those that it returns to need at least */
 } gen_frame;
 
 typedef struct gen_place
@@ -47,8 +48,9 @@ typedef struct gen_state
 {
 	uint32_t first, count; /* its places */
 	uint32_t hash;
-	int32_t mask; /* number of its mask; -1: none */
-	bool accepts; /* the text may end */
+	int32_t mask;	   /* number of its mask; -1: none */
+	uint32_t shortest; /* bytes that are needed at least until the text may end */
+	bool accepts;	   /* the text may end */
 	uint16_t next[256];
 } gen_state;
 
@@ -57,7 +59,8 @@ typedef struct gen_mask
 {
 	uint32_t state; /* GEN_STATE_UNKNOWN: unused */
 	bool any;
-	uint64_t *bits; /* by id */
+	uint32_t longest; /* the most bytes that may be needed at least after one of the tokens */
+	uint64_t *bits;	  /* by id */
 } gen_mask;
 
 /* Equal things are one: a table of their numbers by hash. */
@@ -110,11 +113,15 @@ gen_machine_step(tfm_context *context, gen_machine *machine, const uint32_t *sta
 	return next != GEN_STATE_UNKNOWN ? next : gen_machine_find(context, machine, state, byte);
 }
 
+/* Bytes that are needed at least from a place on. */
+extern uint32_t gen_machine_rest(const gen_machine *machine, const gen_place *place);
+
 /* Where a text stands; in the list of its machine. */
 struct gen_matcher
 {
 	gen_machine *machine;
 	uint32_t state;
+	int64_t left; /* tokens that may come; negative: any number */
 	struct gen_matcher *previous, *next;
 };
 

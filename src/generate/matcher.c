@@ -88,7 +88,8 @@ new_matcher(tfm_context *context, gen_machine *machine, uint32_t state)
 		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
 		return NULL;
 	}
-	*matcher = (gen_matcher) {.machine = machine, .state = state, .next = machine->matchers};
+	*matcher =
+		(gen_matcher) {.machine = machine, .state = state, .left = -1, .next = machine->matchers};
 	if (machine->matchers != NULL)
 		machine->matchers->previous = matcher;
 	machine->matchers = matcher;
@@ -107,7 +108,17 @@ gen_matcher_create(tfm_context *context, const gen_constraint *constraint,
 gen_matcher *
 gen_matcher_copy(tfm_context *context, const gen_matcher *matcher)
 {
-	return new_matcher(context, matcher->machine, matcher->state);
+	gen_matcher *copy = new_matcher(context, matcher->machine, matcher->state);
+
+	if (copy != NULL)
+		copy->left = matcher->left;
+	return copy;
+}
+
+void
+gen_matcher_limit(gen_matcher *matcher, int64_t left)
+{
+	matcher->left = left;
 }
 
 bool
@@ -161,6 +172,7 @@ typedef struct run
 {
 	const gen_class_table *table;
 	uint8_t most;
+	uint32_t rest; /* bytes that are needed at least after one of its tokens, or less */
 } run;
 
 static uint32_t
@@ -194,6 +206,7 @@ find_run(tfm_context *context, const gen_machine *m, const gen_state *state)
 		if (left > 1 && (size > best_size || (size == best_size && left > best_left)))
 		{
 			best = node;
+			found.rest = gen_machine_rest(m, place);
 			best_size = size;
 			best_left = left;
 		}
@@ -228,18 +241,39 @@ set_run(const gen_vocabulary *v, run inside, uint64_t *bits)
 	}
 }
 
+/* What a walk looks for, and what it found. */
+typedef struct search
+{
+	run inside;
+	uint32_t most; /* bytes that may be needed after a token, at least */
+	uint64_t *bits;
+	uint32_t longest, least; /* bytes that are needed after those taken, after any, at least */
+} search;
+
+static void
+take_tokens(const gen_vocabulary *v, search *s, uint32_t node, uint32_t needed)
+{
+	s->least = needed < s->least ? needed : s->least;
+	if (needed > s->most)
+		return;
+	s->longest = needed > s->longest ? needed : s->longest;
+	for (uint32_t i = v->node_tokens[node]; i < v->node_tokens[node + 1]; i++)
+		s->bits[v->ids[i] / 64] |= UINT64_C(1) << (v->ids[i] % 64);
+}
+
 /* Walk to the tokens that the run has not, from the state at the beginning of the path. */
 static bool
-walk(tfm_context *context, gen_machine *m, run inside, uint64_t *bits)
+walk(tfm_context *context, gen_machine *m, search *s)
 {
 	const gen_vocabulary *v = m->vocabulary;
+	const run *inside = &s->inside;
 	uint32_t visited = 0;
 
 	for (uint32_t node = 0; node < v->node_count;)
 	{
 		uint32_t depth = v->node_depths[node], next;
 
-		if (inside.table != NULL && inside.table->nodes[node] <= inside.most)
+		if (inside->table != NULL && inside->table->nodes[node] <= inside->most)
 		{
 			node = v->node_ends[node];
 			continue;
@@ -254,8 +288,8 @@ walk(tfm_context *context, gen_machine *m, run inside, uint64_t *bits)
 			continue;
 		}
 		m->path[depth + 1] = next;
-		for (uint32_t i = v->node_tokens[node]; i < v->node_tokens[node + 1]; i++)
-			bits[v->ids[i] / 64] |= UINT64_C(1) << (v->ids[i] % 64);
+		if (v->node_tokens[node] < v->node_tokens[node + 1])
+			take_tokens(v, s, node, m->states[next].shortest);
 		node++;
 		if (++visited % POLL_NODES == 0 && tfm_stopped(context))
 			return false;
@@ -263,42 +297,84 @@ walk(tfm_context *context, gen_machine *m, run inside, uint64_t *bits)
 	return true;
 }
 
-/* The mask of the matcher's state, made if it is not kept; NULL with an error. */
-static const gen_mask *
-find_mask(tfm_context *context, gen_matcher *matcher)
+/* Fill a mask with the tokens after which so many bytes at least may be needed, at most. */
+static bool
+fill_mask(tfm_context *context, gen_matcher *matcher, uint32_t most, gen_mask *mask,
+		  uint32_t *least)
 {
 	gen_machine *m = matcher->machine;
 	size_t words = ((size_t) m->vocabulary->size + 63) / 64;
-	gen_state *state = &m->states[matcher->state];
-	gen_mask *mask;
-	run inside;
+	search s = {.most = most, .bits = mask->bits, .least = GEN_UNBOUNDED};
 	bool good;
 
-	if (state->mask >= 0)
-		return &m->masks[state->mask];
+	s.inside = find_run(context, m, &m->states[matcher->state]);
+	if (tfm_failed(context))
+		return false;
+	if (s.inside.rest > most)
+		s.inside.table = NULL;
+	if (s.inside.table != NULL)
+	{
+		set_run(m->vocabulary, s.inside, mask->bits);
+		s.longest = s.inside.rest;
+	}
+	else
+		memset(mask->bits, 0, words * sizeof(uint64_t));
+	m->path[0] = matcher->state;
+	good = walk(context, m, &s);
+	m->path_count = 0;
+	mask->any = false;
+	for (size_t i = 0; i < words; i++)
+		mask->any |= mask->bits[i] != 0;
+	mask->longest = s.longest;
+	*least = s.least;
+	return good;
+}
+
+/* The mask of the matcher's state, made if it is not kept; NULL with an error. */
+static const gen_mask *
+find_whole_mask(tfm_context *context, gen_matcher *matcher)
+{
+	gen_machine *m = matcher->machine;
+	gen_mask *mask;
+	uint32_t least;
+
+	if (m->states[matcher->state].mask >= 0)
+		return &m->masks[m->states[matcher->state].mask];
 	mask = &m->masks[m->mask_next];
 	if (mask->state != GEN_STATE_UNKNOWN)
 		m->states[mask->state].mask = -1;
 	mask->state = GEN_STATE_UNKNOWN;
-	inside = find_run(context, m, state);
-	if (tfm_failed(context))
+	if (!fill_mask(context, matcher, GEN_UNBOUNDED, mask, &least))
 		return NULL;
-	if (inside.table != NULL)
-		set_run(m->vocabulary, inside, mask->bits);
-	else
-		memset(mask->bits, 0, words * sizeof(uint64_t));
-	m->path[0] = matcher->state;
-	good = walk(context, m, inside, mask->bits);
-	m->path_count = 0;
-	if (!good)
-		return NULL;
-	mask->any = false;
-	for (size_t i = 0; i < words; i++)
-		mask->any |= mask->bits[i] != 0;
 	mask->state = matcher->state;
 	m->states[matcher->state].mask = (int32_t) m->mask_next;
 	m->mask_next = (m->mask_next + 1) % m->mask_count;
 	return mask;
+}
+
+/*
+ * Or, where few tokens are left, one of those with which the text can still come to its end, a byte with
+ * each at worst; where it cannot, of those that come nearest to it.
+ */
+static const gen_mask *
+find_mask(tfm_context *context, gen_matcher *matcher)
+{
+	const gen_mask *whole = find_whole_mask(context, matcher);
+	gen_mask *mask = &matcher->machine->masks[matcher->machine->mask_count];
+	uint32_t most, least;
+
+	if (whole == NULL || matcher->left < 0 || !whole->any)
+		return whole;
+	most = matcher->left > GEN_UNBOUNDED / 2 ? GEN_UNBOUNDED / 2
+		   : matcher->left == 0				 ? 0
+											 : (uint32_t) matcher->left - 1;
+	if (whole->longest <= most)
+		return whole;
+	if (!fill_mask(context, matcher, most, mask, &least))
+		return NULL;
+	if (mask->any || gen_matcher_may_end(matcher))
+		return mask;
+	return fill_mask(context, matcher, least, mask, &least) ? mask : NULL;
 }
 
 static void

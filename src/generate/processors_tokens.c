@@ -137,6 +137,7 @@ gen_match(tfm_context *context, gen_processors *all, const gen_prefix *prefix, g
 
 	if (prefix->matcher == NULL)
 		return true;
+	gen_matcher_limit(prefix->matcher, prefix->max_length - prefix->count);
 	return gen_matcher_mask(context, prefix->matcher, scores->values, ends.ids, ends.count);
 }
 

@@ -547,6 +547,41 @@ ends_come_at_the_end(void **state)
 	assert_true(scores[END] == 7 && scores['y'] == -INFINITY);
 }
 
+/* However few tokens there are, if they are enough for one text, the text comes to its end. */
+static void
+texts_end_in_time(void **state)
+{
+	static const int32_t ends[] = {END};
+	scratch *s = *state;
+	gen_vocabulary *vocabulary = make_vocabulary(&s->context);
+	gen_constraint *constraint = constrain(&s->context, 's',
+										   "{\"properties\":{\"ab\":{\"type\":\"string\","
+										   "\"minLength\":3},\"c\":{\"type\":\"array\",\"items\":"
+										   "{}},\"d\":{}},\"required\":[\"ab\",\"c\"]}");
+	uint64_t seed = 5;
+
+	/* {"ab":"xxx","c":[]} has 19 bytes. */
+	for (int left = 19; left < 60; left++)
+	{
+		gen_matcher *matcher = gen_matcher_create(&s->context, constraint, vocabulary);
+
+		for (int step = 0; step < left && !gen_matcher_must_end(matcher); step++)
+		{
+			float scores[SIZE] = {0};
+			int32_t id;
+
+			for (size_t i = 0; i < SIZE; i++)
+				scores[i] = 1;
+			gen_matcher_limit(matcher, left - step);
+			assert_true(gen_matcher_mask(&s->context, matcher, scores, ends, 1));
+			id = pick(scores, 0, &seed);
+			assert_true(id >= 0 && id != (int32_t) END);
+			assert_true(gen_matcher_accept(&s->context, matcher, id));
+		}
+		assert_true(gen_matcher_may_end(matcher));
+	}
+}
+
 static void
 vocabulary_may_lack_bytes(void **state)
 {
@@ -681,19 +716,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(grammars_accept_what_they_say),
-		scratch_test(regexes_accept_what_they_say),
-		scratch_test(choices_are_themselves),
-		scratch_test(schemas_accept_what_is_valid),
-		scratch_test(wrong_ones_are_refused),
-		scratch_test(ambiguity_is_limited),
-		scratch_test(masks_are_what_bytes_say),
-		scratch_test(all_texts_are_valid),
-		scratch_test(ends_come_at_the_end),
-		scratch_test(vocabulary_may_lack_bytes),
-		scratch_test(what_is_forgotten_is_found_again),
-		scratch_test(tokens_add_their_bytes),
-		scratch_test(lack_of_memory_is_an_error),
+		scratch_test(grammars_accept_what_they_say), scratch_test(regexes_accept_what_they_say),
+		scratch_test(choices_are_themselves),		 scratch_test(schemas_accept_what_is_valid),
+		scratch_test(wrong_ones_are_refused),		 scratch_test(ambiguity_is_limited),
+		scratch_test(masks_are_what_bytes_say),		 scratch_test(all_texts_are_valid),
+		scratch_test(ends_come_at_the_end),			 scratch_test(texts_end_in_time),
+		scratch_test(vocabulary_may_lack_bytes),	 scratch_test(what_is_forgotten_is_found_again),
+		scratch_test(tokens_add_their_bytes),		 scratch_test(lack_of_memory_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
