@@ -96,6 +96,8 @@ kv_key_bytes(tfm_dtype storage, int key_dim)
 {
 	size_t columns = (size_t) key_dim;
 
+	if (storage == DTYPE_BF16)
+		columns = size_round_up(columns, 2);
 	if (storage != DTYPE_Q8_0)
 		return KV_PAGE * columns * dtype_size(storage);
 	columns = size_round_up(columns, KV_BLOCK);
@@ -133,7 +135,8 @@ kv_bytes(int count, const kv_layer *layers, tfm_dtype storage, int64_t tokens)
 static bool
 check_layers(tfm_context *context, int count, const kv_layer *layers, tfm_dtype storage)
 {
-	if (count < 1 || (storage != DTYPE_F32 && storage != DTYPE_F16 && storage != DTYPE_Q8_0))
+	if (count < 1 || (storage != DTYPE_F32 && storage != DTYPE_F16 && storage != DTYPE_BF16 &&
+					  storage != DTYPE_Q8_0))
 		return tfm_fail(context, TFM_INTERNAL, "a cache of %d layers in %s is impossible", count,
 						dtype_name(storage));
 	for (int i = 0; i < count; i++)

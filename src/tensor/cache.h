@@ -25,9 +25,10 @@ typedef struct kv_layer
 } kv_layer;
 
 /*
- * A cache of count layers that keeps elements as F32, F16 or Q8_0 (of which a head's keys and values
- * are padded to whole blocks), and takes at most limit bytes (0: no limit).  It lives in the
- * context's arena; its pages are malloc's, and are given back with the arena.  NULL on error.
+ * A cache of count layers that keeps elements as F32, F16, BF16 (the fastest where products are of
+ * bf16, and without loss there) or Q8_0 (of which a head's keys and values are padded to whole
+ * blocks), and takes at most limit bytes (0: no limit).  It lives in the context's arena; its pages
+ * are malloc's, and are given back with the arena.  NULL on error.
  */
 extern kv_cache *kv_create(tfm_context *context, int count, const kv_layer *layers,
 						   tfm_dtype storage, size_t limit);

@@ -8,6 +8,9 @@
  *		keys	[key_dim][KV_PAGE], so that vectors run over tokens
  *		values	[KV_PAGE][value_dim in whole 16 (Q8_0: 32)]
  *
+ * BF16 is kept as it is multiplied, in pairs: keys [key_dim / 2, rounded up][KV_PAGE][2], values
+ * [KV_PAGE / 2][value_dim in whole 16][2], where the second of the last token's is zero.
+ *
  * Q8_0 has the scales of blocks of 32 columns in f16 before its bytes, [blocks][KV_PAGE] of keys
  * (whose columns are padded, too) and [KV_PAGE][blocks] of values.
  *

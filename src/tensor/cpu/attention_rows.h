@@ -48,7 +48,8 @@ multiply_form(attend_form form, const attend_product *p, int64_t rows, int64_t c
 INLINE bool
 is_in_form(const attend_rows *r)
 {
-	return r->form == ATTEND_F32 && r->storage == DTYPE_F32;
+	return (r->form == ATTEND_F32 && r->storage == DTYPE_F32) ||
+		   (r->form == ATTEND_PAIRS && r->storage == DTYPE_BF16);
 }
 
 static const void *
@@ -78,7 +79,7 @@ multiply_row_keys(const attend_rows *r)
 
 		if (is_in_form(r))
 		{
-			prefetch_part(next, 0, (size_t) r->head_dim * KV_PAGE * sizeof(float));
+			prefetch_part(next, 0, (size_t) p.steps * KV_PAGE * sizeof(float));
 			p.b = part;
 		}
 		else
@@ -110,7 +111,7 @@ multiply_row_values(const attend_rows *r)
 
 		if (is_in_form(r))
 		{
-			prefetch_part(next, 0, (size_t) r->state.stride * KV_PAGE * sizeof(float));
+			prefetch_part(next, 0, (size_t) (r->state.stride * KV_PAGE / pair) * sizeof(float));
 			p.b = part;
 		}
 		else

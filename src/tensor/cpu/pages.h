@@ -40,7 +40,7 @@ typedef struct page_part
 INLINE size_t
 element_size(const tfm_dtype storage)
 {
-	return storage == DTYPE_F32 ? sizeof(float) : storage == DTYPE_F16 ? sizeof(uint16_t) : 1;
+	return storage == DTYPE_F32 ? sizeof(float) : storage == DTYPE_Q8_0 ? 1 : sizeof(uint16_t);
 }
 
 INLINE page_part
@@ -57,12 +57,27 @@ open_part(tfm_dtype storage, const void *part, int64_t columns)
 	return p;
 }
 
+/* The first or the second of pairs. */
+INLINE vec
+load_half_pairs(const float *pairs, bool second)
+{
+	vec_bits bits = vec_load_bits(pairs);
+	vec x;
+
+	bits = second ? bits & 0xffff0000 : bits << 16;
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+
 /* Some tokens of a column of keys. */
 INLINE vec
 load_key(const tfm_dtype storage, const page_part *p, int64_t column, int64_t token)
 {
 	int64_t at = column * KV_PAGE + token;
 
+	if (storage == DTYPE_BF16)
+		return load_half_pairs((const float *) p->elements + column / 2 * KV_PAGE + token,
+							   column % 2 != 0);
 	if (storage == DTYPE_F32)
 		return vec_load((const float *) p->elements + at);
 	if (storage == DTYPE_F16)
@@ -78,6 +93,9 @@ load_value(const tfm_dtype storage, const page_part *p, int64_t width, int64_t t
 {
 	int64_t at = token * width + column;
 
+	if (storage == DTYPE_BF16)
+		return load_half_pairs((const float *) p->elements + token / 2 * width + column,
+							   token % 2 != 0);
 	if (storage == DTYPE_F32)
 		return vec_load((const float *) p->elements + at);
 	if (storage == DTYPE_F16)
@@ -175,6 +193,8 @@ load_values_of(const attend_form form, const tfm_dtype storage, const void *part
 		SWITCH_PAGE_FORM(DTYPE_F32, form, inner, __VA_ARGS__);                                     \
 	else if ((storage) == DTYPE_F16)                                                               \
 		SWITCH_PAGE_FORM(DTYPE_F16, form, inner, __VA_ARGS__);                                     \
+	else if ((storage) == DTYPE_BF16)                                                              \
+		SWITCH_PAGE_FORM(DTYPE_BF16, form, inner, __VA_ARGS__);                                    \
 	else                                                                                           \
 		SWITCH_PAGE_FORM(DTYPE_Q8_0, form, inner, __VA_ARGS__)
 
@@ -257,6 +277,51 @@ store_key_bytes(int slot, int count, int64_t n, const float *from, int64_t strid
 		}
 }
 
+/* An element of a pair, at the place of all pairs' first elements. */
+static inline void
+store_in_pair(float *pair, int second, float x)
+{
+	uint16_t *halves = (uint16_t *) pair;
+
+	halves[second] = f32_to_bf16(x);
+}
+
+static void
+store_key_pairs(int slot, int count, int64_t n, const float *from, int64_t stride, float *part)
+{
+	float columns[32 * KV_PAGE];
+
+	for (int64_t i = 0; count == KV_PAGE && i < n; i += 32, part += 16 * KV_PAGE)
+	{
+		int64_t left = n - i < 32 ? n - i : 32;
+
+		pack(left, KV_PAGE, from + i, stride, columns);
+		if (left % 2 != 0)
+			memset(columns + left * KV_PAGE, 0, KV_PAGE * sizeof(float));
+		pack_bf16((left + 1) / 2 * 2, columns, (uint16_t *) part);
+	}
+	for (int t = slot; count < KV_PAGE && t < slot + count; t++, from += stride)
+		for (int64_t i = 0; i < (n + 1) / 2 * 2; i++)
+			store_in_pair(part + i / 2 * KV_PAGE + t, i % 2, i < n ? from[i] : 0.0f);
+}
+
+/* A token that begins a pair leaves nothing of what was there beside it. */
+static void
+store_value_pairs(int slot, int count, int64_t n, const float *from, int64_t stride, float *part)
+{
+	int64_t width = (n + 15) / 16 * 16;
+
+	for (int t = slot; t < slot + count; t++, from += stride)
+	{
+		float *row = part + t / 2 * width;
+
+		if (t % 2 == 0)
+			memset(row, 0, (size_t) width * sizeof(float));
+		for (int64_t i = 0; i < n; i++)
+			store_in_pair(row + i, t % 2, from[i]);
+	}
+}
+
 /* A page of keys, some columns at a time. */
 static void
 store_all_keys(tfm_dtype storage, int64_t n, const float *from, int64_t stride, void *part)
@@ -284,6 +349,8 @@ store_page_keys(tfm_dtype storage, int slot, int count, int64_t n, const float *
 {
 	if (storage == DTYPE_Q8_0)
 		store_key_bytes(slot, count, n, from, stride, part);
+	else if (storage == DTYPE_BF16)
+		store_key_pairs(slot, count, n, from, stride, part);
 	else if (count == KV_PAGE)
 		store_all_keys(storage, n, from, stride, part);
 	else
@@ -312,6 +379,11 @@ store_page_values(tfm_dtype storage, int slot, int count, int64_t n, const float
 	uint16_t *scales = part;
 	int8_t *bytes = (int8_t *) (scales + blocks * KV_PAGE);
 
+	if (storage == DTYPE_BF16)
+	{
+		store_value_pairs(slot, count, n, from, stride, part);
+		return;
+	}
 	for (int t = slot; t < slot + count; t++, from += stride)
 	{
 		if (storage == DTYPE_F16)
