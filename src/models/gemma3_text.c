@@ -93,6 +93,10 @@ read_config(tfm_context *context, json file, void *config)
 	c->head_norm.eps = c->norm.eps;
 	decoder_read_layer_types(context, file, 4096, is_sliding, c);
 	read_ropes(context, file, c);
+	c->bidirectional = json_bool(context, file, "use_bidirectional_attention", false);
+	for (int i = 0; c->bidirectional && c->each != NULL && i < c->layers; i++)
+		if (c->each[i].window > 0)
+			((decoder_layer *) c->each)[i].window = c->each[i].window / 2 + 1;
 }
 
 static const nn_head heads[] = {

@@ -162,10 +162,25 @@ decoder_attention(const decoder_config *c, int layer)
 {
 	attention a = c->attention;
 
-	a.causal = true;
+	a.causal = !c->bidirectional;
 	a.layer = layer;
 	a.window = get_layer(c, layer).window;
 	return a;
+}
+
+/* Windows to both sides are not there: sequences must fit. */
+static bool
+check_window(nn_model *m, const attention *a)
+{
+	const int32_t *offsets = m->batch->offsets;
+
+	for (int64_t i = 0; nn_live(m) && !a->causal && a->window > 0 && i < m->batch->sequences; i++)
+		if (offsets[i + 1] - offsets[i] > a->window)
+			return tfm_fail(m->context, TFM_UNSUPPORTED,
+							"attention to both sides within %lld tokens is not supported for a "
+							"sequence of %d",
+							(long long) a->window, offsets[i + 1] - offsets[i]);
+	return !tfm_failed(m->context);
 }
 
 tensor
@@ -176,7 +191,7 @@ decoder_attend(nn_model *m, tensor x, const decoder_config *c, int layer)
 	attention a = decoder_attention(c, layer);
 	tensor qkv = project_heads(m, x, c);
 
-	if (tfm_failed(m->context))
+	if (!check_window(m, &a))
 		return (tensor) {0};
 	a.stride = qkv.shape[1];
 	place_heads(m, c, layer, qkv);

@@ -80,6 +80,7 @@ typedef struct decoder_config
 	double residual_scale; /* 0: 1 */
 
 	attention attention; /* layer and window are filled in */
+	bool bidirectional;	 /* a token sees those after it, too; in layers with windows, within them */
 	int head_dim;
 	/*
 	 * In names.qkv the heads may stand in groups, each with its queries, keys, values; 1: no groups.
