@@ -424,12 +424,6 @@ finish_t5(ckpt_maker *m)
 	ckpt_put_bool(m, "is_encoder_decoder", strcmp(m->architecture, "t5") == 0);
 }
 
-static void
-finish_bert(ckpt_maker *m)
-{
-	ckpt_put_int(m, "type_vocab_size", ckpt_maker_tensor_size(m, "token_types.weight", 1));
-}
-
 static const config_rules architectures[] = {
 	{"llama", "llama", "LlamaForCausalLM", NULL, finish_llama},
 	{"qwen2", "qwen2", "Qwen2ForCausalLM", NULL, finish_rotary},
@@ -459,7 +453,6 @@ static const config_rules architectures[] = {
 	{"persimmon", "persimmon", "PersimmonForCausalLM", norm_keys, finish_partly_rotary},
 	{"dbrx", "dbrx", "DbrxForCausalLM", NULL, finish_dbrx},
 	{"t5", "t5", "T5ForConditionalGeneration", t5_keys, finish_t5},
-	{"bert", "bert", "BertModel", norm_keys, finish_bert},
 };
 
 /* ---- The whole ---- */

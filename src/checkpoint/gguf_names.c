@@ -85,14 +85,6 @@ static const name_row t5_root[] = {
 	{NULL, NULL, 0},
 };
 
-static const name_row bert_root[] = {
-	{"token_embd", "bert.embeddings.word_embeddings", 0},
-	{"position_embd", "bert.embeddings.position_embeddings", 0},
-	{"token_types", "bert.embeddings.token_type_embeddings", 0},
-	{"token_embd_norm", "bert.embeddings.LayerNorm", 0},
-	{NULL, NULL, 0},
-};
-
 /* ---- Of layers ---- */
 
 static const name_row decoder_rows[] = {
@@ -289,18 +281,6 @@ static const name_row ungated_decoder_rows[] = {
 	{NULL, NULL, 0},
 };
 
-static const name_row bert_rows[] = {
-	{"attn_q", "attention.self.query", 0},
-	{"attn_k", "attention.self.key", 0},
-	{"attn_v", "attention.self.value", 0},
-	{"attn_output", "attention.output.dense", 0},
-	{"attn_output_norm", "attention.output.LayerNorm", 0},
-	{"ffn_up", "intermediate.dense", 0},
-	{"ffn_down", "output.dense", 0},
-	{"layer_output_norm", "output.LayerNorm", 0},
-	{NULL, NULL, 0},
-};
-
 /* Falcon's norm is called otherwise where there are two. */
 static const name_row two_norms_rows[] = {
 	{"attn_norm", "ln_mlp", 0},
@@ -341,7 +321,6 @@ static const name_table tables[] = {
 	{"dbrx", "transformer.blocks.", dbrx_rows, NULL, norm_f_root, false},
 	{"t5", NULL, NULL, NULL, t5_root, false},
 	{"t5 without gates", NULL, ungated_encoder_rows, ungated_decoder_rows, t5_root, false},
-	{"bert", "bert.encoder.layer.", bert_rows, NULL, bert_root, false},
 };
 
 static bool
