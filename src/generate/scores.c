@@ -130,30 +130,41 @@ exp_lanes(lanes x)
 
 #define BLOCK 4096 /* floats are added up so far, then doubles */
 
+/* The same for count values, a multiple of LANES. */
+static double
+sum_block(const float *values, int64_t count, float shift, float *terms)
+{
+	lanes partial = spread(0);
+	double sum = 0;
+
+	for (int64_t i = 0; i < count; i += LANES)
+	{
+		lanes e = exp_lanes(load(values + i) - spread(shift));
+
+		partial += e;
+		if (terms != NULL)
+			memcpy(terms + i, &e, sizeof(e));
+	}
+	for (int lane = 0; lane < LANES; lane++)
+		sum += (double) partial[lane];
+	return sum;
+}
+
 double
 gen_sum_exp(const float *values, int64_t count, float shift, float *terms)
 {
+	int64_t even = count - count % LANES, left = count - even;
+	float tail[LANES];
 	double sum = 0;
 
-	for (int64_t start = 0; start < count; start += BLOCK)
-	{
-		int64_t end = start + BLOCK < count ? start + BLOCK : count, i = start;
-		lanes partial = spread(0);
-
-		for (; i < end; i += LANES)
-		{
-			lanes x = spread(-INFINITY), e;
-			size_t bytes = (size_t) (end - i < LANES ? end - i : LANES) * sizeof(float);
-
-			memcpy(&x, values + i, bytes == sizeof(x) ? sizeof(x) : bytes);
-			e = exp_lanes(x - spread(shift));
-			partial += e;
-			if (terms != NULL)
-				memcpy(terms + i, &e, bytes == sizeof(e) ? sizeof(e) : bytes);
-		}
-		for (int lane = 0; lane < LANES; lane++)
-			sum += partial[lane];
-	}
+	for (int64_t i = 0; i < even; i += BLOCK)
+		sum += sum_block(values + i, even - i < BLOCK ? even - i : BLOCK, shift,
+						 terms == NULL ? NULL : terms + i);
+	for (int i = 0; i < LANES; i++)
+		tail[i] = i < left ? values[even + i] : -INFINITY;
+	sum += sum_block(tail, LANES, shift, tail);
+	if (terms != NULL)
+		memcpy(terms + even, tail, (size_t) left * sizeof(float));
 	return sum;
 }
 
@@ -182,7 +193,13 @@ gen_log_softmax(float *values, int64_t count)
 	float best = gen_max(values, count);
 	float logarithm = (float) log(gen_sum_exp(values, count, best, NULL));
 
-	for (int64_t i = 0; i < count; i++)
+	for (int64_t i = 0; i < count - count % LANES; i += LANES)
+	{
+		lanes x = load(values + i) - spread(best) - spread(logarithm);
+
+		memcpy(values + i, &x, sizeof(x));
+	}
+	for (int64_t i = count - count % LANES; i < count; i++)
 		values[i] = values[i] - best - logarithm;
 }
 

@@ -9,13 +9,15 @@
  */
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "generate/processor.h"
 
 #define FIRST_TRY                                                                                  \
-	256 /* tokens that are sorted, of a vocabulary without top_k, before it is seen
-						 that more are needed */
+	256 /* tokens that are sorted of a whole vocabulary before more are known to be needed */
+#define BUCKETS 4096
+#define BUCKETS_PER_UNIT 100
 
 /* How many scores a warper looks at, and which the i-th is. */
 static int64_t
@@ -138,38 +140,116 @@ find_mass(const gen_scores *scores, const int32_t *best, int64_t count, double l
 	return above >= top_p && count >= least ? count : count + 1;
 }
 
+/* Where the best of all, in order of their keys, have a mass together: the last of them. */
+typedef struct crossing
+{
+	float key;
+	int64_t place;
+} crossing;
+
+static int
+compare_crossings(const void *a, const void *b)
+{
+	const crossing *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key > y->key ? -1 : 1;
+	return (x->place > y->place) - (x->place < y->place);
+}
+
+/* Keys that are not finite are last. */
+static int64_t
+find_bucket(float highest, float key)
+{
+	float bucket = (highest - key) * BUCKETS_PER_UNIT;
+
+	return bucket < BUCKETS - 1 ? (int64_t) bucket : BUCKETS - 1;
+}
+
+/*
+ * Which of count is the last that is wanted for the mass, best keys first.  Only what is near it is
+ * sorted: masses are added up by buckets of keys before.
+ */
+static bool
+find_crossing(tfm_context *context, const float *keys, const float *weights, int64_t count,
+			  double mass, crossing *last)
+{
+	double *sums = tfm_alloc_zero(context, BUCKETS * sizeof(double)), before = 0;
+	float highest = gen_max(keys, count);
+	int64_t bucket = 0, near = 0;
+	crossing *all;
+
+	if (sums == NULL)
+		return false;
+	for (int64_t i = 0; i < count; i++)
+		sums[find_bucket(highest, keys[i])] += (double) weights[i];
+	while (bucket < BUCKETS - 1 && before + sums[bucket] < mass)
+		before += sums[bucket++];
+	for (int64_t i = 0; i < count; i++)
+		near += find_bucket(highest, keys[i]) == bucket;
+	all = tfm_alloc_array(context, (size_t) near + 1, sizeof(crossing));
+	if (all == NULL)
+		return false;
+	near = 0;
+	for (int64_t i = 0; i < count; i++)
+		if (find_bucket(highest, keys[i]) == bucket)
+			all[near++] = (crossing) {.key = keys[i], .place = i};
+	qsort(all, (size_t) near, sizeof(crossing), compare_crossings);
+	for (int64_t i = 0; i < near; i++)
+	{
+		*last = all[i];
+		before += (double) weights[all[i].place];
+		if (before >= mass)
+			break;
+	}
+	return true;
+}
+
+/* The same as a cut of all scores to those that have the mass, of which there are many. */
+static bool
+cut_to_mass(tfm_context *context, gen_scores *scores, double logarithm, double mass)
+{
+	float *p = tfm_alloc_array(context, (size_t) scores->count, sizeof(float));
+	crossing last = {.key = -INFINITY};
+
+	if (p == NULL)
+		return false;
+	gen_sum_exp(scores->values, scores->count, (float) logarithm, p);
+	if (!find_crossing(context, scores->values, p, scores->count, mass, &last))
+		return false;
+	for (int64_t i = 0; i < scores->count; i++)
+		if (scores->values[i] < last.key || (scores->values[i] == last.key && i > last.place))
+			scores->values[i] = -INFINITY;
+	return true;
+}
+
 bool
 gen_warp_top_p(tfm_context *context, gen_processors *all, const gen_prefix *prefix,
 			   gen_scores *scores)
 {
 	double logarithm = gen_log_sum_exp(scores), top_p = all->config->top_p;
-	int64_t k = FIRST_TRY, n;
+	int64_t k = scores->count < FIRST_TRY ? scores->count : FIRST_TRY, n;
+	int32_t *best;
+	float *saved;
 
 	(void) prefix;
 	if (scores->kept != NULL)
 	{
-		gen_keep(scores,
-				 find_mass(scores, scores->kept, scores->kept_count, logarithm, top_p, all->least));
+		n = find_mass(scores, scores->kept, scores->kept_count, logarithm, top_p, all->least);
+		gen_keep(scores, n);
 		return true;
 	}
-	for (;; k *= 16)
-	{
-		int32_t *best;
-		float *saved;
-
-		k = k < scores->count ? k : scores->count;
-		best = tfm_alloc_array(context, (size_t) k, sizeof(int32_t));
-		saved = tfm_alloc_array(context, (size_t) k, sizeof(float));
-		if (best == NULL || saved == NULL)
-			return false;
-		gen_pick(scores->values, scores->count, k, best);
-		n = find_mass(scores, best, k, logarithm, top_p, all->least);
-		if (n <= k || k == scores->count)
-		{
-			cut_to(scores, best, saved, n < k ? n : k);
-			return true;
-		}
-	}
+	k = k < all->least ? all->least : k;
+	best = tfm_alloc_array(context, (size_t) k, sizeof(int32_t));
+	saved = tfm_alloc_array(context, (size_t) k, sizeof(float));
+	if (best == NULL || saved == NULL)
+		return false;
+	k = gen_pick(scores->values, scores->count, k, best);
+	n = find_mass(scores, best, k, logarithm, top_p, all->least);
+	if (n > k && k < scores->count)
+		return cut_to_mass(context, scores, logarithm, top_p);
+	cut_to(scores, best, saved, n < k ? n : k);
+	return true;
 }
 
 bool
@@ -328,26 +408,27 @@ static bool
 find_distance(tfm_context *context, const float *nearness, const float *p, int64_t count,
 			  double mass, int64_t least, float *distance, uint8_t *keep)
 {
-	for (int64_t k = FIRST_TRY;; k *= 16)
-	{
-		int32_t *nearest;
-		double sum = 0;
-		int64_t n = 0;
+	int64_t k = count < FIRST_TRY ? count : FIRST_TRY, n = 0;
+	crossing last = {.key = -INFINITY};
+	int32_t *nearest;
+	double sum = 0;
 
-		k = k < count ? k : count;
-		nearest = tfm_alloc_array(context, (size_t) k, sizeof(int32_t));
-		if (nearest == NULL)
-			return false;
-		gen_pick(nearness, count, k, nearest);
-		while (n < k && (sum += p[nearest[n]]) < mass)
-			n++;
-		if (n == k && k < count)
-			continue;
-		*distance = nearness[nearest[n < k ? n : k - 1]];
-		for (int64_t i = 0; i < least && i < k; i++)
-			keep[nearest[i]] = 1;
+	k = k < least ? least : k;
+	nearest = tfm_alloc_array(context, (size_t) k, sizeof(int32_t));
+	if (nearest == NULL)
+		return false;
+	k = gen_pick(nearness, count, k, nearest);
+	for (int64_t i = 0; i < least && i < k; i++)
+		keep[nearest[i]] = 1;
+	while (n < k && (sum += (double) p[nearest[n]]) < mass)
+		n++;
+	*distance = nearness[nearest[n < k ? n : k - 1]];
+	if (n < k || k == count)
 		return true;
-	}
+	if (!find_crossing(context, nearness, p, count, mass, &last))
+		return false;
+	*distance = last.key;
+	return true;
 }
 
 bool

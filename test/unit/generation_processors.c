@@ -145,6 +145,68 @@ wide_scores_are_searched(void **state)
 	assert_int_equal(gen_argmax(values, WIDE), 0);
 }
 
+/* Warp WIDE scores, of which many are needed for the mass. */
+static gen_scores
+warp_wide(scratch *s, const char *options)
+{
+	gen_scores scores = {.count = WIDE,
+						 .values = tfm_alloc_array(&s->context, WIDE, sizeof(float))};
+	gen_prefix prefix = {.max_length = 1000};
+	gen_config config;
+	gen_processors *all;
+
+	assert_non_null(scores.values);
+	for (int i = 0; i < WIDE; i++)
+		scores.values[i] = (float) ((i * 7919) % 4999) / 1500;
+	gen_config_init(&config);
+	gen_config_read(&s->context, json_parse(&s->context, options, strlen(options), "options"), true,
+					&config);
+	all = gen_processors_create(&s->context, &config, WIDE, (gen_allow) {0}, false);
+	assert_good(&s->context);
+	assert_true(gen_process(&s->context, all, GEN_ALL, &prefix, &scores, 1));
+	return scores;
+}
+
+/* The mass of what is left, that of it with the least likely taken off, and the best that was cut. */
+static void
+wide_vocabularies_are_cut(void **state)
+{
+	scratch *s = *state;
+	gen_scores all = warp_wide(s, "{\"do_sample\": true, \"top_k\": 0}");
+	gen_scores nucleus = warp_wide(s, "{\"do_sample\": true, \"top_k\": 0, \"top_p\": 0.6}");
+	gen_scores typical = warp_wide(s, "{\"do_sample\": true, \"top_k\": 0, \"typical_p\": 0.6}");
+	double logarithm = gen_log_sum_exp(&all), mass = 0, entropy = 0, least = INFINITY;
+	double best_cut = -INFINITY, nearest_cut = INFINITY, farthest = 0, typical_mass = 0, last = 0;
+
+	for (int i = 0; i < WIDE; i++)
+		entropy -= exp(all.values[i] - logarithm) * (all.values[i] - logarithm);
+	for (int i = 0; i < WIDE; i++)
+	{
+		double p = exp(all.values[i] - logarithm);
+		double distance = fabs(-(all.values[i] - logarithm) - entropy);
+
+		if (nucleus.values[i] > -INFINITY)
+		{
+			mass += p;
+			least = fmin(least, p);
+		}
+		else
+			best_cut = fmax(best_cut, p);
+		if (typical.values[i] > -INFINITY)
+		{
+			typical_mass += p;
+			last = distance > farthest ? p : last;
+			farthest = fmax(farthest, distance);
+		}
+		else
+			nearest_cut = fmin(nearest_cut, distance);
+	}
+	assert_true(mass >= 0.6 - 1e-6 && mass - least < 0.6 + 1e-6);
+	assert_true(best_cut <= least);
+	assert_true(typical_mass >= 0.6 - 1e-6 && typical_mass - 3 * last < 0.6 + 1e-6);
+	assert_true(farthest <= nearest_cut + 1e-6);
+}
+
 static void
 sums_of_exponentials_are_exact(void **state)
 {
@@ -172,6 +234,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(processors_do_as_transformers),
 		scratch_test(wide_scores_are_searched),
+		scratch_test(wide_vocabularies_are_cut),
 		scratch_test(sums_of_exponentials_are_exact),
 	};
 
