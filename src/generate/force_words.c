@@ -18,7 +18,8 @@ get_word(const gen_words *words, size_t w)
 static bool
 begins_with(gen_ids word, const int32_t *ids, size_t count)
 {
-	return word.count >= count && memcmp(word.ids, ids, count * sizeof(int32_t)) == 0;
+	return count == 0 ||
+		   (word.count >= count && memcmp(word.ids, ids, count * sizeof(int32_t)) == 0);
 }
 
 bool
