@@ -116,23 +116,19 @@ draw_some(tfm_context *context, const gen_run *run, beam_search *item, candidate
 
 /* ---- What goes on and what has ended ---- */
 
-/* The count best of scores[], stable: places[count]. */
-static void
-sort_places(const float *scores, int64_t total, int64_t count, int64_t *places)
+/* The count best of scores[], equal ones in their order: places[count]. */
+static bool
+sort_places(tfm_context *context, const float *scores, int64_t total, int64_t count,
+			int64_t *places)
 {
-	for (int64_t i = 0; i < count; i++)
-	{
-		places[i] = -1;
-		for (int64_t j = 0; j < total; j++)
-		{
-			bool used = false;
+	int32_t *best = tfm_alloc_array(context, (size_t) count, sizeof(int32_t));
 
-			for (int64_t k = 0; k < i; k++)
-				used |= places[k] == j;
-			if (!used && (places[i] < 0 || scores[j] > scores[places[i]]))
-				places[i] = j;
-		}
-	}
+	if (best == NULL)
+		return false;
+	gen_pick(scores, total, count, best);
+	for (int64_t i = 0; i < count; i++)
+		places[i] = best[i];
+	return true;
 }
 
 /* The beams go on with the best that have not ended. */
@@ -155,7 +151,8 @@ go_on(tfm_context *context, gen_run *run, beam_search *item, const candidate *ca
 		scores[i] = candidates[i].total + (hit ? BEAM_DEAD : 0);
 		item->all_hit &= hit;
 	}
-	sort_places(scores, keep, beams, places);
+	if (!sort_places(context, scores, keep, beams, places))
+		return false;
 	for (int64_t i = 0; i < beams; i++)
 	{
 		chosen[i] = candidates[places[i]];
@@ -206,7 +203,8 @@ keep_ended(tfm_context *context, gen_run *run, beam_search *item, const candidat
 		scores[i] = item->done[i].score;
 	for (int64_t i = 0; i < keep; i++)
 		scores[beams + i] = rate(run, item, &candidates[i], i < beams, full);
-	sort_places(scores, beams + keep, beams, places);
+	if (!sort_places(context, scores, beams + keep, beams, places))
+		return false;
 	for (int64_t i = 0; i < beams; i++)
 	{
 		int64_t place = places[i] - beams;

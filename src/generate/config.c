@@ -388,6 +388,9 @@ check_words(tfm_context *context, const gen_config *config)
 bool
 gen_config_check(tfm_context *context, const gen_config *config)
 {
+	if (config->eos_token_id.count > GEN_MAX_ENDS)
+		return tfm_fail(context, TFM_LIMIT_EXCEEDED, "\"eos_token_id\" has more than %d elements",
+						GEN_MAX_ENDS);
 	if (config->do_sample && config->temperature == 0)
 		return tfm_fail(context, TFM_INVALID_ARGUMENT,
 						"\"temperature\" must be above 0 where \"do_sample\" is true");

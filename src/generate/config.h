@@ -56,6 +56,8 @@ typedef enum gen_watermark
 #define GEN_MAX_BEAMS 256
 #define GEN_MAX_RETURN_SEQUENCES 1024
 #define GEN_MAX_WORDS 65536 /* numbers in one list of lists */
+#define GEN_MAX_FORCED 1024 /* words that must appear */
+#define GEN_MAX_ENDS 256
 #define GEN_MAX_TOKENS 2147483647
 
 /* The keys of GenerationConfig by their names; what is not given has Transformers' default. */

@@ -172,6 +172,8 @@ gen_read_force_words(tfm_context *context, json value, gen_config *config)
 			 one = json_next(one))
 			ids += json_size(one);
 	}
+	if (lists > GEN_MAX_FORCED)
+		return fail_count(context, value, "force_words_ids", GEN_MAX_FORCED);
 	starts = tfm_alloc_array(context, words + 1, sizeof(size_t));
 	if (starts == NULL || !make_lists(context, &maker, value, "force_words_ids", lists, ids))
 		return false;

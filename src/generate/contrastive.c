@@ -186,7 +186,7 @@ find_choices(tfm_context *context, gen_run *run, contrast *item, int64_t k, choi
 		c->logarithms == NULL)
 		return false;
 	memcpy(scores.values, item->next.data, bytes);
-	if (run->config->output_logits && !buffer_append(context, &row->logits, scores.values, bytes))
+	if (run->config->output_logits && !gen_keep_logits(context, run, row, scores.values))
 		return false;
 	if (gen_is_guided(run) && !gen_guide_scores(context, run, &(gen_guide *) {&row->guide},
 												&row->prompt, &last, 1, &scores.values))

@@ -77,7 +77,7 @@ open_drafter(tfm_context *context, gen_run *run, gen_row *row)
 	if (row->drafter >= 0)
 		return true;
 	if (run->draft.has_encoder)
-		return run->draft.encode(context, run->draft.argument, &prompt->inputs, 1, &row->drafter);
+		return run->draft.encode(context, run->draft.argument, &prompt->source, 1, &row->drafter);
 	row->drafter = run->draft.open(context, run->draft.argument, gen_row_ids(row) + prompt->padding,
 								   gen_row_count(row) - prompt->padding, &row->drafter_given);
 	return row->drafter >= 0;
@@ -242,6 +242,28 @@ adapt_limit(const gen_run *run, gen_row *row, int64_t accepted)
 		row->draft_limit--;
 }
 
+/*
+ * Have a sequence end after the first right of a row's ids.  Where a window has moved on too far to be cut
+ * back it is begun anew.
+ */
+static bool
+cut_back(tfm_context *context, const gen_run *run, const gen_decoder *decoder, const gen_row *row,
+		 int32_t *sequence, int64_t *given, int64_t right)
+{
+	int64_t padding = run->prompts[row->prompt].padding;
+	tfm_context attempt = {.arena = context->arena};
+
+	if (*given <= right)
+		return true;
+	*given = right;
+	if (decoder->truncate(&attempt, decoder->argument, *sequence, right))
+		return true;
+	decoder->close(decoder->argument, *sequence, false);
+	*sequence =
+		decoder->open(context, decoder->argument, gen_row_ids(row) + padding, right + 1, given);
+	return *sequence >= 0;
+}
+
 bool
 gen_end_draft(tfm_context *context, gen_run *run, gen_row *row, int64_t accepted)
 {
@@ -250,16 +272,7 @@ gen_end_draft(tfm_context *context, gen_run *run, gen_row *row, int64_t accepted
 
 	adapt_limit(run, row, accepted);
 	row->draft_count = 0;
-	if (row->given > right)
-	{
-		row->given = right;
-		if (!run->decoder.truncate(context, run->decoder.argument, row->sequence, right))
-			return false;
-	}
-	if (row->drafter >= 0 && row->drafter_given > right)
-	{
-		row->drafter_given = right;
-		return run->draft.truncate(context, run->draft.argument, row->drafter, right);
-	}
-	return true;
+	return cut_back(context, run, &run->decoder, row, &row->sequence, &row->given, right) &&
+		   (row->drafter < 0 ||
+			cut_back(context, run, &run->draft, row, &row->drafter, &row->drafter_given, right));
 }

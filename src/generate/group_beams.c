@@ -315,7 +315,7 @@ force_words(tfm_context *context, gen_run *run, group_search *item)
 		all[count] = (forced_candidate) {.c = c, .rank = gen_forced_rank(&state)};
 	}
 	for (int64_t b = 0; b < beams; b++)
-		if (!add_forced(context, run, set, b, all, &count))
+		if (tfm_stopped(context) || !add_forced(context, run, set, b, all, &count))
 			return false;
 	if (count == beams)
 		return true;
@@ -332,9 +332,11 @@ force_words(tfm_context *context, gen_run *run, group_search *item)
 static void
 pad_group(const gen_run *run, group_search *item, int64_t first, int64_t size)
 {
+	int32_t pad = gen_config_pad(run->config);
+
 	for (int64_t i = first; i < first + size; i++)
 		item->chosen[i] =
-			(candidate) {.parent = (int) i, .id = gen_config_pad(run->config), .total = 0};
+			(candidate) {.parent = (int) i, .id = pad < run->decoder.vocabulary ? pad : 0};
 }
 
 /* Choose how the beams of a group go on, and keep what ends. */

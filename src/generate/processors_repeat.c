@@ -24,17 +24,32 @@ check_ids(tfm_context *context, const gen_lists *lists, int64_t vocabulary, cons
 	return true;
 }
 
+/* What is forced has to be there. */
+static bool
+check_forced(tfm_context *context, const gen_config *config, int64_t vocabulary)
+{
+	size_t one[] = {0, 1}, ends[] = {0, config->forced_eos_token_id.count};
+	gen_lists bos = {.count = config->forced_bos_token_id >= 0,
+					 .ids = &config->forced_bos_token_id,
+					 .starts = one};
+	gen_lists eos = {.count = 1, .ids = config->forced_eos_token_id.ids, .starts = ends};
+
+	return check_ids(context, &bos, vocabulary, "forced_bos_token_id") &&
+		   check_ids(context, &eos, vocabulary, "forced_eos_token_id") &&
+		   check_ids(context, &config->force_words.lists, vocabulary, "force_words_ids");
+}
+
 static bool
 is_equal_list(gen_ids a, gen_ids b)
 {
 	return a.count == b.count && memcmp(a.ids, b.ids, a.count * sizeof(int32_t)) == 0;
 }
 
-/* Hide what a later list replaces.  They are few; GEN_MAX_WORDS of them take a second or two. */
+/* Hide what a later list replaces. */
 static void
-hide_replaced(const gen_lists *lists, uint8_t *hidden)
+hide_replaced(tfm_context *context, const gen_lists *lists, uint8_t *hidden)
 {
-	for (size_t i = 0; i < lists->count; i++)
+	for (size_t i = 0; i < lists->count && !tfm_stopped(context); i++)
 		for (size_t other = i + 1; other < lists->count && !hidden[i]; other++)
 			hidden[i] = is_equal_list(gen_list(lists, i), gen_list(lists, other));
 }
@@ -59,6 +74,8 @@ gen_prepare_sequences(tfm_context *context, gen_processors *all)
 	if (!check_ids(context, &config->sequence_bias, all->vocabulary, "sequence_bias") ||
 		!check_ids(context, &config->bad_words, all->vocabulary, "bad_words_ids"))
 		return false;
+	if (!check_forced(context, config, all->vocabulary))
+		return false;
 	if (config->repetition_penalty != 1 || config->encoder_repetition_penalty != 1)
 		all->seen = tfm_alloc_zero(context, (size_t) all->vocabulary);
 	if (biased)
@@ -66,7 +83,7 @@ gen_prepare_sequences(tfm_context *context, gen_processors *all)
 		all->bias = tfm_alloc_zero(context, (size_t) all->vocabulary * sizeof(float));
 		all->bias_hidden = tfm_alloc_zero(context, config->sequence_bias.count);
 		if (all->bias_hidden != NULL)
-			hide_replaced(&config->sequence_bias, all->bias_hidden);
+			hide_replaced(context, &config->sequence_bias, all->bias_hidden);
 	}
 	if (banned)
 	{

@@ -23,6 +23,16 @@ find_longest(const gen_ids *prompts, int64_t count)
 }
 
 static bool
+check_ids(tfm_context *context, gen_ids ids, int64_t number)
+{
+	for (size_t i = 0; i < ids.count; i++)
+		if (ids.ids[i] < 0)
+			return tfm_fail(context, TFM_INVALID_ARGUMENT, "prompt %lld has a token %d",
+							(long long) number, ids.ids[i]);
+	return true;
+}
+
+static bool
 fail_empty(tfm_context *context, int64_t number)
 {
 	return tfm_fail(context, TFM_INVALID_ARGUMENT,
@@ -32,8 +42,7 @@ fail_empty(tfm_context *context, int64_t number)
 
 /* Copy a prompt behind padding. */
 static bool
-copy_padded(tfm_context *context, const gen_run *run, gen_ids from, int64_t padding, bool right,
-			gen_ids *to)
+copy_padded(tfm_context *context, const gen_run *run, gen_ids from, int64_t padding, gen_ids *to)
 {
 	size_t count = from.count + (size_t) padding;
 	int32_t *ids = tfm_alloc_array(context, count + 1, sizeof(int32_t));
@@ -42,8 +51,8 @@ copy_padded(tfm_context *context, const gen_run *run, gen_ids from, int64_t padd
 	if (ids == NULL)
 		return false;
 	for (int64_t i = 0; i < padding; i++)
-		ids[right ? (int64_t) from.count + i : i] = pad;
-	memcpy(ids + (right ? 0 : padding), from.ids, from.count * sizeof(int32_t));
+		ids[i] = pad;
+	memcpy(ids + padding, from.ids, from.count * sizeof(int32_t));
 	*to = (gen_ids) {.count = count, .ids = ids};
 	return true;
 }
@@ -101,8 +110,9 @@ prepare_prompt(tfm_context *context, gen_run *run, gen_ids from, int64_t longest
 	int64_t padding = run->request.padded ? longest - (int64_t) from.count : 0;
 	bool encoded = run->decoder.has_encoder;
 
-	if (!copy_padded(context, run, from, padding, false, &prompt->inputs))
+	if (!copy_padded(context, run, from, padding, &prompt->inputs))
 		return false;
+	prompt->source = (gen_ids) {.count = from.count, .ids = prompt->inputs.ids + padding};
 	prompt->ids = prompt->inputs;
 	prompt->padding = encoded ? 0 : padding;
 	if (encoded && !begin_decoder(context, run, prompt))
@@ -127,6 +137,8 @@ gen_prepare_prompts(tfm_context *context, gen_run *run)
 			return fail_empty(context, i);
 		if (prompts[i].count == 0)
 			prompts[i] = (gen_ids) {.count = 1, .ids = &run->config->bos_token_id};
+		if (!check_ids(context, prompts[i], i))
+			return false;
 	}
 	if (run->config->token_healing && !run->decoder.has_encoder &&
 		!gen_heal_prompts(context, run, prompts, count, prompts))
@@ -164,15 +176,7 @@ encode_prompts(tfm_context *context, gen_run *run, const int64_t *numbers, int64
 	if (inputs == NULL)
 		return false;
 	for (int64_t i = 0; i < count; i++)
-	{
-		const gen_prompt *prompt = &run->prompts[numbers[i]];
-		size_t length = run->request.prompts[numbers[i]].count;
-
-		/* what is padding is not seen */
-		length = length == 0 ? 1 : length;
-		inputs[i] = (gen_ids) {.count = length,
-							   .ids = prompt->inputs.ids + (prompt->inputs.count - length)};
-	}
+		inputs[i] = run->prompts[numbers[i]].source;
 	return run->decoder.encode(context, run->decoder.argument, inputs, count, sequences);
 }
 

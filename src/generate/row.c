@@ -69,6 +69,20 @@ gen_row_free(gen_row *row)
 	row->ids = row->scores = row->logits = (buffer) {0};
 }
 
+#define MAX_LOGITS ((size_t) 1 << 30) /* bytes */
+
+bool
+gen_keep_logits(tfm_context *context, gen_run *run, gen_row *row, const float *logits)
+{
+	size_t bytes = (size_t) run->decoder.vocabulary * sizeof(float);
+
+	run->logit_bytes += bytes;
+	if (run->logit_bytes > MAX_LOGITS)
+		return tfm_fail(context, TFM_LIMIT_EXCEEDED,
+						"\"output_logits\" would take more than %zu MB", MAX_LOGITS >> 20);
+	return buffer_append(context, &row->logits, logits, bytes);
+}
+
 gen_prefix
 gen_row_prefix(const gen_run *run, const gen_row *row)
 {

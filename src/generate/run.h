@@ -25,6 +25,7 @@ typedef struct gen_method gen_method;
 typedef struct gen_prompt
 {
 	gen_ids ids;	/* what the decoder begins with, behind padding */
+	gen_ids source; /* the prompt itself */
 	gen_ids inputs; /* what the encoder, or a decoder alone, was given, with padding */
 	int64_t padding;
 	int64_t min_length, max_length; /* padding included */
@@ -70,7 +71,8 @@ struct gen_run
 	const tfm_context *outer; /* of the step under way */
 	gen_prompt *prompts;	  /* [request.prompt_count] */
 	const gen_method *method;
-	void *state; /* the method's */
+	void *state;		/* the method's */
+	size_t logit_bytes; /* kept for output_logits */
 	bool over;
 };
 
@@ -135,6 +137,9 @@ extern void gen_row_free(gen_row *row);
 
 extern bool gen_append_id(tfm_context *context, buffer *ids, int32_t id);
 extern bool gen_append_float(tfm_context *context, buffer *values, double value);
+
+/* Keep a row's raw scores; LIMIT_EXCEEDED if there are too many of all rows. */
+extern bool gen_keep_logits(tfm_context *context, gen_run *run, gen_row *row, const float *logits);
 
 /* What the scores of a row follow. */
 extern gen_prefix gen_row_prefix(const gen_run *run, const gen_row *row);

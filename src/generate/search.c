@@ -271,8 +271,7 @@ extend_row(tfm_context *context, gen_run *run, gen_row *row, float *logits, floa
 	gen_prefix prefix = gen_row_prefix(run, row);
 	bool ends;
 
-	if (run->config->output_logits &&
-		!buffer_append(context, &row->logits, logits, (size_t) scores.count * sizeof(float)))
+	if (run->config->output_logits && !gen_keep_logits(context, run, row, logits))
 		return false;
 	if (!gen_process(context, run->processors, GEN_ALL, &prefix, &scores, 1))
 		return false;
@@ -365,7 +364,7 @@ advance_rows(tfm_context *context, gen_run *run, bool *more)
 			return false;
 		if (row->finish == GEN_UNFINISHED)
 			continue;
-		close_row(run, row, s->per_prompt == 1);
+		close_row(run, row, row == &s->rows[row->prompt * s->per_prompt]);
 		s->active--;
 	}
 	*more = s->active > 0 || s->started < run->request.prompt_count;
@@ -423,7 +422,7 @@ close_rows(gen_run *run, bool keep)
 	{
 		/* a row that was never begun is all zeros */
 		if (s->rows[i].ids.data != NULL)
-			close_row(run, &s->rows[i], keep && s->per_prompt == 1);
+			close_row(run, &s->rows[i], keep && i % s->per_prompt == 0);
 	}
 }
 

@@ -24,6 +24,7 @@ typedef struct fake
 	int open, steps, forks;
 	uint64_t noise; /* what the scores of another model are off by */
 	int fail_at;	/* the step that fails; 0: none */
+	bool windowed;	/* sequences cannot be cut back */
 } fake;
 
 static uint64_t
@@ -94,6 +95,8 @@ fake_truncate(tfm_context *context, void *argument, int32_t sequence, int64_t le
 	fake *f = argument;
 
 	assert_true(length <= f->lengths[sequence]);
+	if (f->windowed)
+		return tfm_fail(context, TFM_INTERNAL, "a window has moved on");
 	f->lengths[sequence] = length;
 	return !tfm_failed(context);
 }
@@ -322,6 +325,57 @@ drafts_do_not_change_the_text(void **state)
 	drafted = generate(s, "{\"prompt_lookup_num_tokens\": 5}", prompts, 3, false, &count);
 	for (int i = 0; i < 3; i++)
 		assert_equal(&plain[i], &drafted[i]);
+}
+
+/* Where a draft cannot be taken back the sequence is begun anew. */
+static void
+drafts_go_with_windows(void **state)
+{
+	scratch *s = *state;
+	int64_t count;
+	gen_sequence *plain = generate(s, "{}", prompts, 3, false, &count), *sequences;
+	gen_config config;
+	gen_request request;
+
+	read_options(&s->context, "{\"assistant_confidence_threshold\": 0}", &config);
+	request = make_request(&config, prompts, 3);
+	request.draft_decoder = &draft_decoder;
+	model.windowed = draft.windowed = true;
+	gen_generate(&s->context, &request, &sequences, &count);
+	assert_good(&s->context);
+	for (int i = 0; i < 3; i++)
+		assert_equal(&plain[i], &sequences[i]);
+	assert_int_equal(model.open + draft.open, 0);
+}
+
+/* Options that the vocabulary, or a prompt, has no tokens for. */
+static void
+strange_tokens_are_refused(void **state)
+{
+	scratch *s = *state;
+	static const char *const strange[] = {
+		"{\"bad_words_ids\": [[40]]}",
+		"{\"sequence_bias\": [[[1, 41], 1.0]]}",
+		"{\"forced_bos_token_id\": 40}",
+		"{\"forced_eos_token_id\": [2, 40]}",
+		"{\"num_beams\": 2, \"force_words_ids\": [[1], [40]]}",
+	};
+	const int32_t negative[] = {1, -5};
+	gen_ids prompt = {2, negative};
+	gen_config config;
+	gen_request request;
+
+	for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++)
+	{
+		read_options(&s->context, strange[i], &config);
+		request = make_request(&config, prompts, 1);
+		assert_null(gen_begin(&s->context, &request));
+		assert_failed(&s->context, TFM_INVALID_ARGUMENT, "the vocabulary ends at 39");
+	}
+	read_options(&s->context, "{}", &config);
+	request = make_request(&config, &prompt, 1);
+	assert_null(gen_begin(&s->context, &request));
+	assert_failed(&s->context, TFM_INVALID_ARGUMENT, "has a token -5");
 }
 
 /* ---- Sampling ---- */
@@ -681,6 +735,8 @@ main(void)
 		scratch_test(greedy_takes_the_best),
 		scratch_test(company_does_not_matter),
 		scratch_test(drafts_do_not_change_the_text),
+		scratch_test(drafts_go_with_windows),
+		scratch_test(strange_tokens_are_refused),
 		scratch_test(tokens_are_drawn_by_their_probabilities),
 		scratch_test(drafts_are_drawn_alike),
 		scratch_test(seeds_repeat),
