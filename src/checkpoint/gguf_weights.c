@@ -21,6 +21,7 @@
 
 #define MAX_EXPERTS 65536
 #define MAX_HEADS 65536
+#define MAX_WIDTH (1 << 24)
 
 /* A list in the making. */
 typedef struct collector
@@ -69,11 +70,14 @@ read_heads(collector *c)
 
 	c->heads = read_count(c, "attention.head_count", 1);
 	c->kv_heads = read_count(c, "attention.head_count_kv", c->heads);
-	if (c->heads < 1 || c->kv_heads < 1 || c->heads > MAX_HEADS || c->kv_heads > MAX_HEADS)
+	if (c->heads < 1 || c->kv_heads < 1 || c->heads > MAX_HEADS || c->kv_heads > MAX_HEADS ||
+		width < 0 || width > MAX_WIDTH)
 		return tfm_fail(c->context, TFM_CORRUPTED,
-						"\"%s\": the number of attention heads is out of range",
+						"\"%s\": the number or size of attention heads is out of range",
 						c->gguf->first->file->path);
 	c->head_size = read_count(c, "attention.key_length", width / c->heads);
+	if (c->head_size < 0 || c->head_size > MAX_WIDTH)
+		c->head_size = 0;
 	return !tfm_failed(c->context);
 }
 
@@ -143,12 +147,9 @@ add_rows(collector *c, const ckpt_tensor *t, const char *name, int64_t row, int6
 static bool
 split_qkv(collector *c, const ckpt_tensor *t, const char *pattern)
 {
-	int64_t queries, keys;
+	int64_t queries = c->heads * c->head_size, keys = c->kv_heads * c->head_size;
 
-	if (__builtin_mul_overflow(c->heads, c->head_size, &queries) ||
-		__builtin_mul_overflow(c->kv_heads, c->head_size, &keys) || queries < 1 || keys < 1 ||
-		t->shape[0] / 4 > INT64_MAX / 8 || queries > t->shape[0] || keys > t->shape[0] ||
-		queries + 2 * keys != t->shape[0])
+	if (queries < 1 || queries + 2 * keys != t->shape[0])
 		return fail_fit(c, t);
 	return add_rows(c, t, fill_name(c->context, pattern, "q"), 0, queries) &&
 		   add_rows(c, t, fill_name(c->context, pattern, "k"), queries, keys) &&

@@ -26,6 +26,10 @@ ckpt_count_elements(const ckpt_tensor *t)
 {
 	int64_t count = 1;
 
+	/* A size of 0 makes all of it 0, and the others may be anything. */
+	for (int i = 0; i < t->rank; i++)
+		if (t->shape[i] == 0)
+			return 0;
 	for (int i = 0; i < t->rank; i++)
 		count *= t->shape[i];
 	return count;
