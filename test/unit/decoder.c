@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "nn/decoder.h"
+#include "oom.h"
 #include "runtime/forward.h"
 #include "runtime/loaded.h"
+#include "task/forward.h"
 #include "tensor/elementwise.h"
 #include "tensor/norm.h"
 
@@ -334,13 +336,48 @@ test_elements(void **state)
 	close_context(&context);
 }
 
+/* Compile, open and run a checkpoint. */
+static bool
+run_checkpoint(tfm_context *context, void *argument)
+{
+	const char *golden = getenv("TFM_GOLDEN");
+	static const char inputs[] = "{\"input_ids\": [[5, 9, 14], [6, 21, 17]]}";
+	char path[4096], file[64];
+	run_model *model;
+	buffer *outputs;
+	bool done;
+
+	snprintf(path, sizeof(path), "%s/%s", golden && *golden ? golden : "test/golden",
+			 (const char *) argument);
+	snprintf(file, sizeof(file), "/tmp/tfm-decoder-%d", (int) getpid());
+	done = run_compile(context, path, file, NULL) &&
+		   (model = run_model_open(context, file, COMPUTE_AUTO)) != NULL &&
+		   (outputs = buffer_create(context)) != NULL &&
+		   task_forward(context, model, (tfm_text) {inputs, strlen(inputs)}, outputs);
+	unlink(file);
+	return done;
+}
+
+static void
+test_memory_runs_out(void **state)
+{
+	(void) state;
+	assert_int_equal(oom_run_all(run_checkpoint, "phi3/Phi3ForCausalLM-longrope"), TFM_OK);
+	assert_int_equal(oom_run_all(run_checkpoint, "qwen2_moe/Qwen2MoeForCausalLM"), TFM_OK);
+	assert_int_equal(oom_run_all(run_checkpoint, "jetmoe/JetMoeForCausalLM"), TFM_OK);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_steps),  cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_layers), cmocka_unit_test(test_norm_of_heads),
-		cmocka_unit_test(test_gate),   cmocka_unit_test(test_elements),
+		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_norm_of_heads),
+		cmocka_unit_test(test_gate),
+		cmocka_unit_test(test_elements),
+		cmocka_unit_test(test_memory_runs_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
