@@ -54,7 +54,10 @@ read_heads(tfm_context *context, json file, bool new_architecture, decoder_confi
 	}
 }
 
-/* Slopes are rounded to bf16, and scaled as the scores are. */
+/*
+ * Slopes are rounded to bf16, and scaled as the scores are.  They count once, as in training and in
+ * Transformers' default attention; its eager one adds them twice.
+ */
 static void
 read_alibi(tfm_context *context, decoder_config *c)
 {
