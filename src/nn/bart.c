@@ -90,6 +90,32 @@ add_learned(nn_model *m, tensor x, const bart_config *c, const char *name)
 	return add(m, x, rows, 1.0);
 }
 
+/*
+ * Positions as M2M100's generation counts them: of what came before, all tokens, though a whole row
+ * is counted without its padding.
+ */
+static tensor
+add_fairseq_positions(nn_model *m, tensor x, const bart_config *c)
+{
+	const nn_batch *batch = m->batch;
+	const int64_t padding = c->seq2seq.common.pad_token_id;
+	const sinusoids how = {.step = sinusoid_step(c->seq2seq.common.hidden_size), .zero = padding};
+	nn_batch counted = *batch;
+	int32_t *positions;
+
+	if (batch->cache == NULL || !nn_live(m))
+		return add_sinusoids(m, x, &how);
+	positions = tfm_alloc_array(m->context, (size_t) batch->tokens, sizeof(int32_t));
+	for (int64_t t = 0; positions != NULL && t < batch->tokens; t++)
+		positions[t] =
+			(int32_t) (batch->ids[t] == padding ? padding : padding + 1 + batch->columns[t]);
+	counted.positions = positions;
+	m->batch = &counted;
+	x = add_sinusoids(m, x, &how);
+	m->batch = batch;
+	return x;
+}
+
 static tensor
 add_positions(nn_model *m, tensor x, const bart_config *c, const char *part)
 {
@@ -98,9 +124,7 @@ add_positions(nn_model *m, tensor x, const bart_config *c, const char *part)
 
 	snprintf(name, sizeof(name), "%s.embed_positions.weight", part);
 	if (c->positions == BART_FAIRSEQ)
-		return add_sinusoids(m, x,
-							 &(sinusoids) {.step = sinusoid_step(common->hidden_size),
-										   .zero = common->pad_token_id});
+		return add_fairseq_positions(m, x, c);
 	if (c->positions == BART_SINUSOIDS && !nn_has_weight(m, name))
 		return add_sinusoids(
 			m, x,

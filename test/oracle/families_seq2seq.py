@@ -50,6 +50,12 @@ def pads_given(x, config):
     return {"input_ids": ids, "decoder_input_ids": x["decoder_input_ids"]}
 
 
+def no_decoder_pads(x, config):
+    """Steps of generation count positions after padding otherwise than a pass over all."""
+    ids = x["decoder_input_ids"]
+    return {**x, "decoder_input_ids": torch.where(ids == config.pad_token_id, 6, ids)}
+
+
 def long_texts(x, config):
     """Distances beyond those that the biases know one by one, in both parts."""
     x = long_sequence(x, config)
@@ -165,6 +171,9 @@ VARIANTS = {
     "m2m_100": {
         "M2M100Model-pads": dict(of="M2M100Model", inputs=pads_given),
         "M2M100Model-left": dict(of="M2M100Model", inputs=padded_left),
+        "M2M100ForConditionalGeneration-no_pads": dict(
+            of="M2M100ForConditionalGeneration", inputs=no_decoder_pads
+        ),
     },
     "marian": {
         "MarianMTModel-two_vocabularies": dict(
