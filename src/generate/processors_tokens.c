@@ -98,7 +98,10 @@ gen_favor_end(tfm_context *context, gen_processors *all, const gen_prefix *prefi
 		return true;
 	for (size_t i = 0; i < ends.count; i++)
 	{
-		float *value = ends.ids[i] < scores->count ? &scores->values[ends.ids[i]] : NULL;
+		gen_ids before = {.count = i, .ids = ends.ids};
+		float *value = ends.ids[i] < scores->count && !gen_has_id(before, ends.ids[i])
+						   ? &scores->values[ends.ids[i]]
+						   : NULL;
 
 		if (value != NULL && isfinite(*value))
 			*value += fabsf(*value) * factor;

@@ -40,20 +40,23 @@ fail_empty(tfm_context *context, int64_t number)
 					(long long) number);
 }
 
-/* Copy a prompt behind padding. */
+/* Copy a prompt behind padding, or for an encoder before it, as seq2seq's tokenizers have it. */
 static bool
-copy_padded(tfm_context *context, const gen_run *run, gen_ids from, int64_t padding, gen_ids *to)
+copy_padded(tfm_context *context, const gen_run *run, gen_ids from, int64_t padding,
+			gen_prompt *prompt)
 {
 	size_t count = from.count + (size_t) padding;
 	int32_t *ids = tfm_alloc_array(context, count + 1, sizeof(int32_t));
-	int32_t pad = gen_config_pad(run->config);
+	int32_t *own = ids + (run->decoder.has_encoder ? 0 : padding),
+			pad = gen_config_pad(run->config);
 
 	if (ids == NULL)
 		return false;
-	for (int64_t i = 0; i < padding; i++)
+	for (size_t i = 0; i < count; i++)
 		ids[i] = pad;
-	memcpy(ids + padding, from.ids, from.count * sizeof(int32_t));
-	*to = (gen_ids) {.count = count, .ids = ids};
+	memcpy(own, from.ids, from.count * sizeof(int32_t));
+	prompt->inputs = (gen_ids) {.count = count, .ids = ids};
+	prompt->source = (gen_ids) {.count = from.count, .ids = own};
 	return true;
 }
 
@@ -110,9 +113,8 @@ prepare_prompt(tfm_context *context, gen_run *run, gen_ids from, int64_t longest
 	int64_t padding = run->request.padded ? longest - (int64_t) from.count : 0;
 	bool encoded = run->decoder.has_encoder;
 
-	if (!copy_padded(context, run, from, padding, &prompt->inputs))
+	if (!copy_padded(context, run, from, padding, prompt))
 		return false;
-	prompt->source = (gen_ids) {.count = from.count, .ids = prompt->inputs.ids + padding};
 	prompt->ids = prompt->inputs;
 	prompt->padding = encoded ? 0 : padding;
 	if (encoded && !begin_decoder(context, run, prompt))
