@@ -93,6 +93,16 @@ extern bool gen_beam_check(tfm_context *context, gen_run *run, const beam_set *s
 extern bool gen_beams_advance(tfm_context *context, gen_run *run, beam_set *set,
 							  const candidate *chosen);
 
+/* ---- Words that must appear (beam_words.c) ---- */
+
+/* Whether ids[count] have all words. */
+extern bool gen_words_said(tfm_context *context, const gen_run *run, const int32_t *ids,
+						   int64_t count, bool *said);
+
+/* To chosen[num_beams] come tokens that bring words further; the best of both remain. */
+extern bool gen_force_words(tfm_context *context, const gen_run *run, const beam_set *set,
+							candidate *chosen);
+
 /* The result that a hypothesis is. */
 extern gen_sequence gen_beam_result(const gen_run *run, int64_t prompt, const hypothesis *h);
 

@@ -89,10 +89,15 @@ def prompt(name, index, length):
 
 
 def run(model, prompts, options, tokenizer):
-    """What generate() returns for prompts that are padded on the left."""
+    """What generate() returns for prompts that are padded, decoders' on the left."""
     longest = max(map(len, prompts))
-    ids = torch.tensor([[PAD] * (longest - len(p)) + p for p in prompts])
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+
+    def padded(ids, pad):
+        fill = [pad] * (longest - len(ids))
+        return ids + fill if model.config.is_encoder_decoder else fill + ids
+
+    ids = torch.tensor([padded(p, PAD) for p in prompts])
+    mask = torch.tensor([padded([1] * len(p), 0) for p in prompts])
     arguments = dict(options)
     if "sequence_bias" in arguments:
         arguments["sequence_bias"] = [[ids, float(b)] for ids, b in arguments["sequence_bias"]]
