@@ -201,7 +201,7 @@ decoder_attend(nn_model *m, tensor x, const decoder_config *c, int layer)
 
 /* ---- Feed-forward parts ---- */
 
-/* Up to the last product: [tokens, n], or gate and up side by side, of which gate is what counts. */
+/* Up to the last product: [tokens, n], or wider, of which the first n columns count. */
 static tensor
 enter_feed_forward(nn_model *m, tensor x, const decoder_config *c, const decoder_names *names,
 				   int64_t n)
@@ -211,14 +211,14 @@ enter_feed_forward(nn_model *m, tensor x, const decoder_config *c, const decoder
 	if (names->gate == NULL && names->gate_up == NULL)
 		return linear(m, x, names->up, .columns = n, .activation = c->activation,
 					  .transposed = c->transposed);
-	if (names->gate_up != NULL)
-		y = linear(m, x, names->gate_up, .columns = 2 * n, .transposed = c->transposed);
-	else
-		y = linear_side_by_side(m, x,
-								&(linear_row) {.count = 2,
-											   .names = {names->gate, names->up},
-											   .columns = {n, n},
-											   .transposed = c->transposed});
+	if (names->gate_up == NULL)
+		return linear_gated(m, x,
+							&(linear_row) {.count = 2,
+										   .names = {names->gate, names->up},
+										   .columns = {n, n},
+										   .transposed = c->transposed},
+							c->activation);
+	y = linear(m, x, names->gate_up, .columns = 2 * n, .transposed = c->transposed);
 	gate(m, y, take_columns(y, n, n), n, 2 * n, c->activation);
 	return y;
 }

@@ -169,6 +169,29 @@ linear_side_by_side(nn_model *m, tensor x, const linear_row *row)
 }
 
 tensor
+linear_gated(nn_model *m, tensor x, const linear_row *row, op_activation activation)
+{
+	op_linear_options o = {
+		.x = x.data,
+		.x_stride = row->x_stride,
+		.rows = x.shape[0],
+		.k = x.shape[1],
+		.compute = m->compute,
+		.activation = activation,
+		.gate = true,
+	};
+	tensor y[2] = {{0}};
+
+	for (int i = 0; i < 2 && !tfm_failed(m->context); i++)
+		o.parts[i] = make_part(
+			m, x, row->names[i],
+			&(linear_options) {.columns = row->columns[i], .transposed = row->transposed}, &y[i]);
+	if (nn_live(m))
+		op_linear(m->context, &o);
+	return y[0];
+}
+
+tensor
 take_columns(tensor x, int64_t first, int64_t count)
 {
 	if (x.data != NULL)

@@ -59,6 +59,9 @@ typedef struct linear_row
 /* x [rows, k] -> [rows, sum of columns] */
 extern tensor linear_side_by_side(nn_model *m, tensor x, const linear_row *row);
 
+/* activation(first) * second of two products alike: x [rows, k] -> [rows, columns of each] */
+extern tensor linear_gated(nn_model *m, tensor x, const linear_row *row, op_activation activation);
+
 /*
  * Some columns of x [rows, n], from first on: a tensor in place, whose rows are x.shape[1] elements
  * apart, for those that take a stride.

@@ -83,6 +83,9 @@ typedef struct unpacked_blocks
 	uint8_t *codes; /* [k / 4][32][4] */
 	float *scales;	/* [groups][32] */
 	float *minima;	/* the same, of types that have them */
+	/* What is unpacked next: so many bytes of it are fetched with each group that is multiplied. */
+	const char *ahead, *ahead_end;
+	int ahead_step;
 } unpacked_blocks;
 
 /* The rows of one normalisation, as in norm.h. */
@@ -248,7 +251,7 @@ typedef struct kernels
 	void (*multiply_blocks)(tfm_dtype dtype, int64_t k, const grouped_rows *x, const void *panel,
 							float *c);
 	void (*multiply_unpacked)(int rows, tfm_dtype dtype, int64_t k, const grouped_rows *x,
-							  const unpacked_blocks *w, float *c, int64_t c_stride);
+							  unpacked_blocks *w, float *c, int64_t c_stride);
 
 	/* The rows first .. first + count - 1 of k of a panel of blocks, multiples of 32. */
 	void (*unpack_blocks)(tfm_dtype dtype, const void *panel, int64_t first, int64_t count,

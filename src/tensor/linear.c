@@ -149,7 +149,7 @@ typedef struct gate_call
 	const kernels *table;
 	const op_linear_options *o;
 	bool coarse;
-	const float *up; /* [rows, n] */
+	const op_linear_part *up; /* [rows, n], in working memory */
 } gate_call;
 
 static void
@@ -165,8 +165,8 @@ gate_item(void *argument, int64_t item, int thread)
 	{
 		float *y = part->y + row * part->y_stride;
 
-		call->table->gate(call->o->activation, call->coarse, y, call->up + row * part->n, y,
-						  part->n);
+		call->table->gate(call->o->activation, call->coarse, y,
+						  call->up->y + row * call->up->y_stride, y, part->n);
 	}
 }
 
@@ -181,14 +181,19 @@ run_gate(tfm_context *context, const op_linear_options *o)
 		.o = o,
 		.coarse = o->compute == COMPUTE_BF16 || kind_of(o, &o->parts[0]) != PART_WIDE,
 	};
-	float *up = tfm_alloc_array(context, (size_t) o->rows, (size_t) o->parts[1].n * sizeof(float));
 	bool done;
 
-	call.up = apart.parts[1].y = up;
-	apart.parts[1].y_stride = o->parts[1].n;
+	if (apart.parts[1].y == NULL)
+	{
+		apart.parts[1].y = tfm_alloc_array(context, (size_t) o->rows,
+										   (size_t) apart.parts[1].y_stride * sizeof(float));
+		if (apart.parts[1].y == NULL)
+			return false;
+	}
+	call.up = &apart.parts[1];
 	apart.activation = ACTIVATION_NONE;
 	apart.gate = false;
-	done = up != NULL && run_kinds(context, &apart) &&
+	done = run_kinds(context, &apart) &&
 		   threads_run(context, gate_item, &call, divide_up(o->rows, GATE_ROWS));
 	arena_restore(context->arena, mark);
 	return done;

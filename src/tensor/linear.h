@@ -49,7 +49,7 @@ typedef struct op_linear_options
 	op_activation activation;
 	/*
 	 * Two parts of the same n become one: y of the first is activation(x W0^T + bias) (x W1^T + bias),
-	 * that of the second is not used.
+	 * that of the second is working memory, which is taken from the arena where it is NULL.
 	 */
 	bool gate;
 	/* Of the first part, which must be the only one. */

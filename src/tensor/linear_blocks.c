@@ -178,8 +178,25 @@ begin_sums(const panel_place *place, int64_t rows, float *sums)
 		memcpy(sums + r * PANEL_COLUMNS, start == NULL ? bias : start, sizeof(bias));
 }
 
+/*
+ * While a chunk is multiplied, what follows it in memory comes into the second level cache: the next
+ * chunk, or the next panel's first.
+ */
 static void
-multiply_chunk(const blocks_item *item, const panel_place *place, int64_t first, int64_t count,
+fetch_next(blocks_item *item, const panel_place *place, int64_t first, int64_t count, int64_t tiles)
+{
+	int64_t k = item->call->o->k, next = first + count < k ? k - first - count : k;
+	size_t block = place->size / (size_t) (k / BLOCK_STEP); /* of a step, nearly */
+	size_t begin = block * (size_t) ((first + count) / BLOCK_STEP);
+	size_t size = block * (size_t) ((next < CHUNK ? next : CHUNK) / BLOCK_STEP);
+
+	item->unpacked.ahead = place->data + begin;
+	item->unpacked.ahead_end = item->unpacked.ahead + size;
+	item->unpacked.ahead_step = (int) (size / (size_t) (tiles * count / BLOCK_STEP));
+}
+
+static void
+multiply_chunk(blocks_item *item, const panel_place *place, int64_t first, int64_t count,
 			   float *sums)
 {
 	const kernels *table = item->call->table;
@@ -188,6 +205,7 @@ multiply_chunk(const blocks_item *item, const panel_place *place, int64_t first,
 	grouped_rows x = rows_after(&item->call->x, first);
 
 	table->unpack_blocks(dtype, place->data, first, count, &item->unpacked);
+	fetch_next(item, place, first, count, tiles);
 	for (int64_t tile = 0; tile < tiles; tile++)
 	{
 		int64_t r = item->rows * tile / tiles, end = item->rows * (tile + 1) / tiles;
@@ -200,7 +218,7 @@ multiply_chunk(const blocks_item *item, const panel_place *place, int64_t first,
 
 /* sums[rows][32] of all rows of the item, with the bias. */
 static void
-multiply_panel(const blocks_item *item, const panel_place *place, float *sums)
+multiply_panel(blocks_item *item, const panel_place *place, float *sums)
 {
 	const blocks_call *call = item->call;
 	int64_t k = call->o->k;
@@ -238,7 +256,7 @@ finish_panel(const blocks_item *item, const panel_place *place, op_activation ac
 }
 
 static void
-run_panel(const blocks_item *item, int64_t panel)
+run_panel(blocks_item *item, int64_t panel)
 {
 	const op_linear_options *o = item->call->o;
 	panel_place place = find_panel(o, panel);

@@ -7,7 +7,8 @@
  * For each instruction set: loops of nothing but the instruction that multiplies and adds, then linear
  * layers and attention of common shapes, in Gop/s and as a part of the peak of the unit that they run
  * on, where there is one.  Each is measured some times, in time of the processor, so that what else
- * the machine does counts little: the peak is the greatest of them, an op's figure the median.  With
+ * the machine does counts little: the peak is the greatest of them, an op's figure the median.  One
+ * row times weights that no cache holds is measured in bytes of weights, beside a loop that reads.  With
  * "json" a line for each, for part_kernels.py.  All sets that the machine has, or the one named.
  *
  * SPDX-License-Identifier: PostgreSQL
@@ -28,6 +29,9 @@
 #define RUN_SECONDS 0.02
 #define MOST_SECONDS 0.5
 
+/* Weights of several layers: more than the caches hold. */
+#define STREAM_BYTES ((size_t) 256 << 20)
+
 /* A loop that keeps one unit of the processor busy. */
 typedef struct unit
 {
@@ -41,12 +45,16 @@ typedef struct bench
 	tfm_context context;
 	bool json;
 	const char *dtype;			 /* as printed */
+	const char *rate;			 /* what rates are in: "Gop/s", "GB/s" */
 	void (*run)(struct bench *); /* once */
 	const unit *unit;
 	op_linear_options linear;
 	op_attend_options attend;
 	op_norm_options norm;
-	double flops; /* of one run */
+	char *memory; /* STREAM_BYTES, or NULL */
+	size_t size;  /* of weights that lie there one after the other; 0: they lie elsewhere */
+	size_t place; /* of those of the next run */
+	double flops; /* of one run, or bytes */
 	double peak;  /* of the unit that the op runs on, a second; 0: none is known */
 	int runs;
 	double rates[RUNS]; /* flops a second of each measurement, in order */
@@ -103,7 +111,8 @@ report(bench *b, const char *what)
 	part = b->peak > 0 ? median / b->peak : 0;
 	if (b->json)
 	{
-		printf("{\"isa\": \"%s\", \"dtype\": \"%s\", \"what\": \"%s\", ", set, b->dtype, what);
+		printf("{\"isa\": \"%s\", \"dtype\": \"%s\", \"what\": \"%s\", \"unit\": \"%s\", ", set,
+			   b->dtype, what, b->rate);
 		if (part > 0)
 			printf("\"peak\": %.1f, \"of_peak\": %.3f, ", b->peak * 1e-9, part);
 		for (int i = 0; i < b->runs; i++)
@@ -111,7 +120,7 @@ report(bench *b, const char *what)
 		puts("]}");
 		return;
 	}
-	printf("%-11s %-5s %-36s %7.1f Gop/s (%.1f-%.1f)", set, b->dtype, what, median * 1e-9,
+	printf("%-11s %-5s %-36s %7.1f %-5s (%.1f-%.1f)", set, b->dtype, what, median * 1e-9, b->rate,
 		   b->rates[0] * 1e-9, b->rates[b->runs - 1] * 1e-9);
 	if (part > 0)
 		printf("  %3.0f %%", part * 100.0);
@@ -253,6 +262,36 @@ run_linear(bench *b)
 	op_linear(&b->context, &b->linear);
 }
 
+/* With the next of the weights in memory. */
+static void
+run_stream(bench *b)
+{
+	b->linear.parts[0].panels = b->memory + b->place;
+	b->place += b->size;
+	if (b->place + b->size > STREAM_BYTES)
+		b->place = 0;
+	op_linear(&b->context, &b->linear);
+}
+
+typedef uint64_t line __attribute__((vector_size(64), may_alias));
+
+static void
+run_read(bench *b)
+{
+	const line *lines = (const line *) b->memory;
+	line sums[2] = {{0}};
+
+	for (size_t i = 0; i < STREAM_BYTES / sizeof(line); i += 2)
+	{
+		__builtin_prefetch(lines + i + 128, 0, 2);
+		__builtin_prefetch(lines + i + 129, 0, 2);
+		sums[0] += lines[i];
+		sums[1] += lines[i + 1];
+	}
+	sums[0] += sums[1];
+	__asm__ volatile("" : : "m"(sums[0]));
+}
+
 static void
 run_attend(bench *b)
 {
@@ -351,6 +390,77 @@ bench_linear(bench *b, const arithmetic *how, const shape *s)
 		free(panels[i]);
 }
 
+/* ---- Quantised weights ---- */
+
+static const arithmetic quantised[] = {{"q4_1", DTYPE_Q4_1, COMPUTE_INT8},
+									   {"q8_0", DTYPE_Q8_0, COMPUTE_INT8},
+									   {"q4_k", DTYPE_Q4_K, COMPUTE_INT8},
+									   {"q6_k", DTYPE_Q6_K, COMPUTE_INT8}};
+
+/* One row, which waits for memory, a batch of single tokens, and a prompt. */
+static const shape quantised_shapes[] = {{1, 1536, 3072, 1, false, false},
+										 {8, 1536, 3072, 1, false, false},
+										 {128, 1536, 3072, 1, false, false}};
+
+/* Any bytes are weights; small ones, so that scales are numbers. */
+static void
+fill_blocks(char *to)
+{
+	for (size_t i = 0; i < STREAM_BYTES; i++)
+		to[i] = (char) (i * 7919 >> 3 & 0x3b);
+}
+
+/* Reading memory is the peak of what comes next. */
+static void
+measure_reading(bench *b)
+{
+	b->rate = "GB/s";
+	b->run = run_read;
+	b->peak = 0;
+	b->flops = (double) STREAM_BYTES;
+	report(b, "peak: read");
+	b->peak = b->rates[b->runs - 1];
+}
+
+static void
+bench_quantised_shape(bench *b, const arithmetic *how, const shape *s)
+{
+	float *x = numbers(s->rows * s->k), *y = numbers(s->rows * s->n);
+	char what[64];
+
+	if (!weight_size(how->dtype, LAYOUT_PANELS, 2, (int64_t[]) {s->n, s->k}, &b->size))
+		exit(1);
+	b->linear = (op_linear_options) {.x = x, .rows = s->rows, .k = s->k, .compute = how->compute};
+	b->linear.parts[0] =
+		(op_linear_part) {.panels = b->memory, .dtype = how->dtype, .n = s->n, .y = y};
+	if (s->rows == 1)
+		measure_reading(b);
+	else
+		measure_peak(b, how->compute);
+	b->run = s->rows == 1 ? run_stream : run_linear;
+	b->flops =
+		s->rows == 1 ? (double) b->size : 2.0 * (double) s->rows * (double) s->k * (double) s->n;
+	name_shape(s, what, sizeof(what));
+	report(b, what);
+	b->rate = "Gop/s";
+	free(x);
+	free(y);
+}
+
+static void
+bench_quantised(bench *b)
+{
+	b->memory = memory(STREAM_BYTES);
+	fill_blocks(b->memory);
+	for (size_t i = 0; i < sizeof(quantised) / sizeof(quantised[0]); i++)
+	{
+		b->dtype = quantised[i].name;
+		for (size_t j = 0; j < sizeof(quantised_shapes) / sizeof(quantised_shapes[0]); j++)
+			bench_quantised_shape(b, &quantised[i], &quantised_shapes[j]);
+	}
+	free(b->memory);
+}
+
 static void
 bench_attend(bench *b, tfm_compute compute, int32_t length, int batch, int heads, int head_dim)
 {
@@ -408,7 +518,9 @@ bench_attends(bench *b, tfm_compute compute)
 static void
 bench_isa(bool json, isa set)
 {
-	bench b = {.json = json, .context = {.isa = set, .threads = 1, .arena = arena_create(0)}};
+	bench b = {.json = json,
+			   .rate = "Gop/s",
+			   .context = {.isa = set, .threads = 1, .arena = arena_create(0)}};
 
 	if (b.context.arena == NULL)
 		exit(1);
@@ -425,6 +537,8 @@ bench_isa(bool json, isa set)
 		if (arithmetics[i].dtype == DTYPE_F32)
 			bench_norm(&b, 512, 384);
 	}
+	if (set > ISA_PORTABLE)
+		bench_quantised(&b);
 	if (tfm_failed(&b.context))
 	{
 		fprintf(stderr, "kernels: %s\n", b.context.error.message);

@@ -21,4 +21,4 @@ def run(bench):
         key = Key(PART, line["what"], f"engine {line['isa']} {line['dtype']}", 1)
         notes = {name: line[name] for name in ("of_peak", "peak") if name in line}
         for rate in line["rates"]:
-            bench.results.add(key, "Gop/s", rate, **notes)
+            bench.results.add(key, line["unit"], rate, **notes)

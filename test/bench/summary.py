@@ -6,7 +6,13 @@ from bench import COMPUTED
 from results import Key, Ratio, ratio_of, short
 from vocabularies import KINDS
 
-KERNELS = ["linear 512 x 384 x 1536, gelu", "attend 4 x 200 tokens, 12 x 32"]
+KERNELS = [
+    "linear 512 x 384 x 1536, gelu",
+    "attend 4 x 200 tokens, 12 x 32",
+    "linear 1 x 1536 x 3072",
+    "linear 8 x 1536 x 3072",
+    "linear 128 x 1536 x 3072",
+]
 
 # What a dtype is measured against.
 RIVALS = {"f32": "onnxruntime f32", "bf16": "onnxruntime f32", "int8": "onnxruntime int8"}

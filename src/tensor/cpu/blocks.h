@@ -463,7 +463,7 @@ unpack_blocks_f32(tfm_dtype dtype, const void *panel, int64_t first, int64_t cou
 	const block_form *form = &block_forms[dtype];
 	_Alignas(64) uint8_t codes[BLOCK_STEP * KERNEL_COLUMNS];
 	_Alignas(64) float scales[2 * KERNEL_COLUMNS], minima[2 * KERNEL_COLUMNS];
-	unpacked_blocks step = {codes, scales, minima};
+	unpacked_blocks step = {.codes = codes, .scales = scales, .minima = minima};
 
 	for (int64_t i = first; i < first + count; i += 4, to += 4 * KERNEL_COLUMNS)
 	{
@@ -506,11 +506,20 @@ unpack(tfm_dtype dtype, const void *panel, int64_t k, int64_t first, int64_t cou
 
 /* ---- Some rows and codes that were unpacked ---- */
 
+INLINE void
+fetch_ahead(unpacked_blocks *w)
+{
+	const char *end = w->ahead + w->ahead_step;
+
+	for (; w->ahead < end && w->ahead < w->ahead_end; w->ahead += 64)
+		__builtin_prefetch(w->ahead, 0, 2);
+}
+
 /* As many columns as fit into registers; rows, group and minimum are constants. */
 INLINE void
 multiply_unpacked_columns(const int rows, const int group, const bool minimum, bool small,
-						  int64_t k, const grouped_rows *x, const unpacked_blocks *w, int offset,
-						  int j, float *c, int64_t c_stride)
+						  int64_t k, const grouped_rows *x, unpacked_blocks *w, int offset, int j,
+						  float *c, int64_t c_stride)
 {
 	const int32_t *sums = group < BLOCK_STEP ? x->half_sums : x->sums;
 	const float *scaled = group < BLOCK_STEP ? x->scaled_half_sums : x->scaled_sums;
@@ -526,6 +535,8 @@ multiply_unpacked_columns(const int rows, const int group, const bool minimum, b
 		const uint8_t *codes = w->codes + i * KERNEL_COLUMNS + 4 * j;
 		int64_t g = i / group, row = g * KERNEL_COLUMNS + j;
 		vec_bits integers[BLOCK_ROWS][TILE_VECTORS];
+
+		fetch_ahead(w);
 
 		UNROLL
 		for (int r = 0; r < rows; r++)
@@ -566,7 +577,7 @@ multiply_unpacked_columns(const int rows, const int group, const bool minimum, b
 
 INLINE void
 multiply_unpacked_rows(const int rows, const int group, const bool minimum, bool small, int64_t k,
-					   const grouped_rows *x, const unpacked_blocks *w, int offset, float *c,
+					   const grouped_rows *x, unpacked_blocks *w, int offset, float *c,
 					   int64_t c_stride)
 {
 	for (int j = 0; j < KERNEL_COLUMNS; j += TILE_VECTORS * VEC_WIDTH)
@@ -575,7 +586,7 @@ multiply_unpacked_rows(const int rows, const int group, const bool minimum, bool
 
 INLINE void
 multiply_unpacked_groups(const int rows, tfm_dtype dtype, int64_t k, const grouped_rows *x,
-						 const unpacked_blocks *w, float *c, int64_t c_stride)
+						 unpacked_blocks *w, float *c, int64_t c_stride)
 {
 	const block_form *form = &block_forms[dtype];
 	bool small = has_small_codes(form);
@@ -593,8 +604,8 @@ multiply_unpacked_groups(const int rows, tfm_dtype dtype, int64_t k, const group
 }
 
 static void
-multiply_unpacked(int rows, tfm_dtype dtype, int64_t k, const grouped_rows *x,
-				  const unpacked_blocks *w, float *c, int64_t c_stride)
+multiply_unpacked(int rows, tfm_dtype dtype, int64_t k, const grouped_rows *x, unpacked_blocks *w,
+				  float *c, int64_t c_stride)
 {
 	switch (rows)
 	{
