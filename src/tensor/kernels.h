@@ -63,14 +63,15 @@ typedef struct quantized_columns
 } quantized_columns;
 
 /*
- * Rows of signed bytes in groups of 32: x is about byte * scale.  Arrays are those of the first row;
+ * Rows of whole numbers of 16 bits in groups of 32, each as two signed bytes: x is about
+ * (256 * high + low) * scale.  Arrays are those of the first row;
  * in each of them the next row is stride bytes further.
  */
 typedef struct grouped_rows
 {
-	int8_t *bytes;			 /* [k] */
+	int8_t *high, *low;		 /* [k] */
 	float *scales;			 /* [k / 32] */
-	int32_t *sums;			 /* of bytes: [k / 32] */
+	int32_t *sums;			 /* of the numbers: [k / 32] */
 	int32_t *half_sums;		 /* [k / 16] */
 	float *scaled_sums;		 /* the same times the scale: [k / 32] */
 	float *scaled_half_sums; /* [k / 16] */
@@ -257,7 +258,7 @@ typedef struct kernels
 	void (*unpack_blocks)(tfm_dtype dtype, const void *panel, int64_t first, int64_t count,
 						  const unpacked_blocks *to);
 
-	/* A row rounded to bytes in groups, k being a multiple of 32. */
+	/* A row rounded to numbers in groups, k being a multiple of 32. */
 	void (*quantize_groups)(const float *x, int64_t k, const grouped_rows *to);
 
 	/* y = activation(gate) * up, coarse as in linear_finish. */

@@ -1,8 +1,9 @@
 /*
  * linear_blocks.c
- *	  Products of linear layers whose weights are ggml's blocks, with rows of x in bytes.
+ *	  Products of linear layers whose weights are ggml's blocks, with rows of x in whole numbers.
  *
- * First all rows are rounded to bytes.  Then the panels are shared out; each meets all rows of an
+ * First all rows are rounded to 16 bits in groups of 32, which are multiplied as two bytes: with 8 bits
+ * the best token of a model would be another one in some 3 % of its steps.  Then the panels are shared out; each meets all rows of an
  * item: few as it is, so that memory is read once and nothing is written in between; many with its
  * codes unpacked, a chunk of k at a time, which stays in the first level cache.  How the result is
  * cut does not touch the bits: a sum is one chain over k, wherever it is interrupted.
@@ -58,17 +59,19 @@ rounded_row_size(int64_t k)
 {
 	size_t groups = (size_t) (k / BLOCK_STEP);
 
-	return size_round_up((size_t) k + groups * (3 * sizeof(float) + 4 * sizeof(int32_t)), 64) + 64;
+	return size_round_up(2 * (size_t) k + groups * (3 * sizeof(float) + 4 * sizeof(int32_t)), 64) +
+		   64;
 }
 
 static grouped_rows
 lay_out_rows(char *base, int64_t k)
 {
 	int64_t groups = k / BLOCK_STEP;
-	float *numbers = (float *) (base + k);
+	float *numbers = (float *) (base + 2 * k);
 
 	return (grouped_rows) {
-		.bytes = (int8_t *) base,
+		.high = (int8_t *) base,
+		.low = (int8_t *) base + k,
 		.scales = numbers,
 		.sums = (int32_t *) (numbers + groups),
 		.scaled_sums = numbers + 2 * groups,
@@ -85,7 +88,8 @@ rows_from(const grouped_rows *x, int64_t row)
 	int64_t bytes = row * x->stride, words = bytes / (int64_t) sizeof(float);
 
 	return (grouped_rows) {
-		.bytes = x->bytes + bytes,
+		.high = x->high + bytes,
+		.low = x->low + bytes,
 		.scales = x->scales + words,
 		.sums = x->sums + words,
 		.scaled_sums = x->scaled_sums + words,
@@ -102,7 +106,8 @@ rows_after(const grouped_rows *x, int64_t first)
 	int64_t group = first / BLOCK_STEP;
 
 	return (grouped_rows) {
-		.bytes = x->bytes + first,
+		.high = x->high + first,
+		.low = x->low + first,
 		.scales = x->scales + group,
 		.sums = x->sums + group,
 		.scaled_sums = x->scaled_sums + group,

@@ -194,6 +194,9 @@ load_span_minimum(const block_form *form, const uint8_t *span, int j)
 
 /* ---- Rows of x ---- */
 
+/* The greatest number: its high byte is 127, its low one 0. */
+#define GROUP_MOST 32512.0f
+
 /* The greatest magnitude of a step of a row. */
 INLINE float
 greatest_of_step(const float *x)
@@ -205,42 +208,58 @@ greatest_of_step(const float *x)
 	return vec_greatest(most);
 }
 
-/* Half a step times factor as bytes; their sum.  What is not a number becomes the least. */
-INLINE int32_t
-quantize_half(const float *x, float factor, int8_t *bytes)
+/* v, of -128 .. 127, as signed bytes. */
+INLINE void
+store_signed(int8_t *bytes, vec v)
 {
-	const vec most = vec_set1(127.0f), magic = vec_set1(12582912.0f);
+	/* unsigned ones are stored, so 128 is added, and taken off in the highest bit */
+	vec_store_bytes((uint8_t *) bytes, v + vec_set1(128.0f));
+}
+
+/*
+ * Half a step times factor as numbers; their sum.  What is not a number becomes the least.  Half a
+ * unit more keeps the high byte off ties, and so the low one within a byte.
+ */
+INLINE int32_t
+quantize_half(const float *x, float factor, int8_t *high, int8_t *low)
+{
+	const vec most = vec_set1(GROUP_MOST), magic = vec_set1(12582912.0f);
 	vec sum = vec_set1(0.0f);
 
 	for (int i = 0; i < BLOCK_STEP / 2; i += VEC_WIDTH)
 	{
-		vec v = vec_min(vec_max(vec_load(x + i) * vec_set1(factor), -most), most);
+		vec v = vec_min(vec_max(vec_load(x + i) * vec_set1(factor), -most), most), h;
 
 		v = (v + magic) - magic; /* rounded */
 		sum += v;
-		/* unsigned ones are stored, so 128 is added, and taken off in the highest bit */
-		vec_store_bytes((uint8_t *) bytes + i, v + vec_set1(128.0f));
+		h = ((v + vec_set1(0.5f)) * vec_set1(1.0f / 256.0f) + magic) - magic;
+		store_signed(high + i, h);
+		store_signed(low + i, v - h * vec_set1(256.0f));
 	}
 	for (int i = 0; i < BLOCK_STEP / 2; i++)
-		bytes[i] = (int8_t) (bytes[i] ^ -128);
+	{
+		high[i] = (int8_t) (high[i] ^ -128);
+		low[i] = (int8_t) (low[i] ^ -128);
+	}
 	return (int32_t) vec_sum(sum);
 }
 
-/* A group's bytes are x / scale, rounded, with scale = max |x| / 127. */
+/* A group's numbers are x / scale, rounded, with scale = max |x| / GROUP_MOST. */
 static void
 quantize_groups(const float *x, int64_t k, const grouped_rows *to)
 {
 	for (int64_t g = 0; g < k / BLOCK_STEP; g++, x += BLOCK_STEP)
 	{
-		float greatest = greatest_of_step(x), scale = greatest * (1.0f / 127.0f);
-		float factor = greatest > 0.0f ? 127.0f / greatest : 0.0f;
+		float greatest = greatest_of_step(x), scale = greatest * (1.0f / GROUP_MOST);
+		float factor = greatest > 0.0f ? GROUP_MOST / greatest : 0.0f;
 		int32_t sums[2];
 
 		for (int half = 0; half < 2; half++)
 		{
 			int from = half * BLOCK_STEP / 2;
 
-			sums[half] = quantize_half(x + from, factor, to->bytes + g * BLOCK_STEP + from);
+			sums[half] = quantize_half(x + from, factor, to->high + g * BLOCK_STEP + from,
+									   to->low + g * BLOCK_STEP + from);
 			to->half_sums[2 * g + half] = sums[half];
 			to->scaled_half_sums[2 * g + half] = scale * (float) sums[half];
 		}
@@ -274,7 +293,7 @@ add_panel_group(const block_form *form, const grouped_rows *x, int64_t k, const 
 	const float *scaled = halves ? x->scaled_half_sums : x->scaled_sums;
 	int group = step * (BLOCK_STEP / form->group) + half;
 	int64_t g = k / form->group + half;
-	vec_bits integers[TILE_VECTORS];
+	vec_bits high[TILE_VECTORS] = {0}, integers[TILE_VECTORS];
 
 	UNROLL
 	for (int v = 0; v < TILE_VECTORS; v++)
@@ -283,14 +302,21 @@ add_panel_group(const block_form *form, const grouped_rows *x, int64_t k, const 
 	for (int i = 0; i < form->group / 4; i++)
 	{
 		const int four = half * (form->group / 4) + i;
-		vec_bits bytes = load_four(x->bytes + k + 4 * four);
+		vec_bits x_high = load_four(x->high + k + 4 * four);
+		vec_bits x_low = load_four(x->low + k + 4 * four);
 
 		UNROLL
 		for (int v = 0; v < TILE_VECTORS; v++)
-			integers[v] =
-				add_codes(integers[v], load_codes(form, codes, four, column + v * VEC_WIDTH), bytes,
-						  has_small_codes(form));
+		{
+			vec_bits w = load_codes(form, codes, four, column + v * VEC_WIDTH);
+
+			high[v] = add_codes(high[v], w, x_high, has_small_codes(form));
+			integers[v] = add_codes(integers[v], w, x_low, has_small_codes(form));
+		}
 	}
+	UNROLL
+	for (int v = 0; v < TILE_VECTORS; v++)
+		integers[v] += high[v] << 8;
 	UNROLL
 	for (int v = 0; v < TILE_VECTORS; v++)
 	{
@@ -515,6 +541,28 @@ fetch_ahead(unpacked_blocks *w)
 		__builtin_prefetch(w->ahead, 0, 2);
 }
 
+/* The products of a group's codes with one of the bytes of each row. */
+INLINE void
+add_unpacked(const int rows, const int group, bool small, const int8_t *x, int64_t stride,
+			 const uint8_t *codes, vec_bits integers[BLOCK_ROWS][TILE_VECTORS])
+{
+	UNROLL
+	for (int four = 0; four < group / 4; four++)
+	{
+		vec_bits w0 = vec_load_bits(codes + four * FOUR_BYTES);
+		vec_bits w1 = vec_load_bits(codes + four * FOUR_BYTES + 4 * VEC_WIDTH);
+
+		UNROLL
+		for (int r = 0; r < rows; r++)
+		{
+			vec_bits bytes = load_four(x + r * stride + 4 * four);
+
+			integers[r][0] = add_codes(integers[r][0], w0, bytes, small);
+			integers[r][1] = add_codes(integers[r][1], w1, bytes, small);
+		}
+	}
+}
+
 /* As many columns as fit into registers; rows, group and minimum are constants. */
 INLINE void
 multiply_unpacked_columns(const int rows, const int group, const bool minimum, bool small,
@@ -540,23 +588,13 @@ multiply_unpacked_columns(const int rows, const int group, const bool minimum, b
 
 		UNROLL
 		for (int r = 0; r < rows; r++)
-			for (int v = 0; v < TILE_VECTORS; v++)
-				integers[r][v] = (vec_bits) {0} + (uint32_t) (-offset * sums[r * words + g]);
+			integers[r][0] = integers[r][1] = (vec_bits) {0};
+		add_unpacked(rows, group, small, x->high + i, x->stride, codes, integers);
 		UNROLL
-		for (int four = 0; four < group / 4; four++)
-		{
-			vec_bits w0 = vec_load_bits(codes + four * FOUR_BYTES);
-			vec_bits w1 = vec_load_bits(codes + four * FOUR_BYTES + 4 * VEC_WIDTH);
-
-			UNROLL
-			for (int r = 0; r < rows; r++)
-			{
-				vec_bits bytes = load_four(x->bytes + r * x->stride + i + 4 * four);
-
-				integers[r][0] = add_codes(integers[r][0], w0, bytes, small);
-				integers[r][1] = add_codes(integers[r][1], w1, bytes, small);
-			}
-		}
+		for (int r = 0; r < rows; r++)
+			for (int v = 0; v < TILE_VECTORS; v++)
+				integers[r][v] = (integers[r][v] << 8) + (uint32_t) (-offset * sums[r * words + g]);
+		add_unpacked(rows, group, small, x->low + i, x->stride, codes, integers);
 		UNROLL
 		for (int r = 0; r < rows; r++)
 			for (int v = 0; v < TILE_VECTORS; v++)
