@@ -168,7 +168,7 @@ fill_defaults(op_attend_options *o)
 		o->v_stride = (int64_t) o->kv_heads * o->value_dim;
 	if (o->scale == 0.0f)
 		o->scale = 1.0f / sqrtf((float) o->head_dim);
-	if (!o->causal)
+	if (!o->causal && (o->cache != NULL || o->key_offsets != NULL))
 		o->window = 0;
 	if (o->cache != NULL || o->key_offsets != NULL)
 		o->positions = NULL;

@@ -48,7 +48,8 @@ typedef struct op_attend_options
 								 with a cache or key_offsets */
 	const uint8_t *hidden;	  /* [tokens of k], not 0 for keys that nobody sees; NULL: none */
 	int value_dim;			  /* of v and y; 0: head_dim */
-	int64_t window;			  /* causal: a token sees itself and window - 1 before it; 0: all */
+	int64_t window;			  /* a token sees itself and window - 1 before it, and after it where it
+								 sees these; 0: all.  Not causal over a cache or other keys: all */
 	float soft_cap;			  /* scores become soft_cap tanh(score / soft_cap); 0: as they are */
 	const float *slopes;	  /* ALiBi [heads]: slope times the key's place, counted from the
 								 query's, is added; or NULL */

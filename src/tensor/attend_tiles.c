@@ -216,6 +216,20 @@ result_of(const attend_work *w, int64_t first)
 		   w->head * (int64_t) o->value_dim;
 }
 
+/* After the last key that the query at a place sees. */
+static int64_t
+end_key(const attend_work *w, int64_t place)
+{
+	const op_attend_options *o = &w->call->o;
+	int64_t length = w->sequence->length, end = length;
+
+	if (o->causal)
+		end = place + 1;
+	else if (o->window > 0)
+		end = place + o->window;
+	return end < length ? end : length;
+}
+
 /*
  * Queries first .. end - 1 of the block of queries against the block of keys, unless none of them
  * sees any.
@@ -227,7 +241,7 @@ run_tile(attend_work *w, int64_t first, int64_t end)
 	const op_attend_options *o = &call->o;
 	attend_tile *tile = &w->tile;
 	int64_t place = w->sequence->past + w->query + first, last = place + end - first - 1;
-	int64_t seen = o->causal ? last + 1 : w->sequence->length;
+	int64_t seen = end_key(w, last);
 	int64_t low = attend_first_key(call, place);
 
 	if (w->key >= seen || w->key + w->keys <= low)
@@ -235,7 +249,8 @@ run_tile(attend_work *w, int64_t first, int64_t end)
 	tile->queries = (int) (end - first);
 	tile->keys = seen - w->key < w->keys ? seen - w->key : w->keys;
 	tile->q = w->packed_queries + first * call->steps;
-	tile->causal = o->causal && place - w->key + 1 < tile->keys;
+	tile->after = o->causal ? 0 : o->window - 1;
+	tile->causal = end_key(w, place) - w->key < tile->keys;
 	tile->window = attend_first_key(call, last) > w->key ? o->window : 0;
 	tile->diagonal = place - w->key;
 	tile->first = w->key <= low;
@@ -281,7 +296,7 @@ run_unit(attend_work *w, int thread)
 	const attend_call *call = w->call;
 	const attend_sequence *s = w->sequence;
 	int64_t place = s->past + w->query;
-	int64_t end = call->o.causal ? place + w->queries : s->length;
+	int64_t end = end_key(w, place + w->queries - 1);
 
 	set_tile(w);
 	pack_queries(w);

@@ -134,8 +134,9 @@ typedef struct attend_tile
 	int64_t bias_stride;
 	float slope;		   /* times the key's place, counted from the query's, is added */
 	const uint8_t *hidden; /* NULL, or [keys]: not 0 where no query sees the key */
-	bool causal;		   /* query i sees keys up to diagonal + i */
-	int64_t window;		   /* and, if it is not 0, of these the last so many */
+	bool causal;		   /* query i sees keys up to diagonal + i + after */
+	int64_t after;
+	int64_t window; /* if it is not 0, from diagonal + i - window + 1 on */
 	int64_t diagonal;
 	bool first;		/* of the queries' blocks of keys: maximum, sum, result have nothing yet */
 	float *maximum; /* [32] of all blocks so far */

@@ -108,12 +108,16 @@ score(const op_attend_options *o, int64_t start, int64_t query, int64_t key, int
 }
 
 static void
-check_row(const fixture *f, int64_t start, int64_t query, int head)
+check_row(const fixture *f, int64_t start, int64_t length, int64_t query, int head)
 {
 	const op_attend_options *o = &f->o;
 	double weights[MAX_LENGTH], total = 0.0, most = o->sinks == NULL ? -INFINITY : o->sinks[head];
 
-	for (int64_t j = 0; j <= query; j++)
+	int64_t keys = query + 1;
+
+	if (!o->causal)
+		keys = query + o->window < length ? query + o->window : length;
+	for (int64_t j = 0; j < keys; j++)
 	{
 		bool seen = (o->window == 0 || j > query - o->window) &&
 					(o->hidden == NULL || o->hidden[start + j] == 0);
@@ -121,7 +125,7 @@ check_row(const fixture *f, int64_t start, int64_t query, int head)
 		weights[j] = seen ? score(o, start, query, j, head) : -INFINITY;
 		most = fmax(most, weights[j]);
 	}
-	for (int64_t j = 0; j <= query; j++)
+	for (int64_t j = 0; j < keys; j++)
 		total += weights[j] = most == -INFINITY ? 0.0 : exp(weights[j] - most);
 	if (o->sinks != NULL)
 		total += exp(o->sinks[head] - most);
@@ -131,7 +135,7 @@ check_row(const fixture *f, int64_t start, int64_t query, int head)
 			o->v + (start * o->kv_heads + head / (o->heads / o->kv_heads)) * o->value_dim + i;
 		double sum = 0.0;
 
-		for (int64_t j = 0; j <= query; j++)
+		for (int64_t j = 0; j < keys; j++)
 			sum += weights[j] * v[j * o->kv_heads * o->value_dim];
 		sum = total == 0.0 ? 0.0 : sum / total;
 		assert_true(fabs(f->y[((start + query) * o->heads + head) * o->value_dim + i] - sum) <
@@ -147,18 +151,20 @@ test_definition(void **state)
 	(void) state;
 	FOR_EACH_ISA(set)
 	for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++)
-		for (int feature = 0; feature < FEATURES; feature++)
+		for (int feature = 0; feature <= FEATURES; feature++)
 		{
 			tfm_context context = open_context(set, 1, 0);
 			fixture f = make(shapes[s][0], shapes[s][1], shapes[s][2], shapes[s][3]);
 
-			set_feature(&f, feature);
+			/* the last: all at once, to both sides */
+			set_feature(&f, feature < FEATURES ? feature : FEATURES - 1);
+			f.o.causal = feature < FEATURES;
 			f.o.offsets = f.offsets;
 			assert_true(op_attend(&context, &f.o));
 			for (int64_t i = 0; i < BATCH; i++)
 				for (int64_t query = 0; query < lengths[i]; query += query % 7 + 1)
 					for (int head = 0; head < f.o.heads; head++)
-						check_row(&f, f.offsets[i], query, head);
+						check_row(&f, f.offsets[i], lengths[i], query, head);
 			discard(&f);
 			close_context(&context);
 		}

@@ -225,7 +225,7 @@ finish_scores(const attend_tile *t, int lane)
 {
 	const vec none = vec_set1(-INFINITY);
 	const vec place = vec_index() + vec_set1((float) (lane + t->diagonal));
-	const vec last = place + vec_set1(0.5f);
+	const vec last = place + vec_set1((float) t->after + 0.5f);
 	const vec before = place - vec_set1((float) t->window - 0.5f);
 
 	for (int64_t j = 0; j < t->keys; j++)
