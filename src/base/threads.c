@@ -23,8 +23,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* How often to look before sleeping; some 20 microseconds. */
-#define LOOKS 1000
+/* How often to look before sleeping; some 100 microseconds: attention and sampling lie between ops. */
+#define LOOKS 5000
 
 /* How long the caller sleeps between two looks for an interrupt; nanoseconds. */
 #define POLL_INTERVAL 10000000
