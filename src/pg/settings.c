@@ -103,8 +103,8 @@ instruction_set_entries(void)
 
 /* Values are tfm_dtype's. */
 static const struct config_enum_entry cache_types[] = {
-	{"auto", 0, false},			 {"f32", DTYPE_F32, false}, {"f16", DTYPE_F16, false},
-	{"q8_0", DTYPE_Q8_0, false}, {NULL, 0, false},
+	{"auto", 0, false},			 {"f32", DTYPE_F32, false},	  {"f16", DTYPE_F16, false},
+	{"bf16", DTYPE_BF16, false}, {"q8_0", DTYPE_Q8_0, false}, {NULL, 0, false},
 };
 
 static const string_setting string_settings[] = {
@@ -191,7 +191,9 @@ settings_define(void)
 		assign_cpu_isa, NULL);
 	DefineCustomEnumVariable(
 		"tfm.cache_type", "How generation keeps the keys and values of earlier tokens.",
-		"auto is f32 for models that compute in f32, and f16 for all others.",
+		"auto is f32 for models that compute in f32, else bf16, or f16 where the processor does "
+		"not "
+		"multiply it.",
 		&tfm_backend.cache_type, 0, cache_types, PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("tfm");
 }

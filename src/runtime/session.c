@@ -18,6 +18,7 @@
 
 #include "base/size.h"
 #include "runtime/loaded.h"
+#include "tensor/kernels.h"
 
 #define PASS_TOKENS 512	  /* of a pass, at most */
 #define KEPT_SEQUENCES 64 /* at most */
@@ -235,13 +236,17 @@ check_generates(tfm_context *context, const run_model *model)
 	return tfm_hint(context, "Its task is \"%s\".", model->class.head->task);
 }
 
-/* What the cache keeps; exact where the arithmetic is. */
+/*
+ * What the cache keeps: exact where the arithmetic is; in bf16 where attention rounds to that anyway.
+ */
 static tfm_dtype
 choose_cache_dtype(const tfm_context *context, const run_model *model, tfm_dtype asked)
 {
 	if (asked != 0)
 		return asked;
-	return run_choose_compute(context, model->precision) == COMPUTE_F32 ? DTYPE_F32 : DTYPE_F16;
+	if (run_choose_compute(context, model->precision) == COMPUTE_F32)
+		return DTYPE_F32;
+	return cpu_has_bf16(context) ? DTYPE_BF16 : DTYPE_F16;
 }
 
 /* A cache of the layers that count says. */

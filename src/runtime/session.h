@@ -20,7 +20,7 @@ typedef struct run_session run_session;
 
 typedef struct run_session_options
 {
-	tfm_dtype cache_dtype; /* F32, F16, Q8_0; 0: F32 for COMPUTE_F32, else F16 */
+	tfm_dtype cache_dtype; /* F32, F16, BF16, Q8_0; 0: what suits the arithmetic */
 	size_t cache_limit;	   /* bytes of the caches; 0: no limit */
 	size_t keep_limit;	   /* bytes that sequences which are closed may go on taking */
 } run_session_options;

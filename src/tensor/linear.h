@@ -8,7 +8,7 @@
  *		BF16	weights and x are rounded to bf16; sums are f32
  *		INT8	I8: each row of x is rounded to unsigned bytes of its own scale and zero, so that
  *				its least and greatest element (and 0) are met; sums are int32
- *				blocks: each 32 elements of a row are rounded to signed bytes of their own scale;
+ *				blocks: each 32 elements of a row are rounded to whole numbers of 16 bits and their own scale;
  *				sums of a scale's group are int32, sums of groups f32
  *				others: as in F32
  *
