@@ -169,8 +169,8 @@ generate(bench *b, int64_t batch, int64_t length, int64_t steps)
 	gen_config_init(&config);
 	config.max_new_tokens = steps + 1;
 	for (int64_t i = 0; prompts != NULL && i < batch; i++)
-		prompts[i] = (gen_ids) {.ids = make_prompt(b, length, b->next_prompt++),
-								.count = (size_t) length};
+		prompts[i] =
+			(gen_ids) {.ids = make_prompt(b, length, b->next_prompt++), .count = (size_t) length};
 	request = (gen_request) {
 		.session = b->session, .config = &config, .prompts = prompts, .prompt_count = batch};
 	run = tfm_failed(&b->context) ? NULL : gen_begin(&b->context, &request);

@@ -57,15 +57,15 @@ whole_blocks(tfm_dtype dtype, int64_t k)
 static void
 round_row(const kernels *table, tfm_compute compute, const float *x, int64_t k, float *rounded)
 {
-	int8_t bytes[2048];
+	int8_t high[2048], low[2048];
 	float scales[64], scaled[64], scaled_halves[128];
 	int32_t sums[64], halves[128];
-	grouped_rows to = {bytes, scales, sums, halves, scaled, scaled_halves, 0};
+	grouped_rows to = {high, low, scales, sums, halves, scaled, scaled_halves, 0};
 
 	if (compute == COMPUTE_INT8)
 		table->quantize_groups(x, k, &to);
 	for (int64_t i = 0; i < k; i++)
-		rounded[i] = compute == COMPUTE_INT8   ? (float) bytes[i] * scales[i / 32]
+		rounded[i] = compute == COMPUTE_INT8   ? (float) (256 * high[i] + low[i]) * scales[i / 32]
 					 : compute == COMPUTE_BF16 ? bf16_to_f32(f32_to_bf16(x[i]))
 											   : x[i];
 }
@@ -146,7 +146,7 @@ test_product(void **state)
 						  whole_blocks((tfm_dtype) type, sizes[i][2]));
 }
 
-/* Bytes are off by half a step at most, sums are theirs, and what is not finite does no harm. */
+/* Numbers are off by half a step at most, sums are theirs, and what is not finite does no harm. */
 static void
 test_rounding(void **state)
 {
@@ -161,10 +161,10 @@ test_rounding(void **state)
 	FOR_EACH_ISA(set)
 	{
 		tfm_context context = open_context(set, 1, 0);
-		int8_t bytes[K];
+		int8_t high[K], low[K];
 		float scales[K / 32], scaled[K / 32], scaled_halves[K / 16];
 		int32_t sums[K / 32], halves[K / 16];
-		grouped_rows to = {bytes, scales, sums, halves, scaled, scaled_halves, 0};
+		grouped_rows to = {high, low, scales, sums, halves, scaled, scaled_halves, 0};
 
 		cpu_kernels(&context)->quantize_groups(x, K, &to);
 		for (int g = 0; g < K / 32; g++)
@@ -173,8 +173,10 @@ test_rounding(void **state)
 
 			for (int i = 32 * g; i < 32 * g + 32; i++)
 			{
-				assert_true(fabsf((float) bytes[i] * scales[g] - x[i]) <= 0.501f * scales[g]);
-				sum[i % 32 / 16] += bytes[i];
+				int32_t number = 256 * high[i] + low[i];
+
+				assert_true(fabsf((float) number * scales[g] - x[i]) <= 0.51f * scales[g]);
+				sum[i % 32 / 16] += number;
 			}
 			assert_int_equal(halves[2 * g], sum[0]);
 			assert_int_equal(halves[2 * g + 1], sum[1]);
