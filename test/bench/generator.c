@@ -268,6 +268,7 @@ main(int argc, char **argv)
 {
 	static bench b;
 	static char line[1 << 16];
+	arena *kept;
 
 	if (argc != 6)
 	{
@@ -280,7 +281,10 @@ main(int argc, char **argv)
 	if (!b.context.arena || !b.context.pool)
 		return 1;
 	load(&b, argv);
-	while (!tfm_failed(&b.context) && fgets(line, sizeof(line), stdin))
+	/* calls end with an arena of their own: what the generator keeps stays in the other */
+	kept = b.context.arena;
+	b.context.arena = arena_create(0);
+	while (b.context.arena != NULL && !tfm_failed(&b.context) && fgets(line, sizeof(line), stdin))
 	{
 		arena_mark mark = arena_save(b.context.arena);
 
@@ -292,5 +296,6 @@ main(int argc, char **argv)
 	free(b.memory);
 	threads_destroy(b.context.pool);
 	arena_destroy(b.context.arena);
+	arena_destroy(kept);
 	return tfm_failed(&b.context);
 }

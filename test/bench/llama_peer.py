@@ -16,7 +16,8 @@ def prompt_ids(count, number):
 
 class Peer:
     def __init__(self, path, threads):
-        llama.llama_log_set(llama.llama_log_callback(lambda *_: None), ctypes.c_void_p(0))
+        self.quiet = llama.llama_log_callback(lambda *_: None)  # which must live
+        llama.llama_log_set(self.quiet, ctypes.c_void_p(0))
         llama.llama_backend_init()
         self.model = llama.llama_model_load_from_file(
             path.encode(), llama.llama_model_default_params()
