@@ -93,6 +93,7 @@ nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options
 		.rows = x.shape[0],
 		.k = x.shape[1],
 		.compute = m->compute,
+		.coarse = options->coarse,
 		.activation = options->activation,
 		.residual = options->residual.data,
 		.norm_eps = (float) options->norm_eps,
@@ -140,6 +141,7 @@ linear_side_by_side(nn_model *m, tensor x, const linear_row *row)
 		.rows = x.shape[0],
 		.k = x.shape[1],
 		.compute = m->compute,
+		.coarse = row->coarse,
 	};
 	int64_t width = 0, first = 0;
 	tensor y;
@@ -177,6 +179,7 @@ linear_gated(nn_model *m, tensor x, const linear_row *row, op_activation activat
 		.rows = x.shape[0],
 		.k = x.shape[1],
 		.compute = m->compute,
+		.coarse = row->coarse,
 		.activation = activation,
 		.gate = true,
 	};

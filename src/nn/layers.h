@@ -27,6 +27,7 @@ typedef struct linear_options
 	int64_t columns;		  /* n, as the configuration says; 0: as x has */
 	const char *norm;		  /* layer norm of the result, as layer_norm has it; NULL: none */
 	double norm_eps;
+	bool coarse; /* x may be rounded to 8 bits where the weight is in blocks; else to 16 */
 } linear_options;
 
 /*
@@ -53,6 +54,7 @@ typedef struct linear_row
 	int64_t columns[LINEAR_MAX_PARTS]; /* of each */
 	int64_t x_stride;				   /* as in linear_options */
 	bool transposed;				   /* and this */
+	bool coarse;					   /* and this */
 	tensor into;					   /* [rows, sum of columns]; empty: a new matrix */
 } linear_row;
 

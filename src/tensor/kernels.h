@@ -63,8 +63,8 @@ typedef struct quantized_columns
 } quantized_columns;
 
 /*
- * Rows of whole numbers of 16 bits in groups of 32, each as two signed bytes: x is about
- * (256 * high + low) * scale.  Arrays are those of the first row;
+ * Rows of whole numbers in groups of 32.  Of 16 bits they are two signed bytes, and x is about
+ * (256 * high + low) * scale; of 8 bits low is NULL, and x is about high * scale.  Arrays are those of the first row;
  * in each of them the next row is stride bytes further.
  */
 typedef struct grouped_rows

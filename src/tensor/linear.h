@@ -46,6 +46,7 @@ typedef struct op_linear_options
 	int64_t k;								/* >= 1 */
 	op_linear_part parts[LINEAR_MAX_PARTS]; /* up to the first without panels; the same x for all */
 	tfm_compute compute;					/* 0: COMPUTE_F32 */
+	bool coarse;							/* of blocks in INT8: x in 8 bits instead of 16 */
 	op_activation activation;
 	/*
 	 * Two parts of the same n become one: y of the first is activation(x W0^T + bias) (x W1^T + bias),

@@ -2,8 +2,8 @@
  * linear_blocks.c
  *	  Products of linear layers whose weights are ggml's blocks, with rows of x in whole numbers.
  *
- * First all rows are rounded to 16 bits in groups of 32, which are multiplied as two bytes: with 8 bits
- * the best token of a model would be another one in some 3 % of its steps.  Then the panels are shared out; each meets all rows of an
+ * First all rows are rounded in groups of 32: to 16 bits, which are multiplied as two bytes, or to 8
+ * where the caller wants it coarse.  Then the panels are shared out; each meets all rows of an
  * item: few as it is, so that memory is read once and nothing is written in between; many with its
  * codes unpacked, a chunk of k at a time, which stays in the first level cache.  How the result is
  * cut does not touch the bits: a sum is one chain over k, wherever it is interrupted.
@@ -64,14 +64,14 @@ rounded_row_size(int64_t k)
 }
 
 static grouped_rows
-lay_out_rows(char *base, int64_t k)
+lay_out_rows(char *base, int64_t k, bool coarse)
 {
 	int64_t groups = k / BLOCK_STEP;
 	float *numbers = (float *) (base + 2 * k);
 
 	return (grouped_rows) {
 		.high = (int8_t *) base,
-		.low = (int8_t *) base + k,
+		.low = coarse ? NULL : (int8_t *) base + k,
 		.scales = numbers,
 		.sums = (int32_t *) (numbers + groups),
 		.scaled_sums = numbers + 2 * groups,
@@ -89,7 +89,7 @@ rows_from(const grouped_rows *x, int64_t row)
 
 	return (grouped_rows) {
 		.high = x->high + bytes,
-		.low = x->low + bytes,
+		.low = x->low == NULL ? NULL : x->low + bytes,
 		.scales = x->scales + words,
 		.sums = x->sums + words,
 		.scaled_sums = x->scaled_sums + words,
@@ -107,7 +107,7 @@ rows_after(const grouped_rows *x, int64_t first)
 
 	return (grouped_rows) {
 		.high = x->high + first,
-		.low = x->low + first,
+		.low = x->low == NULL ? NULL : x->low + first,
 		.scales = x->scales + group,
 		.sums = x->sums + group,
 		.scaled_sums = x->scaled_sums + group,
@@ -338,7 +338,7 @@ run_rows(tfm_context *context, blocks_call *call)
 	rows = tfm_alloc_array(context, (size_t) call->rows, row_size);
 	if (tfm_failed(context))
 		return false;
-	call->x = lay_out_rows(rows, call->o->k);
+	call->x = lay_out_rows(rows, call->o->k, call->o->coarse);
 	return prepare_rows(context, call) &&
 		   threads_run(context, run_item, call, call->row_items * call->panel_items);
 }

@@ -194,8 +194,8 @@ load_span_minimum(const block_form *form, const uint8_t *span, int j)
 
 /* ---- Rows of x ---- */
 
-/* The greatest number: its high byte is 127, its low one 0. */
-#define GROUP_MOST 32512.0f
+/* The greatest number of 16 bits: its high byte is 127, its low one 0. */
+#define GROUP_MOST (127.0f * 256.0f)
 
 /* The greatest magnitude of a step of a row. */
 INLINE float
@@ -208,14 +208,6 @@ greatest_of_step(const float *x)
 	return vec_greatest(most);
 }
 
-/* v, of -128 .. 127, as signed bytes. */
-INLINE void
-store_signed(int8_t *bytes, vec v)
-{
-	/* unsigned ones are stored, so 128 is added, and taken off in the highest bit */
-	vec_store_bytes((uint8_t *) bytes, v + vec_set1(128.0f));
-}
-
 /*
  * Half a step times factor as numbers; their sum.  What is not a number becomes the least.  Half a
  * unit more keeps the high byte off ties, and so the low one within a byte.
@@ -223,7 +215,7 @@ store_signed(int8_t *bytes, vec v)
 INLINE int32_t
 quantize_half(const float *x, float factor, int8_t *high, int8_t *low)
 {
-	const vec most = vec_set1(GROUP_MOST), magic = vec_set1(12582912.0f);
+	const vec most = vec_set1(low == NULL ? 127.0f : GROUP_MOST), magic = vec_set1(12582912.0f);
 	vec sum = vec_set1(0.0f);
 
 	for (int i = 0; i < BLOCK_STEP / 2; i += VEC_WIDTH)
@@ -232,41 +224,50 @@ quantize_half(const float *x, float factor, int8_t *high, int8_t *low)
 
 		v = (v + magic) - magic; /* rounded */
 		sum += v;
-		h = ((v + vec_set1(0.5f)) * vec_set1(1.0f / 256.0f) + magic) - magic;
-		store_signed(high + i, h);
-		store_signed(low + i, v - h * vec_set1(256.0f));
-	}
-	for (int i = 0; i < BLOCK_STEP / 2; i++)
-	{
-		high[i] = (int8_t) (high[i] ^ -128);
-		low[i] = (int8_t) (low[i] ^ -128);
+		if (low != NULL)
+		{
+			h = ((v + vec_set1(0.5f)) * vec_set1(1.0f / 256.0f) + magic) - magic;
+			vec_store_signed_bytes(low + i, v - h * vec_set1(256.0f));
+		}
+		else
+			h = v;
+		vec_store_signed_bytes(high + i, h);
 	}
 	return (int32_t) vec_sum(sum);
 }
 
-/* A group's numbers are x / scale, rounded, with scale = max |x| / GROUP_MOST. */
+/* A group's numbers are x / scale, rounded, with max |x| as the greatest of them. */
+INLINE void
+quantize_group(const float *x, int64_t g, const grouped_rows *to, const bool wide)
+{
+	const float most = wide ? GROUP_MOST : 127.0f;
+	float greatest = greatest_of_step(x), scale = greatest * (1.0f / most);
+	float factor = greatest > 0.0f ? most / greatest : 0.0f;
+	int32_t sums[2];
+
+	UNROLL
+	for (int half = 0; half < 2; half++)
+	{
+		int from = half * BLOCK_STEP / 2;
+		int64_t at = g * BLOCK_STEP + from;
+
+		sums[half] = quantize_half(x + from, factor, to->high + at, wide ? to->low + at : NULL);
+		to->half_sums[2 * g + half] = sums[half];
+		to->scaled_half_sums[2 * g + half] = scale * (float) sums[half];
+	}
+	to->scales[g] = scale;
+	to->sums[g] = sums[0] + sums[1];
+	to->scaled_sums[g] = scale * (float) (sums[0] + sums[1]);
+}
+
 static void
 quantize_groups(const float *x, int64_t k, const grouped_rows *to)
 {
 	for (int64_t g = 0; g < k / BLOCK_STEP; g++, x += BLOCK_STEP)
-	{
-		float greatest = greatest_of_step(x), scale = greatest * (1.0f / GROUP_MOST);
-		float factor = greatest > 0.0f ? GROUP_MOST / greatest : 0.0f;
-		int32_t sums[2];
-
-		for (int half = 0; half < 2; half++)
-		{
-			int from = half * BLOCK_STEP / 2;
-
-			sums[half] = quantize_half(x + from, factor, to->high + g * BLOCK_STEP + from,
-									   to->low + g * BLOCK_STEP + from);
-			to->half_sums[2 * g + half] = sums[half];
-			to->scaled_half_sums[2 * g + half] = scale * (float) sums[half];
-		}
-		to->scales[g] = scale;
-		to->sums[g] = sums[0] + sums[1];
-		to->scaled_sums[g] = scale * (float) (sums[0] + sums[1]);
-	}
+		if (to->low != NULL)
+			quantize_group(x, g, to, true);
+		else
+			quantize_group(x, g, to, false);
 }
 
 /* ---- One row and a panel as it is ---- */
@@ -283,8 +284,8 @@ add_group(vec sum, vec_bits integers, vec scale, float x_scale)
 /* A step of a span, which begins at k; half counts its groups where it has two. */
 INLINE void
 add_panel_group(const block_form *form, const grouped_rows *x, int64_t k, const uint8_t *span,
-				int step, const int half, int column, const vec *whole, const vec *whole_minimum,
-				vec *sum)
+				int step, const int half, const bool wide, int column, const vec *whole,
+				const vec *whole_minimum, vec *sum)
 {
 	const uint8_t *codes = span + block_span_of(form, KERNEL_COLUMNS).codes +
 						   step * (BLOCK_STEP * (form->low + form->high) / 8 * KERNEL_COLUMNS);
@@ -293,30 +294,32 @@ add_panel_group(const block_form *form, const grouped_rows *x, int64_t k, const 
 	const float *scaled = halves ? x->scaled_half_sums : x->scaled_sums;
 	int group = step * (BLOCK_STEP / form->group) + half;
 	int64_t g = k / form->group + half;
-	vec_bits high[TILE_VECTORS] = {0}, integers[TILE_VECTORS];
+	vec_bits low[TILE_VECTORS] = {0}, integers[TILE_VECTORS] = {0};
 
-	UNROLL
-	for (int v = 0; v < TILE_VECTORS; v++)
-		integers[v] = (vec_bits) {0} + (uint32_t) (-form->offset * sums[g]);
 	UNROLL
 	for (int i = 0; i < form->group / 4; i++)
 	{
 		const int four = half * (form->group / 4) + i;
 		vec_bits x_high = load_four(x->high + k + 4 * four);
-		vec_bits x_low = load_four(x->low + k + 4 * four);
+		vec_bits x_low = load_four(wide ? x->low + k + 4 * four : x->high);
 
 		UNROLL
 		for (int v = 0; v < TILE_VECTORS; v++)
 		{
 			vec_bits w = load_codes(form, codes, four, column + v * VEC_WIDTH);
 
-			high[v] = add_codes(high[v], w, x_high, has_small_codes(form));
-			integers[v] = add_codes(integers[v], w, x_low, has_small_codes(form));
+			integers[v] = add_codes(integers[v], w, x_high, has_small_codes(form));
+			if (wide)
+				low[v] = add_codes(low[v], w, x_low, has_small_codes(form));
 		}
 	}
 	UNROLL
 	for (int v = 0; v < TILE_VECTORS; v++)
-		integers[v] += high[v] << 8;
+	{
+		if (wide)
+			integers[v] = (integers[v] << 8) + low[v];
+		integers[v] += (uint32_t) (-form->offset * sums[g]);
+	}
 	UNROLL
 	for (int v = 0; v < TILE_VECTORS; v++)
 	{
@@ -339,8 +342,8 @@ prefetch_bytes(const uint8_t *from, int size)
 }
 
 INLINE void
-multiply_panel(const block_form *form, int64_t k, const grouped_rows *x, const uint8_t *panel,
-			   float *c)
+multiply_panel_of(const block_form *form, const bool wide, int64_t k, const grouped_rows *x,
+				  const uint8_t *panel, float *c)
 {
 	const block_span at = block_span_of(form, KERNEL_COLUMNS);
 	const int size = at.size / (form->elements / BLOCK_STEP); /* of a step, nearly */
@@ -364,14 +367,24 @@ multiply_panel(const block_form *form, int64_t k, const grouped_rows *x, const u
 				int64_t i = first + step * BLOCK_STEP;
 
 				prefetch_bytes(span + step * size, size);
-				add_panel_group(form, x, i, span, step, 0, j, whole, minimum, sum);
+				add_panel_group(form, x, i, span, step, 0, wide, j, whole, minimum, sum);
 				if (form->group < BLOCK_STEP)
-					add_panel_group(form, x, i, span, step, 1, j, whole, minimum, sum);
+					add_panel_group(form, x, i, span, step, 1, wide, j, whole, minimum, sum);
 			}
 		}
 		for (int v = 0; v < TILE_VECTORS; v++)
 			vec_store(c + j + v * VEC_WIDTH, sum[v]);
 	}
+}
+
+INLINE void
+multiply_panel(const block_form *form, int64_t k, const grouped_rows *x, const uint8_t *panel,
+			   float *c)
+{
+	if (x->low != NULL)
+		multiply_panel_of(form, true, k, x, panel, c);
+	else
+		multiply_panel_of(form, false, k, x, panel, c);
 }
 
 /* Call inner(form, ...) with the form of a type as a constant. */
@@ -590,11 +603,21 @@ multiply_unpacked_columns(const int rows, const int group, const bool minimum, b
 		for (int r = 0; r < rows; r++)
 			integers[r][0] = integers[r][1] = (vec_bits) {0};
 		add_unpacked(rows, group, small, x->high + i, x->stride, codes, integers);
-		UNROLL
-		for (int r = 0; r < rows; r++)
-			for (int v = 0; v < TILE_VECTORS; v++)
-				integers[r][v] = (integers[r][v] << 8) + (uint32_t) (-offset * sums[r * words + g]);
-		add_unpacked(rows, group, small, x->low + i, x->stride, codes, integers);
+		if (x->low != NULL)
+		{
+			UNROLL
+			for (int r = 0; r < rows; r++)
+				for (int v = 0; v < TILE_VECTORS; v++)
+					integers[r][v] <<= 8;
+			add_unpacked(rows, group, small, x->low + i, x->stride, codes, integers);
+		}
+		if (offset != 0)
+		{
+			UNROLL
+			for (int r = 0; r < rows; r++)
+				for (int v = 0; v < TILE_VECTORS; v++)
+					integers[r][v] += (uint32_t) (-offset * sums[r * words + g]);
+		}
 		UNROLL
 		for (int r = 0; r < rows; r++)
 			for (int v = 0; v < TILE_VECTORS; v++)

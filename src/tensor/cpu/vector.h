@@ -270,6 +270,22 @@ vec_store_bytes(uint8_t *p, vec v)
 #endif
 }
 
+/* The same of v of -128 .. 127, as signed bytes. */
+INLINE void
+vec_store_signed_bytes(int8_t *p, vec v)
+{
+#if VEC_WIDTH == 8
+	__m256i ints = _mm256_cvtps_epi32(v);
+	__m128i words =
+		_mm_packs_epi32(_mm256_castsi256_si128(ints), _mm256_extracti128_si256(ints, 1));
+
+	_mm_storel_epi64((__m128i *) p, _mm_packs_epi16(words, words));
+#else
+	/* the lowest byte is kept, whatever the sign */
+	vec_store_bytes((uint8_t *) p, v);
+#endif
+}
+
 #ifdef __AVX2__
 /* a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1] */
 INLINE vec_bits
