@@ -118,7 +118,10 @@ KERNELS = src/tensor/cpu/kernels.c
 KERNEL_ISAS = portable $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),avx2 avx512 \
 	avx512_vnni avx512_bf16)
 KERNEL_OBJS = $(if $(wildcard $(KERNELS)),$(KERNEL_ISAS:%=$(DIR)/tensor/cpu/kernels_%.o))
-KERNEL_FLAGS = -O3 -ffp-contract=off
+
+# Their many unrolled loops take long to compile: with more than line tables (-g1), or with all
+# optimisations under sanitizers, twice as long.
+KERNEL_FLAGS = $(if $(SANITIZE),-O1,-O3) -g1 -ffp-contract=off
 KERNEL_FLAGS_avx2 = -mavx2 -mfma -mf16c
 KERNEL_FLAGS_avx512 = $(KERNEL_FLAGS_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 KERNEL_FLAGS_avx512_vnni = $(KERNEL_FLAGS_avx512) -mavx512vnni

@@ -86,3 +86,4 @@ SELECT tfm_generate_stream('llama', 'a', num_beams => 2);
 SELECT tfm_classify('llama', 'a', ARRAY[]::text[]);
 SELECT tfm_classify('llama', 'a', ARRAY['good', 'bad']);
 SELECT tfm_summarize_agg('llama', 'a text');
+SELECT tfm_drop_model('llama'), tfm_drop_model('t5'), tfm_drop_model('tiny');

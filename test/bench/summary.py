@@ -1,5 +1,6 @@
 """The table at the end: what was asked of each, ours, the best of the others, and the ratio."""
 
+import pathlib
 import statistics
 
 from bench import COMPUTED
@@ -112,6 +113,20 @@ def tokenizer_rows(bench):
             yield compare(bench, f"tokenizer, {prefix}{what}", key, "tokenizers")
 
 
+def generation_rows(bench):
+    """Each file's figures beside the faster of the others, and its own beside each other."""
+    threads = bench.options.threads
+    for file in bench.options.gguf:
+        name = pathlib.Path(file).stem
+        for what in ("prompt of 128", "prompt of 512", "1 at once", "8 at once"):
+            key = Key("generation", f"{name}, {what}", "engine", threads)
+            for peer in ("llama.cpp", "torch bf16"):
+                yield compare(bench, f"{name[:24]}, {what}", key, peer)
+        for what, other in (("8 at once", "1 at once"), ("JSON", "free text")):
+            key = Key("generation", f"{name}, {what}", "engine", threads)
+            yield compare(bench, f"{name[:24]}, {what}", key, "engine", f"{name}, {other}")
+
+
 def rows_of(bench):
     for rows in (
         embedding_rows,
@@ -120,6 +135,7 @@ def rows_of(bench):
         load_rows,
         memory_rows,
         tokenizer_rows,
+        generation_rows,
         kernel_rows,
     ):
         yield from filter(None, rows(bench))

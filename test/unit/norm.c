@@ -157,9 +157,9 @@ test_embed(void **state)
 	float *gain = numbers(N, 4), *bias = numbers(N, 5), y[TOKENS * N], sums[TOKENS * N];
 	float expected[TOKENS * N];
 	int32_t ids[TOKENS], positions[TOKENS];
-	op_embed_options o = {.tables = {{words, 0, 50, ids, 3.0f},
-									 {types, 0, 1, NULL, 0},
-									 {places, 0, TOKENS, positions, 0}},
+	op_embed_options o = {.tables = {{words, 0, 50, ids, 3.0f, 0},
+									 {types, 0, 1, NULL, 0, 0},
+									 {places, 0, TOKENS, positions, 0, 0}},
 						  .tokens = TOKENS,
 						  .n = N,
 						  .y = y};
@@ -222,7 +222,7 @@ test_errors(void **state)
 	float table[8] = {0}, y[400] = {0};
 	int32_t ids[] = {0, 1, 2};
 	int calls = 1;
-	op_embed_options o = {.tables = {{table, 0, 2, ids, 0}}, .tokens = 3, .n = 4, .y = y};
+	op_embed_options o = {.tables = {{table, 0, 2, ids, 0, 0}}, .tokens = 3, .n = 4, .y = y};
 
 	(void) state;
 	assert_false(op_embed(&context, &o));
