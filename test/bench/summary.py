@@ -121,10 +121,10 @@ def generation_rows(bench):
         for what in ("prompt of 128", "prompt of 512", "1 at once", "8 at once"):
             key = Key("generation", f"{name}, {what}", "engine", threads)
             for peer in ("llama.cpp", "torch bf16"):
-                yield compare(bench, f"{name[:24]}, {what}", key, peer)
+                yield compare(bench, f"{name[:12]}, {what}", key, peer)
         for what, other in (("8 at once", "1 at once"), ("JSON", "free text")):
             key = Key("generation", f"{name}, {what}", "engine", threads)
-            yield compare(bench, f"{name[:24]}, {what}", key, "engine", f"{name}, {other}")
+            yield compare(bench, f"{name[:12]}, {what}", key, "engine", f"{name}, {other}")
 
 
 def rows_of(bench):
