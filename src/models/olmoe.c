@@ -7,43 +7,21 @@
  */
 #include "nn/decoder.h"
 
-static const decoder_names names = {
-	.layer = "layers.%d",
-	.attention_norm = "input_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.query_norm = "self_attn.q_norm",
-	.key_norm = "self_attn.k_norm",
-	.attention_output = "self_attn.o_proj",
-	.mlp_norm = "post_attention_layernorm",
-	.gate = "mlp.gate_proj",
-	.up = "mlp.up_proj",
-	.down = "mlp.down_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
-};
-
-static const moe_names expert_names[] = {
-	{.gate = "mlp.experts.%.gate_proj",
-	 .up = "mlp.experts.%.up_proj",
-	 .down = "mlp.experts.%.down_proj"},
-	{.gate_up = "mlp.experts.gate_up_proj", .down = "mlp.experts.down_proj"},
-	{0},
-};
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
 	*c = (decoder_config) {
-		.names = &names,
+		.names = &decoder_normed_names,
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.rms = true},
 		.head_norm_of = HEADS_WHOLE,
 		.head_norm = {.rms = true},
-		.moe = {.router = "mlp.gate", .scoring = MOE_SOFTMAX, .names = expert_names, .gated = true},
+		.moe = {.router = "mlp.gate",
+				.scoring = MOE_SOFTMAX,
+				.names = moe_llama_names,
+				.gated = true},
 	};
 	decoder_read_config(context, file,
 						&(decoder_defaults) {.vocab_size = 50304,

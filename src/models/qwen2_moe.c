@@ -7,14 +7,6 @@
  */
 #include "nn/decoder.h"
 
-static const moe_names expert_names[] = {
-	{.gate = "mlp.experts.%.gate_proj",
-	 .up = "mlp.experts.%.up_proj",
-	 .down = "mlp.experts.%.down_proj"},
-	{.gate_up = "mlp.experts.gate_up_proj", .down = "mlp.experts.down_proj"},
-	{0},
-};
-
 static const decoder_names shared_names = {
 	.gate = "mlp.shared_expert.gate_proj",
 	.up = "mlp.shared_expert.up_proj",
@@ -28,22 +20,6 @@ is_sliding(tfm_context *context, json file, int layer)
 	return layer % 2 == 0 && layer < json_int(context, file, "max_window_layers", 28, 0, INT32_MAX);
 }
 
-/* Which layers have a feed-forward part instead. */
-static void
-read_dense_layers(tfm_context *context, json file, decoder_config *c)
-{
-	int64_t step = json_int(context, file, "decoder_sparse_step", 1, 1, NN_MAX_LAYERS);
-	decoder_layer *each = (decoder_layer *) c->each;
-	json dense = json_member(file, "mlp_only_layers");
-	int64_t layer;
-
-	for (int i = 0; each != NULL && i < c->layers; i++)
-		each[i].mixture = (i + 1) % step == 0;
-	for (json e = json_first(dense); each != NULL && json_present(e); e = json_next(e))
-		if (json_to_int(e, 0, c->layers - 1, &layer))
-			each[layer].mixture = false;
-}
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -53,7 +29,10 @@ read_config(tfm_context *context, json file, void *config)
 		.names = &decoder_llama_names,
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.rms = true},
-		.moe = {.router = "mlp.gate", .scoring = MOE_SOFTMAX, .names = expert_names, .gated = true},
+		.moe = {.router = "mlp.gate",
+				.scoring = MOE_SOFTMAX,
+				.names = moe_llama_names,
+				.gated = true},
 		.shared_expert = &shared_names,
 		.shared_expert_gate = "mlp.shared_expert_gate",
 	};
@@ -78,7 +57,7 @@ read_config(tfm_context *context, json file, void *config)
 		json_int(context, file, "moe_intermediate_size", 1408, 1, NN_MAX_SIZE);
 	c->moe.norm_power = json_bool(context, file, "norm_topk_prob", false);
 	decoder_read_experts(context, file, "num_experts", 60, "num_experts_per_tok", 4, c);
-	read_dense_layers(context, file, c);
+	decoder_read_dense_layers(context, file, c);
 }
 
 static const nn_variant variants[] = {{"qwen2_moe", "Qwen2Moe", "model"}, {0}};

@@ -1,28 +1,11 @@
 /*
  * qwen3.c
- *	  Qwen3 (Yang et al. 2025): as Qwen2, with norms of queries and keys; with and without experts.
+ *	  Qwen3 (Yang et al. 2025): as Qwen2, with norms of queries and keys.
  *	  Follows transformers/models/qwen3/modeling_qwen3.py.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/decoder.h"
-
-static const decoder_names names = {
-	.layer = "layers.%d",
-	.attention_norm = "input_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.query_norm = "self_attn.q_norm",
-	.key_norm = "self_attn.k_norm",
-	.attention_output = "self_attn.o_proj",
-	.mlp_norm = "post_attention_layernorm",
-	.gate = "mlp.gate_proj",
-	.up = "mlp.up_proj",
-	.down = "mlp.down_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
-};
 
 /* The last layers slide, from max_window_layers on. */
 static bool
@@ -37,7 +20,7 @@ read_config(tfm_context *context, json file, void *config)
 	decoder_config *c = config;
 
 	*c = (decoder_config) {
-		.names = &names,
+		.names = &decoder_normed_names,
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.rms = true},
 		.head_norm = {.rms = true},

@@ -44,6 +44,9 @@ typedef struct decoder_names
 /* LLaMA's names. */
 extern const decoder_names decoder_llama_names;
 
+/* The same, with norms of queries and keys. */
+extern const decoder_names decoder_normed_names;
+
 /* What the heads of queries and keys are normed by. */
 typedef enum decoder_head_norm
 {
@@ -170,6 +173,12 @@ extern bool decoder_slides_by_pattern(tfm_context *context, json file, int layer
 extern void decoder_read_experts(tfm_context *context, json file, const char *experts_key,
 								 int64_t experts, const char *chosen_key, int64_t chosen,
 								 decoder_config *c);
+
+/*
+ * After these, the layers that have a feed-forward part instead: Qwen's "decoder_sparse_step" and
+ * "mlp_only_layers".
+ */
+extern void decoder_read_dense_layers(tfm_context *context, json file, decoder_config *c);
 
 /* nn_family's cache_layers. */
 extern int decoder_cache_layers(const void *config, kv_layer *layers);

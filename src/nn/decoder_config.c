@@ -181,6 +181,21 @@ decoder_read_experts(tfm_context *context, json file, const char *experts_key, i
 		each[i].mixture = true;
 }
 
+void
+decoder_read_dense_layers(tfm_context *context, json file, decoder_config *c)
+{
+	int64_t step = json_int(context, file, "decoder_sparse_step", 1, 1, NN_MAX_LAYERS);
+	decoder_layer *each = (decoder_layer *) c->each;
+	json dense = json_member(file, "mlp_only_layers");
+	int64_t layer;
+
+	for (int i = 0; each != NULL && i < c->layers; i++)
+		each[i].mixture = (i + 1) % step == 0;
+	for (json e = json_first(dense); each != NULL && json_present(e); e = json_next(e))
+		if (json_to_int(e, 0, c->layers - 1, &layer))
+			each[layer].mixture = false;
+}
+
 int
 decoder_cache_layers(const void *config, kv_layer *layers)
 {

@@ -12,6 +12,14 @@
 
 #include "tensor/elementwise.h"
 
+const moe_names moe_llama_names[] = {
+	{.gate = "mlp.experts.%.gate_proj",
+	 .up = "mlp.experts.%.up_proj",
+	 .down = "mlp.experts.%.down_proj"},
+	{.gate_up = "mlp.experts.gate_up_proj", .down = "mlp.experts.down_proj"},
+	{0},
+};
+
 /* ---- Routing ---- */
 
 /* Scores of count experts become their softmax, in place. */

@@ -26,6 +26,9 @@ typedef struct moe_names
 	bool gate_transposed, down_transposed; /* the checkpoint has them as [k, n] */
 } moe_names;
 
+/* Where experts are named like LLaMA's feed-forward parts: both spellings, ended by an empty one. */
+extern const moe_names moe_llama_names[];
+
 /* How the router's scores become weights. */
 typedef enum moe_scoring
 {

@@ -39,6 +39,13 @@ extern generate_site *generate_site_create(MemoryContext owner);
 extern tfm_context *generate_begin(FunctionCallInfo fcinfo, generate_site *site, const text *model,
 								   int first, generate_request *request);
 
+/* A jsonb argument as the engine's JSON; empty for a NULL. */
+extern tfm_text chat_json_argument(FunctionCallInfo fcinfo, tfm_context *context, int argument);
+
+/* The argument chat_template of a request; a NULL leaves the model's own. */
+extern void chat_read_template(FunctionCallInfo fcinfo, tfm_context *context, int argument,
+							   chat_request *request);
+
 /* The start of the statement as local time; its zone's name lives as long as the session's. */
 extern struct tm chat_statement_time(void);
 

@@ -11,14 +11,6 @@
 
 #include "pg/border.h"
 
-static tfm_text
-json_argument(FunctionCallInfo fcinfo, tfm_context *context, int argument)
-{
-	if (PG_ARGISNULL(argument))
-		return (tfm_text) {NULL, 0};
-	return border_jsonb(context, PG_GETARG_DATUM(argument));
-}
-
 /*
  * tfm_chat(model text, messages jsonb, tools jsonb, ..., documents jsonb, chat_template text, kwargs jsonb)
  * returns jsonb
@@ -39,16 +31,11 @@ tfm_chat(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	context =
 		generate_begin(fcinfo, generate_site_of(fcinfo), PG_GETARG_TEXT_PP(0), first, &request);
-	chat.messages = json_argument(fcinfo, context, 1);
-	chat.tools = json_argument(fcinfo, context, 2);
-	chat.documents = json_argument(fcinfo, context, last);
-	if (!PG_ARGISNULL(last + 1))
-	{
-		tfm_text given = border_text(context, PG_GETARG_TEXT_PP(last + 1));
-
-		chat.chat_template = tfm_strndup(context, given.data, given.length);
-	}
-	chat.kwargs = json_argument(fcinfo, context, last + 2);
+	chat.messages = chat_json_argument(fcinfo, context, 1);
+	chat.tools = chat_json_argument(fcinfo, context, 2);
+	chat.documents = chat_json_argument(fcinfo, context, last);
+	chat_read_template(fcinfo, context, last + 1, &chat);
+	chat.kwargs = chat_json_argument(fcinfo, context, last + 2);
 	message = buffer_create(context);
 	border_check(context);
 	task_chat(context, &request, &chat, message);

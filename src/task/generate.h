@@ -79,10 +79,6 @@ typedef struct generate_stream generate_stream;
 extern generate_stream *task_generate_begin(tfm_context *context, const generate_request *request,
 											tfm_text prompt);
 
-/* The same for a conversation. */
-extern generate_stream *task_chat_begin(tfm_context *context, const generate_request *request,
-										const chat_request *chat);
-
 /*
  * The next piece of the text, whole characters, in context's arena; *done where there is none, the
  * sequence is closed then.

@@ -150,29 +150,23 @@ is_kept(const generator *g, const char *key)
 
 /* Whether any of the options is a constraint: none needs nothing kept. */
 static bool
-has_constraint(tfm_context *context, const generate_request *request)
+has_constraint(const generate_sources *sources)
 {
-	arena_mark mark = arena_save(context->arena);
-	generate_sources sources = {
-		.arguments = generate_plan_parse(context, request->arguments, "arguments"),
-		.options = generate_plan_parse(context, request->options, "options"),
-	};
-	bool has = false;
-
 	for (size_t i = 0; i < COUNT(constraint_keys); i++)
-		has |= json_present(generate_plan_option(&sources, constraint_keys[i]));
-	arena_restore(context->arena, mark);
-	return has;
+		if (json_present(generate_plan_option(sources, constraint_keys[i])))
+			return true;
+	return false;
 }
 
 bool
-generate_plan_constrain(tfm_context *context, const generate_request *request, generate_plan *plan)
+generate_plan_constrain(tfm_context *context, const generate_request *request,
+						const generate_sources *sources, generate_plan *plan)
 {
 	generator *g = request->generator;
 	gen_constraint *constraint = NULL;
 
-	if (!has_constraint(context, request))
-		return !tfm_failed(context);
+	if (!has_constraint(sources))
+		return true;
 	if (is_kept(g, make_key(context, request)))
 		constraint = g->constraint;
 	else if (g->streams > 0)

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "generate/scores.h"
 #include "task/generate_plan.h"
 
 #define MAX_LABELS 256
@@ -46,16 +47,11 @@ make_instruction(tfm_context *context, const tfm_text *names, size_t count)
 static double
 log_probability(const float *scores, int64_t count, int32_t id)
 {
-	double most = -INFINITY, sum = 0.0;
+	float most = gen_max(scores, count);
 
-	for (int64_t i = 0; i < count; i++)
-		if (scores[i] > most)
-			most = scores[i];
 	if (isinf(most))
 		return -INFINITY;
-	for (int64_t i = 0; i < count; i++)
-		sum += exp((double) scores[i] - most);
-	return (double) scores[id] - most - log(sum);
+	return (double) scores[id] - (double) most - log(gen_sum_exp(scores, count, most, NULL));
 }
 
 /* The score of a label, along rows [ids.count + 1] of scores: before each token, and at its end. */

@@ -186,7 +186,8 @@ generate_plan_make(tfm_context *context, const generate_request *request, bool t
 	sources.arguments = generate_plan_parse(context, request->arguments, "arguments");
 	sources.options = generate_plan_parse(context, request->options, "options");
 	if (tfm_failed(context) || !read_defaults(context, plan) ||
-		!read_options(context, &sources, plan) || !generate_plan_constrain(context, request, plan))
+		!read_options(context, &sources, plan) ||
+		!generate_plan_constrain(context, request, &sources, plan))
 		return false;
 	if (texts && !plan->says_length)
 		plan->config.max_new_tokens = GENERATE_NEW_TOKENS;

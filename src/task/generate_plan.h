@@ -51,9 +51,9 @@ extern json generate_plan_parse(tfm_context *context, tfm_text text, const char 
 /* An option of ours; absent if nobody gives it. */
 extern json generate_plan_option(const generate_sources *sources, const char *key);
 
-/* The constraint that the request asks for, if any, as the plan's. */
+/* The constraint that the request asks for, if any, as the plan's; sources are its options. */
 extern bool generate_plan_constrain(tfm_context *context, const generate_request *request,
-									generate_plan *plan);
+									const generate_sources *sources, generate_plan *plan);
 
 /* Defaults from the model's files, then the request's.  texts: a tokenizer is needed. */
 extern bool generate_plan_make(tfm_context *context, const generate_request *request, bool texts,

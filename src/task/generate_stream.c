@@ -35,15 +35,15 @@ release_stream(void *argument)
 	stream->generator->streams--;
 }
 
-static generate_stream *
-begin_stream(tfm_context *context, const generate_request *request, tfm_text prompt, bool special)
+generate_stream *
+task_generate_begin(tfm_context *context, const generate_request *request, tfm_text prompt)
 {
 	generate_stream *stream = tfm_alloc_zero(context, sizeof(generate_stream));
 	gen_request what;
 	gen_config *config;
 
 	if (stream == NULL || !generate_plan_make(context, request, true, &stream->plan) ||
-		!generate_plan_encode(context, &stream->plan, prompt, special, &stream->prompt))
+		!generate_plan_encode(context, &stream->plan, prompt, true, &stream->prompt))
 		return NULL;
 	config = &stream->plan.config;
 	if (config->num_beams > 1 || config->num_return_sequences > 1)
@@ -64,25 +64,6 @@ begin_stream(tfm_context *context, const generate_request *request, tfm_text pro
 	stream->generator->streams++;
 	stream->more = true;
 	return stream->run == NULL ? NULL : stream;
-}
-
-generate_stream *
-task_generate_begin(tfm_context *context, const generate_request *request, tfm_text prompt)
-{
-	return begin_stream(context, request, prompt, true);
-}
-
-generate_stream *
-task_chat_begin(tfm_context *context, const generate_request *request, const chat_request *chat)
-{
-	chat_request with_prompt = *chat;
-	tfm_text prompt;
-
-	with_prompt.add_generation_prompt = true;
-	if (!task_apply_chat_template(context, run_session_model(request->generator->session),
-								  &with_prompt, &prompt))
-		return NULL;
-	return begin_stream(context, request, prompt, false);
 }
 
 /* The bytes of a text that what is to come cannot change any more. */
