@@ -109,7 +109,7 @@ ENGINE_CFLAGS = -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -fno-math-errno $(WA
 ENGINE_COMPILE = $(CC) $(ENGINE_CFLAGS) -Isrc -MMD -MP
 
 ENGINE_SRCS = $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor tensor/cpu nn models text \
-	text/jinja text/python text/transformers checkpoint runtime generate task)))
+	text/jinja text/python text/transformers checkpoint runtime generate task serve)))
 
 # Kernels: one object of src/tensor/cpu/kernels.c for each instruction set; which
 # one runs is chosen at run time.  Contraction is off, since what is fused is said
@@ -254,7 +254,7 @@ replay:
 # ---------------------------------------------------------------------------
 
 SOURCES = $(sort $(wildcard $(patsubst %,%/*.[ch],src/pg $(patsubst %,src/%,base tensor tensor/cpu \
-	nn models text text/jinja text/python text/transformers checkpoint runtime generate task) test/unit \
+	nn models text text/jinja text/python text/transformers checkpoint runtime generate task serve) test/unit \
 	test/unit/support test/fuzz test/bench)))
 
 test:

@@ -57,6 +57,15 @@ typedef enum tfm_log_level
 	TFM_LOG_WARNING
 } tfm_log_level;
 
+/* What a call has computed. */
+typedef struct tfm_usage
+{
+	int64_t passes; /* through a model */
+	int64_t tokens; /* in them */
+	int64_t reused; /* tokens that a cache had already */
+	int64_t made;	/* tokens that were generated */
+} tfm_usage;
+
 /*
  * The context of a call.  The caller owns it and everything it points to.  All
  * callbacks are called on the caller's own thread only, never on a worker.
@@ -71,7 +80,8 @@ typedef struct tfm_context
 	void *log_argument;								  /* handed to log */
 	struct thread_pool *pool; /* NULL, or the threads that help; see base/threads.h */
 	int threads;			  /* threads a computation may use, the caller's included; 0 is 1 */
-	int isa; /* instruction set of the kernels (tensor/kernels.h); 0 is the best there is */
+	int isa;		 /* instruction set of the kernels (tensor/kernels.h); 0 is the best there is */
+	tfm_usage usage; /* grows; counted where passes are begun */
 } tfm_context;
 
 /* Bytes that somebody else owns; not zero-terminated.  Text is valid UTF-8. */

@@ -23,6 +23,9 @@ typedef struct backend_state
 	int threads;		  /* tfm.threads */
 	int max_memory;		  /* tfm.max_memory, in kB */
 	int cpu_isa;		  /* tfm.cpu_isa, as tfm_context has it */
+	bool batching;		  /* tfm.batching */
+	int batch_tokens;	  /* tfm.batch_tokens */
+	int executor;		  /* tfm.executor: an executor_choice */
 
 	/* border.c */
 	arena *scratch;			   /* what calls allocate; NULL before the first */

@@ -205,6 +205,7 @@ border_begin(const char *model)
 	border_call *call = MemoryContextAlloc(memory, sizeof(border_call));
 
 	tfm_clear_error(&call->context);
+	call->context.usage = (tfm_usage) {0};
 	call->context.arena = scratch;
 	call->context.interrupted = must_stop;
 	call->context.interrupted_argument = call;

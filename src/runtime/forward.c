@@ -202,6 +202,8 @@ find_image_weight(void *source, const char *name, weight_layout layout)
 nn_model
 run_begin_pass(tfm_context *context, const run_model *loaded, const nn_batch *batch)
 {
+	context->usage.passes++;
+	context->usage.tokens += batch->tokens;
 	return (nn_model) {
 		.context = context,
 		.weights = {.has = has_image_weight,

@@ -434,6 +434,8 @@ run_session_open(tfm_context *context, run_session *session, const int32_t *ids,
 		number = open_empty(context, session);
 	if (reused != NULL)
 		*reused = number < 0 ? 0 : session->sequences[number].length;
+	if (number >= 0)
+		context->usage.reused += session->sequences[number].length;
 	return number;
 }
 

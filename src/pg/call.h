@@ -1,0 +1,86 @@
+/*
+ * call.h
+ *	  SQL functions that a model computes, one row at a time or many together.
+ *
+ * Such a function is a row of a table: which argument is the model, which are the texts, how the
+ * other arguments become a task_call, and how an answer becomes a datum.  The function itself
+ * (call_function), the batching scan (batch.h) and whatever else has many rows to compute go the
+ * same way, call_rows: so they cannot differ.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_PG_CALL_H
+#define TFM_PG_CALL_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "pg/registry.h"
+#include "task/call.h"
+
+struct call_site;
+
+/* The arguments of one call of a SQL function, in its order; NULL where a form does not have one. */
+typedef struct call_arguments
+{
+	const NullableDatum *values;
+	int count;
+} call_arguments;
+
+typedef struct call_function
+{
+	const char *symbol; /* the C function, pg_proc.prosrc: "tfm_embed" */
+	task_kind kind;
+	const char *setting; /* names the model where no argument does; NULL: argument 0 names it */
+	int input;			 /* the argument that is the text; its type is text */
+	int second;			 /* that of a pair's second text; -1: no pairs */
+
+	/*
+	 * What is common to calls: the arguments but model and texts -> *call, in the context's arena.
+	 * May throw.  NULL: nothing is to be told.
+	 */
+	void (*prepare)(tfm_context *context, const call_arguments *arguments, task_call *call);
+
+	/* The part of row of an answer as the function's result, palloc'ed.  May throw. */
+	Datum (*result)(const struct call_site *site, const task_call *call, const task_answer *answer,
+					size_t row);
+} call_function;
+
+/* One place of a query that calls a function; all of it lives in owner. */
+typedef struct call_site
+{
+	const call_function *function;
+	MemoryContext owner;
+	Oid function_oid; /* of pg_proc, for its result type */
+	registry_handle *model;
+	registry_handle *assistant;
+	struct call_kept *kept; /* the last result, where a place keeps it */
+} call_site;
+
+extern call_site *call_site_create(MemoryContext owner, const call_function *function,
+								   Oid function_oid);
+
+/* The function of an OID, NULL if it is none that is computed so.  Looks into the catalog. */
+extern const call_function *call_find(Oid function_oid);
+
+/*
+ * Evaluate count calls, with rows[i].count >= the function's arguments: results[i], a NULL where the
+ * model or a text is NULL, palloc'ed in the current memory context.  Rows of the same model and the
+ * same other arguments are computed together.
+ *
+ * Errors of arguments and models are thrown.  With lenient, an error that the engine meets is not
+ * thrown but returns false, and no result is set: each row alone will throw what is its own.
+ */
+extern bool call_rows(call_site *site, const call_arguments *rows, int count, bool lenient,
+					  NullableDatum *results);
+
+/* About how many tokens a call has, from the sizes of its texts, which are not fetched for it. */
+extern int64 call_estimate_tokens(const call_function *function, const call_arguments *arguments);
+
+/* The SQL function: one row. */
+extern Datum call_one(FunctionCallInfo fcinfo, const call_function *function);
+
+/* The functions of each file, ended by a NULL symbol; call.c lists them. */
+extern const call_function embed_functions[];
+
+#endif

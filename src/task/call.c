@@ -1,0 +1,140 @@
+/*
+ * call.c
+ *	  Calls of tasks: what each kind is called, computes, and has in common.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "task/call.h"
+
+#include <string.h>
+
+/* ---- What each kind computes ---- */
+
+static generate_request
+generation(const task_models *models, const task_call *call)
+{
+	return (generate_request) {
+		.generator = models->generator,
+		.assistant = models->assistant,
+		.options = call->options,
+		.arguments = call->arguments,
+	};
+}
+
+static bool
+run_embed_call(tfm_context *context, const task_models *models, const task_call *call,
+			   task_answer *answer)
+{
+	return task_embed(context, models->model, call->inputs, call->count, &call->embed,
+					  &answer->columns, &answer->values);
+}
+
+static bool
+run_generate_call(tfm_context *context, const task_models *models, const task_call *call,
+				  task_answer *answer)
+{
+	generate_request request = generation(models, call);
+	generate_result *results;
+	size_t made;
+
+	answer->texts = tfm_alloc_array(context, call->count, sizeof(tfm_text));
+	if (answer->texts == NULL ||
+		!task_generate(context, &request, call->inputs, call->count, &results, &made))
+		return false;
+	/* several texts of a prompt: the first is the last one here to be set */
+	for (size_t i = made; i-- > 0;)
+		answer->texts[results[i].prompt] = results[i].text;
+	return true;
+}
+
+static bool
+run_label_call(tfm_context *context, const task_models *models, const task_call *call,
+			   task_answer *answer)
+{
+	generate_request request = generation(models, call);
+
+	answer->columns = (int) call->label_count;
+	answer->scores = tfm_alloc_array(context, call->count, call->label_count * sizeof(double));
+	if (answer->scores == NULL)
+		return false;
+	for (size_t i = 0; i < call->count; i++)
+		if (!task_choose_label(context, &request, call->inputs[i], call->labels, call->label_count,
+							   answer->scores + i * call->label_count))
+			return false;
+	return true;
+}
+
+static const struct
+{
+	const char *name;
+	bool generates;
+	bool (*run)(tfm_context *context, const task_models *models, const task_call *call,
+				task_answer *answer);
+} kinds[TASK_KINDS] = {
+	[TASK_EMBED] = {"embed", false, run_embed_call},
+	[TASK_GENERATE] = {"generate", true, run_generate_call},
+	[TASK_LABEL] = {"classify", true, run_label_call},
+};
+
+static bool
+is_kind(task_kind kind)
+{
+	return (unsigned) kind < TASK_KINDS && kinds[kind].name != NULL;
+}
+
+const char *
+task_kind_name(task_kind kind)
+{
+	return is_kind(kind) ? kinds[kind].name : NULL;
+}
+
+bool
+task_kind_generates(task_kind kind)
+{
+	return is_kind(kind) && kinds[kind].generates;
+}
+
+bool
+task_call_run(tfm_context *context, const task_models *models, const task_call *call,
+			  task_answer *answer)
+{
+	*answer = (task_answer) {0};
+	if (!is_kind(call->kind))
+		return tfm_fail(context, TFM_INTERNAL, "%d is no kind of task", (int) call->kind);
+	return kinds[call->kind].run(context, models, call, answer);
+}
+
+/* ---- What calls have in common ---- */
+
+static bool
+same_text(tfm_text a, tfm_text b)
+{
+	return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
+
+static bool
+same_string(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_labels(const task_call *a, const task_call *b)
+{
+	if (a->label_count != b->label_count)
+		return false;
+	for (size_t i = 0; i < a->label_count; i++)
+		if (!same_text(a->labels[i], b->labels[i]))
+			return false;
+	return true;
+}
+
+bool
+task_call_same(const task_call *a, const task_call *b)
+{
+	return a->kind == b->kind && same_string(a->embed.pooling, b->embed.pooling) &&
+		   a->embed.normalize == b->embed.normalize && a->embed.dimensions == b->embed.dimensions &&
+		   same_string(a->embed.prompt, b->embed.prompt) && same_text(a->options, b->options) &&
+		   same_text(a->arguments, b->arguments) && same_labels(a, b) &&
+		   (a->seconds == NULL) == (b->seconds == NULL);
+}
