@@ -232,6 +232,17 @@ border_abandon(tfm_context *context)
 	MemoryContextDelete(((border_call *) context)->memory);
 }
 
+void
+border_close(tfm_context *context)
+{
+	for (border_call *call = tfm_backend.calls; call != NULL; call = call->outer)
+		if (&call->context == context)
+		{
+			border_abandon(context);
+			return;
+		}
+}
+
 /* Throw what was caught while the engine ran, or what interrupts it now. */
 static void
 throw_interrupt(border_call *call)

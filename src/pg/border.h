@@ -44,6 +44,9 @@ extern void border_end(tfm_context *context);
 /* End the call without throwing; for callers that look at context->error themselves. */
 extern void border_abandon(tfm_context *context);
 
+/* border_abandon where an error that was thrown may have ended the call already; for PG_CATCH. */
+extern void border_close(tfm_context *context);
+
 /*
  * A text value in UTF-8, valid until the call ends; not copied where the database's encoding is
  * UTF-8.  value must not be compressed or out of line (PG_GETARG_TEXT_PP).  Errors are PostgreSQL's

@@ -34,6 +34,7 @@ typedef struct call_function
 	const char *setting; /* names the model where no argument does; NULL: argument 0 names it */
 	int input;			 /* the argument that is the text; its type is text */
 	int second;			 /* that of a pair's second text; -1: no pairs */
+	int assistant;		 /* that which names a model of drafts, NULL for none; 0: there is none */
 
 	/*
 	 * What is common to calls: the arguments but model and texts -> *call, in the context's arena.
@@ -54,7 +55,10 @@ typedef struct call_site
 	Oid function_oid; /* of pg_proc, for its result type */
 	registry_handle *model;
 	registry_handle *assistant;
-	struct call_kept *kept; /* the last result, where a place keeps it */
+	bool assisted;	 /* the last call had an assistant */
+	tfm_usage usage; /* of all its calls */
+	struct call_types *types;
+	struct call_kept *kept; /* the last result of call_one; NULL: none */
 } call_site;
 
 extern call_site *call_site_create(MemoryContext owner, const call_function *function,

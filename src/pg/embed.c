@@ -5,10 +5,6 @@
  * A function without a model takes that of the setting tfm.embed_model, and no options.  The
  * aggregate is in embed_agg.c, the trigger in embed_trigger.c.
  *
- * A place in a query that embeds one text keeps its last result.  ORDER BY embedding <=>
- * tfm_embed('...') calls with the same text for every row, wherever the planner may not compute it
- * once: without a model, or with a parameter.
- *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "pg/embed.h"
@@ -20,9 +16,9 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "pg/backend.h"
 #include "pg/border.h"
-#include "pg/images.h"
+#include "pg/call.h"
+#include "pg/executor.h"
 
 /* The options among a function's arguments, each of which may be NULL. */
 typedef struct option_values
@@ -34,23 +30,6 @@ typedef struct option_values
 } option_values;
 
 static const option_values no_options = {.normalize = -1};
-
-/* Longer texts are not kept: they are documents, not queries. */
-#define KEPT_TEXT_MAX 8192
-
-/* What fn_extra of tfm_embed points to; all of it lives in owner. */
-typedef struct embed_site
-{
-	MemoryContext owner;
-	registry_handle *handle;
-	TfmVector *embedding; /* of what follows; NULL: nothing is kept */
-	text *input;
-	option_values values;
-	image_content content; /* of the model, with its precision */
-	tfm_dtype dtype;
-	const char *compute; /* one of run_compute_name's */
-	uint64 generation;	 /* of what the model's name and the settings meant */
-} embed_site;
 
 /* A text as the zero-terminated UTF-8 that the engine takes for an option; NULL stays NULL. */
 static const char *
@@ -94,19 +73,21 @@ embed_batch(const registry_handle *model, text **texts, int first, int count,
 			const option_values *values, embed_sink sink, void *argument)
 {
 	tfm_context *context = border_begin(model->name);
-	embed_options options = to_engine_options(context, values);
 	tfm_text *inputs = tfm_alloc_array(context, count, sizeof(tfm_text));
-	float *embeddings;
-	int dimensions;
+	task_call call = {.kind = TASK_EMBED,
+					  .embed = to_engine_options(context, values),
+					  .inputs = inputs,
+					  .count = (size_t) count};
+	task_answer answer;
 
 	border_check(context);
 	for (int i = 0; i < count; i++)
 		inputs[i] = border_text(context, texts[first + i]);
-	task_embed(context, model->model, inputs, count, &options, &dimensions, &embeddings);
+	executor_run(context, model, NULL, &call, &answer);
 	border_check(context);
-	check_finite(model, embeddings, (size_t) count * dimensions);
+	check_finite(model, answer.values, (size_t) count * answer.columns);
 	for (int i = 0; i < count; i++)
-		sink(argument, first + i, embeddings + (size_t) i * dimensions, dimensions);
+		sink(argument, first + i, answer.values + (size_t) i * answer.columns, answer.columns);
 	border_end(context);
 }
 
@@ -142,40 +123,26 @@ embed_text(const registry_handle *model, text *input)
 	return vector;
 }
 
-/* The options from argument first on: pooling, normalize, dimensions, prompt. */
+/* Four arguments: pooling, normalize, dimensions, prompt. */
 static option_values
-read_options(FunctionCallInfo fcinfo, int first)
+read_options(const NullableDatum *arguments)
 {
 	option_values values = no_options;
 
-	if (!PG_ARGISNULL(first))
-		values.pooling = PG_GETARG_TEXT_PP(first);
-	if (!PG_ARGISNULL(first + 1))
-		values.normalize = PG_GETARG_BOOL(first + 1);
-	if (!PG_ARGISNULL(first + 2))
+	if (!arguments[0].isnull)
+		values.pooling = DatumGetTextPP(arguments[0].value);
+	if (!arguments[1].isnull)
+		values.normalize = DatumGetBool(arguments[1].value);
+	if (!arguments[2].isnull)
 	{
-		values.dimensions = PG_GETARG_INT32(first + 2);
+		values.dimensions = DatumGetInt32(arguments[2].value);
 		if (values.dimensions < 1)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("dimensions must be at least 1, not %d", values.dimensions)));
 	}
-	if (!PG_ARGISNULL(first + 3))
-		values.prompt = PG_GETARG_TEXT_PP(first + 3);
+	if (!arguments[3].isnull)
+		values.prompt = DatumGetTextPP(arguments[3].value);
 	return values;
-}
-
-static embed_site *
-find_site(FunctionCallInfo fcinfo)
-{
-	embed_site *site = fcinfo->flinfo->fn_extra;
-
-	if (site == NULL)
-	{
-		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(embed_site));
-		site->owner = fcinfo->flinfo->fn_mcxt;
-		fcinfo->flinfo->fn_extra = site;
-	}
-	return site;
 }
 
 bool
@@ -185,20 +152,6 @@ embed_is_same_text(const text *a, const text *b)
 		return a == b;
 	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
 		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
-static bool
-is_kept(const embed_site *site, const text *input, const option_values *values)
-{
-	const run_model_info *info = run_model_describe(site->handle->model);
-
-	return site->embedding != NULL && site->dtype == info->asked_dtype &&
-		   strcmp(site->compute, info->compute) == 0 && embed_is_same_text(site->input, input) &&
-		   embed_is_same_text(site->values.pooling, values->pooling) &&
-		   embed_is_same_text(site->values.prompt, values->prompt) &&
-		   site->values.normalize == values->normalize &&
-		   site->values.dimensions == values->dimensions &&
-		   strcmp(site->content, info->content) == 0;
 }
 
 text *
@@ -213,78 +166,59 @@ embed_copy_text(MemoryContext memory, const text *value)
 	return copy;
 }
 
+/* ---- One text ---- */
+
+/* From argument 2 on: pooling, normalize, dimensions, prompt. */
 static void
-forget_kept(embed_site *site)
+prepare_call(tfm_context *context, const call_arguments *arguments, task_call *call)
 {
-	if (site->embedding == NULL)
-		return;
-	pfree(site->embedding);
-	pfree(site->input);
-	if (site->values.pooling != NULL)
-		pfree(site->values.pooling);
-	if (site->values.prompt != NULL)
-		pfree(site->values.prompt);
-	site->embedding = NULL;
+	option_values values = read_options(arguments->values + 2);
+
+	call->embed = to_engine_options(context, &values);
 }
 
-static void
-keep(embed_site *site, const text *input, const option_values *values, const TfmVector *embedding)
+static Datum
+make_result(const call_site *site, const task_call *call, const task_answer *answer, size_t row)
 {
-	const run_model_info *info = run_model_describe(site->handle->model);
-	MemoryContext caller;
+	const float *embedding = answer->values + row * (size_t) answer->columns;
 
-	forget_kept(site);
-	site->input = embed_copy_text(site->owner, input);
-	site->values = *values;
-	site->values.pooling = embed_copy_text(site->owner, values->pooling);
-	site->values.prompt = embed_copy_text(site->owner, values->prompt);
-	strlcpy(site->content, info->content, sizeof(site->content));
-	site->dtype = info->asked_dtype;
-	site->compute = info->compute;
-	caller = MemoryContextSwitchTo(site->owner);
-	site->embedding = vector_from_floats(embedding->x, embedding->dim);
-	MemoryContextSwitchTo(caller);
+	check_finite(site->model, embedding, (size_t) answer->columns);
+	return PointerGetDatum(vector_from_floats(embedding, answer->columns));
 }
 
-/* The embedding of one text at a place in a query; model NULL: the setting's. */
-static TfmVector *
-embed_at_site(FunctionCallInfo fcinfo, const text *model, text *input, const option_values *values)
-{
-	embed_site *site = find_site(fcinfo);
-	TfmVector *embedding;
+const call_function embed_functions[] = {
+	{.symbol = "tfm_embed",
+	 .kind = TASK_EMBED,
+	 .input = 1,
+	 .second = -1,
+	 .prepare = prepare_call,
+	 .result = make_result},
+	{.symbol = "tfm_embed_default",
+	 .kind = TASK_EMBED,
+	 .setting = EMBED_SETTING,
+	 .input = 0,
+	 .second = -1,
+	 .result = make_result},
+	{0},
+};
 
-	registry_get(&site->handle, site->owner, model, EMBED_SETTING);
-	if (site->generation != tfm_backend.generation)
-		forget_kept(site);
-	site->generation = tfm_backend.generation;
-	if (is_kept(site, input, values))
-		return vector_from_floats(site->embedding->x, site->embedding->dim);
-	embed_with_options(site->handle, &input, 1, values, keep_vector, &embedding);
-	if (VARSIZE_ANY_EXHDR(input) <= KEPT_TEXT_MAX)
-		keep(site, input, values, embedding);
-	return embedding;
-}
-
-/* Arguments: model, input, and the options. */
+/* tfm_embed(model text, input text, pooling text, "normalize" boolean, dimensions integer, prompt text) */
 PG_FUNCTION_INFO_V1(tfm_embed);
 Datum
 tfm_embed(PG_FUNCTION_ARGS)
 {
-	option_values values;
-
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_NULL();
-	values = read_options(fcinfo, 2);
-	PG_RETURN_VECTOR_P(embed_at_site(fcinfo, PG_GETARG_TEXT_PP(0), PG_GETARG_TEXT_PP(1), &values));
+	return call_one(fcinfo, &embed_functions[0]);
 }
 
-/* Argument: input */
+/* tfm_embed(input text) */
 PG_FUNCTION_INFO_V1(tfm_embed_default);
 Datum
 tfm_embed_default(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_VECTOR_P(embed_at_site(fcinfo, NULL, PG_GETARG_TEXT_PP(0), &no_options));
+	return call_one(fcinfo, &embed_functions[1]);
 }
+
+/* ---- Arrays of texts ---- */
 
 /* The function's own result type is an array of tfm_vector, in whatever schema that is. */
 static Oid
@@ -336,7 +270,7 @@ tfm_embed_array(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	model = registry_use(fcinfo, PG_GETARG_TEXT_PP(0), NULL);
-	values = read_options(fcinfo, 2);
+	values = read_options(fcinfo->args + 2);
 	PG_RETURN_ARRAYTYPE_P(embed_array(fcinfo, model, PG_GETARG_ARRAYTYPE_P(1), &values));
 }
 

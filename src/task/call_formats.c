@@ -42,7 +42,7 @@ call_skip(tfm_text *text, const char *string)
 }
 
 size_t
-call_find(tfm_text text, const char *string)
+call_format_find(tfm_text text, const char *string)
 {
 	size_t length = strlen(string);
 
@@ -248,10 +248,10 @@ parse_named(call_list *list, tfm_text text, bool *understood)
 	*understood = false;
 	for (text = call_trim(text); found.calls != NULL && text.length > 0; text = call_trim(text))
 	{
-		size_t brace = call_find(text, "{"), length;
+		size_t brace = call_format_find(text, "{"), length;
 		tfm_text name = {text.data, brace}, arguments = rest_of(text, brace);
 
-		name.length = call_find(name, "[");
+		name.length = call_format_find(name, "[");
 		length = call_json_length(arguments);
 		arguments.length = length;
 		if (!is_name(call_trim(name)) || !json_is_object(call_json(list->context, arguments)))
@@ -287,7 +287,7 @@ static bool
 parse_elements(call_list *list, tfm_text text, bool *understood)
 {
 	buffer *arguments = buffer_create(list->context);
-	size_t end = call_find(text, ">");
+	size_t end = call_format_find(text, ">");
 	tfm_text name = {text.data, end}, inside = call_trim(rest_of(text, end + 1));
 	bool first = true;
 
@@ -296,7 +296,7 @@ parse_elements(call_list *list, tfm_text text, bool *understood)
 		return false;
 	if (!is_name(call_trim(name)))
 		return true;
-	inside.length = call_find(inside, "</function>");
+	inside.length = call_format_find(inside, "</function>");
 	if (json_is_object(call_json(list->context, call_trim(inside))))
 	{
 		*understood = true;
@@ -304,7 +304,8 @@ parse_elements(call_list *list, tfm_text text, bool *understood)
 	}
 	while (call_skip(&inside, "<parameter="))
 	{
-		size_t close = call_find(inside, ">"), stop = call_find(inside, "</parameter>");
+		size_t close = call_format_find(inside, ">"),
+			   stop = call_format_find(inside, "</parameter>");
 		tfm_text key = {inside.data, close}, value;
 
 		if (stop == inside.length || close > stop)
@@ -339,21 +340,21 @@ parse_separated(call_list *list, tfm_text text, bool *understood)
 	*understood = false;
 	for (;;)
 	{
-		size_t begin = call_find(text, CALL_BEGIN), separator, brace, length;
+		size_t begin = call_format_find(text, CALL_BEGIN), separator, brace, length;
 		tfm_text name;
 
 		if (begin == text.length)
 			return true;
 		text = rest_of(text, begin + strlen(CALL_BEGIN));
-		separator = call_find(text, CALL_SEPARATOR);
+		separator = call_format_find(text, CALL_SEPARATOR);
 		name = (tfm_text) {text.data, separator};
 		text = rest_of(text, separator + strlen(CALL_SEPARATOR));
-		brace = call_find(text, "{");
+		brace = call_format_find(text, "{");
 		/* Before the separator stands "function", and the name after it; or just the name. */
-		if (call_find(name, "function") == 0)
+		if (call_format_find(name, "function") == 0)
 		{
 			name = (tfm_text) {text.data, brace};
-			name.length = call_find(name, "```");
+			name.length = call_format_find(name, "```");
 		}
 		text = rest_of(text, brace);
 		length = call_json_length(text);
@@ -376,7 +377,7 @@ call_parse(call_list *list, tfm_text text, bool *understood)
 		return !tfm_failed(list->context);
 	if (call_skip(&rest, "<function="))
 		return parse_elements(list, rest, understood);
-	if (call_find(text, CALL_BEGIN) < text.length)
+	if (call_format_find(text, CALL_BEGIN) < text.length)
 		return parse_separated(list, text, understood);
 	if (!call_parse_python(list, text, understood) || *understood)
 		return !tfm_failed(list->context);

@@ -25,7 +25,7 @@ extern tfm_text call_trim(tfm_text text);
 extern bool call_skip(tfm_text *text, const char *string);
 
 /* Where a string is first; text.length if it is nowhere. */
-extern size_t call_find(tfm_text text, const char *string);
+extern size_t call_format_find(tfm_text text, const char *string);
 
 /* The length of the JSON object or array that text begins with; 0 if there is no whole one. */
 extern size_t call_json_length(tfm_text text);

@@ -113,7 +113,8 @@ find_literal(json literal, tfm_text text, size_t at, bool *found, size_t *start,
 
 	if (length == 0)
 		return;
-	place = at + call_find((tfm_text) {text.data + at, text.length - at}, json_as_string(literal));
+	place = at + call_format_find((tfm_text) {text.data + at, text.length - at},
+								  json_as_string(literal));
 	if (place == text.length ||
 		(*found && (place > *start || (place == *start && place + length <= *end))))
 		return;

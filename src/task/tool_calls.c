@@ -100,7 +100,7 @@ take_reasoning(message *m, const message_request *request, tfm_text *text)
 {
 	tfm_text prompt = call_trim(request->prompt), rest = call_trim(*text);
 	bool open = call_skip(&rest, "<think>") || ends_with(prompt, "<think>");
-	size_t close = call_find(rest, "</think>");
+	size_t close = call_format_find(rest, "</think>");
 
 	if (!open && close == rest.length)
 		return true;
@@ -119,7 +119,7 @@ find_mark(tfm_text text, size_t *at)
 	*at = text.length;
 	for (size_t i = 0; i < count; i++)
 	{
-		size_t place = call_find(text, marks[i].open);
+		size_t place = call_format_find(text, marks[i].open);
 
 		if (place < *at)
 		{
@@ -137,7 +137,7 @@ find_inside(tfm_text text, size_t mark, size_t *length)
 	size_t open = strlen(marks[mark].open), end;
 	tfm_text inside = from(text, open);
 
-	end = marks[mark].close == NULL ? inside.length : call_find(inside, marks[mark].close);
+	end = marks[mark].close == NULL ? inside.length : call_format_find(inside, marks[mark].close);
 	*length = open + end;
 	if (end < inside.length)
 		*length += strlen(marks[mark].close);

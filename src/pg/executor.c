@@ -1,0 +1,30 @@
+/*
+ * executor.c
+ *	  Who computes a call: this session, or a worker for all sessions.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "pg/executor.h"
+
+/* Compute in this session. */
+static bool
+run_here(tfm_context *context, const registry_handle *model, const registry_handle *assistant,
+		 const task_call *call, task_answer *answer)
+{
+	task_models models = {.model = model->model};
+
+	if (task_kind_generates(call->kind))
+	{
+		models.generator = registry_generator(context, model);
+		if (models.generator != NULL && assistant != NULL)
+			models.assistant = registry_generator(context, assistant);
+	}
+	return !tfm_failed(context) && task_call_run(context, &models, call, answer);
+}
+
+bool
+executor_run(tfm_context *context, const registry_handle *model, const registry_handle *assistant,
+			 const task_call *call, task_answer *answer)
+{
+	return run_here(context, model, assistant, call, answer);
+}
