@@ -27,6 +27,8 @@ typedef struct gen_request
 	 * they are in Transformers (max_length, min_length, ...).  Else each is as if it were alone.
 	 */
 	bool padded;
+	/* Whether max_new_tokens, which nobody asked for, ends at the model's last position. */
+	bool fits;
 	const gen_constraint *constraint; /* of all sequences; NULL: none */
 	const gen_vocabulary *vocabulary; /* for it */
 	/* Allowed next tokens by what there is (Transformers' prefix_allowed_tokens_fn); NULL: all. */

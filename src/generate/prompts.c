@@ -90,7 +90,11 @@ set_lengths(tfm_context *context, const gen_run *run, gen_prompt *prompt)
 	prompt->min_length =
 		config->min_new_tokens > 0 ? length + config->min_new_tokens : config->min_length;
 	if (config->max_new_tokens > 0)
+	{
 		prompt->max_length = length + config->max_new_tokens;
+		if (run->request.fits && prompt->max_length > limit && limit > length)
+			prompt->max_length = limit;
+	}
 	else if (config->max_length > 0)
 		prompt->max_length = config->max_length;
 	else

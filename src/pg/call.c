@@ -16,6 +16,8 @@
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -70,19 +72,12 @@ struct call_types
 };
 
 /* All functions, by file. */
-static const call_function *const tables[] = {embed_functions};
+static const call_function *const tables[] = {
+	embed_functions,	chat_functions,		generate_functions,
+	classify_functions, semantic_functions, tokenize_functions,
+};
 
 /* ---- Functions ---- */
-
-static const call_function *
-find_symbol(const char *symbol)
-{
-	for (size_t i = 0; i < lengthof(tables); i++)
-		for (const call_function *f = tables[i]; f->symbol != NULL; f++)
-			if (strcmp(f->symbol, symbol) == 0)
-				return f;
-	return NULL;
-}
 
 static char *
 text_attribute(HeapTuple tuple, AttrNumber attribute)
@@ -93,16 +88,27 @@ text_attribute(HeapTuple tuple, AttrNumber attribute)
 	return is_null ? NULL : TextDatumGetCString(value);
 }
 
-/* Whether a C function of ours has the arguments that its row in the table tells of. */
+/* Whether a C function of ours has the arguments that a row of a table tells of. */
 static bool
 has_arguments(Form_pg_proc form, const call_function *f)
 {
-	int last = Max(f->input, f->second);
+	const Oid *types = form->proargtypes.values;
 
-	return !form->proretset && form->pronargs > last &&
-		   form->proargtypes.values[f->input] == TEXTOID &&
-		   (f->second < 0 || form->proargtypes.values[f->second] == TEXTOID) &&
-		   (f->setting != NULL || form->proargtypes.values[0] == TEXTOID);
+	return !form->proretset && form->pronargs > Max(f->input, f->second) &&
+		   types[f->input] == (f->is_json ? JSONBOID : TEXTOID) &&
+		   (f->second == 0 || types[f->second] == TEXTOID) &&
+		   (f->setting != NULL || types[0] == TEXTOID);
+}
+
+/* Forms of a function may have one symbol; their arguments tell them apart. */
+static const call_function *
+find_function(const char *symbol, Form_pg_proc form)
+{
+	for (size_t i = 0; i < lengthof(tables); i++)
+		for (const call_function *f = tables[i]; f->symbol != NULL; f++)
+			if (strcmp(f->symbol, symbol) == 0 && has_arguments(form, f))
+				return f;
+	return NULL;
 }
 
 const call_function *
@@ -121,25 +127,29 @@ call_find(Oid function_oid)
 		const char *symbol = text_attribute(tuple, Anum_pg_proc_prosrc);
 
 		if (library != NULL && symbol != NULL && strcmp(library, "$libdir/tfm") == 0)
-			found = find_symbol(symbol);
-		if (found != NULL && !has_arguments(form, found))
-			found = NULL;
+			found = find_function(symbol, form);
 	}
 	ReleaseSysCache(tuple);
 	return found;
 }
 
+static int64
+estimate_text(const NullableDatum *value)
+{
+	if (value->isnull)
+		return 0;
+	return TOKENS_AROUND +
+		   (int64) (toast_raw_datum_size(value->value) - VARHDRSZ) / BYTES_PER_TOKEN;
+}
+
 int64
 call_estimate_tokens(const call_function *function, const call_arguments *arguments)
 {
-	const int texts[] = {function->input, function->second};
 	int64 tokens = task_kind_generates(function->kind) ? GENERATE_NEW_TOKENS : 0;
 
-	for (size_t i = 0; i < lengthof(texts); i++)
-		if (texts[i] >= 0 && !arguments->values[texts[i]].isnull)
-			tokens += TOKENS_AROUND +
-					  (int64) (toast_raw_datum_size(arguments->values[texts[i]].value) - VARHDRSZ) /
-						  BYTES_PER_TOKEN;
+	tokens += estimate_text(&arguments->values[function->input]);
+	if (function->second > 0)
+		tokens += estimate_text(&arguments->values[function->second]);
 	return tokens;
 }
 
@@ -182,11 +192,26 @@ call_site_create(MemoryContext owner, const call_function *function, Oid functio
 	return site;
 }
 
+TupleDesc
+call_row_type(call_site *site)
+{
+	if (site->row_type == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(site->owner);
+
+		if (get_func_result_type(site->function_oid, NULL, &site->row_type) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		BlessTupleDesc(site->row_type);
+		MemoryContextSwitchTo(caller);
+	}
+	return site->row_type;
+}
+
 /* Whether an argument is no text of an input: what it says is said for all inputs of a group. */
 static bool
 is_common(const call_function *f, int argument)
 {
-	return argument != f->input && argument != f->second;
+	return argument != f->input && (f->second == 0 || argument != f->second);
 }
 
 static bool
@@ -203,18 +228,20 @@ same_argument(const call_site *site, int i, const NullableDatum *a, const Nullab
 static bool
 same_group(const call_site *site, const call_arguments *a, const call_arguments *b)
 {
+	int second = site->function->second;
+
 	for (int i = 0; i < site->types->count; i++)
 		if (is_common(site->function, i) && !same_argument(site, i, &a->values[i], &b->values[i]))
 			return false;
-	return true;
+	return second == 0 || a->values[second].isnull == b->values[second].isnull;
 }
 
 /* Whether the result is NULL without a look at the model. */
 static bool
 is_null_call(const call_function *f, const call_arguments *row)
 {
-	return row->values[f->input].isnull || (f->second >= 0 && row->values[f->second].isnull) ||
-		   (f->setting == NULL && row->values[0].isnull);
+	return row->values[f->input].isnull || (f->setting == NULL && row->values[0].isnull) ||
+		   (f->second > 0 && !f->may_be_single && row->values[f->second].isnull);
 }
 
 /* Hold the models that a row names. */
@@ -234,19 +261,23 @@ hold_models(call_site *site, const call_arguments *row)
 
 /* ---- Computing ---- */
 
-static tfm_text *
+static void
 read_texts(tfm_context *context, const call_arguments *rows, const int *numbers, int count,
-		   int argument)
+		   int argument, bool is_json, tfm_text *texts)
 {
-	tfm_text *texts = tfm_alloc_array(context, (size_t) count, sizeof(tfm_text));
-
-	border_check(context);
 	for (int i = 0; i < count; i++)
-		texts[i] = border_text(context, DatumGetTextPP(rows[numbers[i]].values[argument].value));
-	return texts;
+	{
+		Datum value = rows[numbers[i]].values[argument].value;
+
+		texts[i] =
+			is_json ? border_jsonb(context, value) : border_text(context, DatumGetTextPP(value));
+	}
 }
 
-/* The task's call of count rows, whose numbers are given. */
+/*
+ * The task's call of count rows, whose numbers are given.  Embedding knows no pairs: all second texts
+ * then follow all first ones.
+ */
 static task_call
 make_call(tfm_context *context, const call_site *site, const call_arguments *rows,
 		  const int *numbers, int count)
@@ -254,11 +285,20 @@ make_call(tfm_context *context, const call_site *site, const call_arguments *row
 	const call_function *f = site->function;
 	task_call call = {.kind = f->kind, .embed = EMBED_DEFAULTS, .count = (size_t) count};
 
+	bool paired = f->second > 0 && !rows[numbers[0]].values[f->second].isnull;
+	tfm_text *texts = tfm_alloc_array(context, 2 * (size_t) count, sizeof(tfm_text));
+
+	border_check(context);
 	if (f->prepare != NULL)
 		f->prepare(context, &rows[numbers[0]], &call);
-	call.inputs = read_texts(context, rows, numbers, count, f->input);
-	if (f->second >= 0)
-		call.seconds = read_texts(context, rows, numbers, count, f->second);
+	read_texts(context, rows, numbers, count, f->input, f->is_json, texts);
+	call.inputs = texts;
+	if (paired)
+		read_texts(context, rows, numbers, count, f->second, false, texts + count);
+	if (paired && f->kind != TASK_EMBED)
+		call.seconds = texts + count;
+	else if (paired)
+		call.count *= 2;
 	border_check(context);
 	return call;
 }
@@ -470,24 +510,30 @@ keep(call_site *site, const call_arguments *row, Datum result)
 }
 
 static call_site *
-find_site(FunctionCallInfo fcinfo, const call_function *function)
+find_site(FunctionCallInfo fcinfo)
 {
 	FmgrInfo *info = fcinfo->flinfo;
 
 	if (info->fn_extra == NULL)
+	{
+		const call_function *function = call_find(info->fn_oid);
+
+		if (function == NULL)
+			elog(ERROR, "function %u is not declared as the extension declares it", info->fn_oid);
 		info->fn_extra = call_site_create(info->fn_mcxt, function, info->fn_oid);
+	}
 	return info->fn_extra;
 }
 
 Datum
-call_one(FunctionCallInfo fcinfo, const call_function *function)
+call_one(FunctionCallInfo fcinfo)
 {
 	call_arguments row = {.values = fcinfo->args, .count = PG_NARGS()};
-	call_site *site = find_site(fcinfo, function);
+	call_site *site = find_site(fcinfo);
 	NullableDatum result;
 	const int number = 0;
 
-	if (is_null_call(function, &row))
+	if (is_null_call(site->function, &row))
 		PG_RETURN_NULL();
 	hold_models(site, &row);
 	if (is_kept(site, &row))

@@ -14,6 +14,7 @@
 
 #include "postgres.h"
 
+#include "access/tupdesc.h"
 #include "fmgr.h"
 #include "pg/registry.h"
 #include "task/call.h"
@@ -33,7 +34,9 @@ typedef struct call_function
 	task_kind kind;
 	const char *setting; /* names the model where no argument does; NULL: argument 0 names it */
 	int input;			 /* the argument that is the text; its type is text */
-	int second;			 /* that of a pair's second text; -1: no pairs */
+	bool is_json;		 /* or jsonb */
+	int second;			 /* that of a pair's second text; 0: no pairs */
+	bool may_be_single;	 /* where that is NULL there is no pair; else the result is NULL */
 	int assistant;		 /* that which names a model of drafts, NULL for none; 0: there is none */
 
 	/*
@@ -43,7 +46,7 @@ typedef struct call_function
 	void (*prepare)(tfm_context *context, const call_arguments *arguments, task_call *call);
 
 	/* The part of row of an answer as the function's result, palloc'ed.  May throw. */
-	Datum (*result)(const struct call_site *site, const task_call *call, const task_answer *answer,
+	Datum (*result)(struct call_site *site, const task_call *call, const task_answer *answer,
 					size_t row);
 } call_function;
 
@@ -58,6 +61,8 @@ typedef struct call_site
 	bool assisted;	 /* the last call had an assistant */
 	tfm_usage usage; /* of all its calls */
 	struct call_types *types;
+	TupleDesc row_type;		/* call_row_type's; NULL before */
+	void *sink;				/* where a result that is no datum goes; the caller's */
 	struct call_kept *kept; /* the last result of call_one; NULL: none */
 } call_site;
 
@@ -82,9 +87,25 @@ extern bool call_rows(call_site *site, const call_arguments *rows, int count, bo
 extern int64 call_estimate_tokens(const call_function *function, const call_arguments *arguments);
 
 /* The SQL function: one row. */
-extern Datum call_one(FunctionCallInfo fcinfo, const call_function *function);
+extern Datum call_one(FunctionCallInfo fcinfo);
+
+/* Define the C function of a symbol in the table. */
+#define CALL_ENTRY(symbol)                                                                         \
+	PG_FUNCTION_INFO_V1(symbol);                                                                   \
+	Datum symbol(PG_FUNCTION_ARGS)                                                                 \
+	{                                                                                              \
+		return call_one(fcinfo);                                                                   \
+	}
+
+/* The type of the rows that the function returns. */
+extern TupleDesc call_row_type(call_site *site);
 
 /* The functions of each file, ended by a NULL symbol; call.c lists them. */
 extern const call_function embed_functions[];
+extern const call_function generate_functions[];
+extern const call_function chat_functions[];
+extern const call_function classify_functions[];
+extern const call_function semantic_functions[];
+extern const call_function tokenize_functions[];
 
 #endif

@@ -50,22 +50,19 @@ chat_statement_time(void)
 }
 
 tfm_text
-chat_json_argument(FunctionCallInfo fcinfo, tfm_context *context, int argument)
+chat_json_argument(tfm_context *context, const NullableDatum *argument)
 {
-	if (PG_ARGISNULL(argument))
-		return (tfm_text) {NULL, 0};
-	return border_jsonb(context, PG_GETARG_DATUM(argument));
+	return argument->isnull ? (tfm_text) {NULL, 0} : border_jsonb(context, argument->value);
 }
 
 void
-chat_read_template(FunctionCallInfo fcinfo, tfm_context *context, int argument,
-				   chat_request *request)
+chat_read_template(tfm_context *context, const NullableDatum *argument, chat_request *request)
 {
 	tfm_text given;
 
-	if (PG_ARGISNULL(argument))
+	if (argument->isnull)
 		return;
-	given = border_text(context, PG_GETARG_TEXT_PP(argument));
+	given = border_text(context, DatumGetTextPP(argument->value));
 	request->chat_template = tfm_strndup(context, given.data, given.length);
 }
 
@@ -88,13 +85,13 @@ tfm_apply_chat_template(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	handle = registry_use(fcinfo, PG_GETARG_TEXT_PP(0), NULL);
 	context = border_begin(handle->name);
-	request.messages = chat_json_argument(fcinfo, context, 1);
-	request.tools = chat_json_argument(fcinfo, context, 2);
-	request.documents = chat_json_argument(fcinfo, context, 3);
+	request.messages = chat_json_argument(context, &fcinfo->args[1]);
+	request.tools = chat_json_argument(context, &fcinfo->args[2]);
+	request.documents = chat_json_argument(context, &fcinfo->args[3]);
 	request.add_generation_prompt = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
 	request.continue_final_message = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
-	chat_read_template(fcinfo, context, 6, &request);
-	request.kwargs = chat_json_argument(fcinfo, context, 7);
+	chat_read_template(context, &fcinfo->args[6], &request);
+	request.kwargs = chat_json_argument(context, &fcinfo->args[7]);
 	border_check(context);
 	task_apply_chat_template(context, handle->model, &request, &rendered);
 	border_check(context);
@@ -113,7 +110,7 @@ tfm_render(PG_FUNCTION_ARGS)
 	tfm_text rendered;
 	text *result;
 
-	task_render(context, source, chat_json_argument(fcinfo, context, 1), &now, &rendered);
+	task_render(context, source, chat_json_argument(context, &fcinfo->args[1]), &now, &rendered);
 	border_check(context);
 	result = border_to_text(rendered.data, rendered.length);
 	border_end(context);

@@ -178,44 +178,12 @@ prepare_call(tfm_context *context, const call_arguments *arguments, task_call *c
 }
 
 static Datum
-make_result(const call_site *site, const task_call *call, const task_answer *answer, size_t row)
+make_embedding(call_site *site, const task_call *call, const task_answer *answer, size_t row)
 {
 	const float *embedding = answer->values + row * (size_t) answer->columns;
 
 	check_finite(site->model, embedding, (size_t) answer->columns);
 	return PointerGetDatum(vector_from_floats(embedding, answer->columns));
-}
-
-const call_function embed_functions[] = {
-	{.symbol = "tfm_embed",
-	 .kind = TASK_EMBED,
-	 .input = 1,
-	 .second = -1,
-	 .prepare = prepare_call,
-	 .result = make_result},
-	{.symbol = "tfm_embed_default",
-	 .kind = TASK_EMBED,
-	 .setting = EMBED_SETTING,
-	 .input = 0,
-	 .second = -1,
-	 .result = make_result},
-	{0},
-};
-
-/* tfm_embed(model text, input text, pooling text, "normalize" boolean, dimensions integer, prompt text) */
-PG_FUNCTION_INFO_V1(tfm_embed);
-Datum
-tfm_embed(PG_FUNCTION_ARGS)
-{
-	return call_one(fcinfo, &embed_functions[0]);
-}
-
-/* tfm_embed(input text) */
-PG_FUNCTION_INFO_V1(tfm_embed_default);
-Datum
-tfm_embed_default(PG_FUNCTION_ARGS)
-{
-	return call_one(fcinfo, &embed_functions[1]);
 }
 
 /* ---- Arrays of texts ---- */
@@ -284,33 +252,54 @@ tfm_embed_array_default(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(embed_array(fcinfo, model, PG_GETARG_ARRAYTYPE_P(0), &no_options));
 }
 
-/* The cosine of the embeddings of two texts. */
-static double
-compute_similarity(const registry_handle *model, text *a, text *b)
-{
-	text *texts[] = {a, b};
-	TfmVector *vectors[lengthof(texts)];
+/* ---- Pairs of texts ---- */
 
-	embed_texts(model, texts, lengthof(texts), keep_vector, vectors);
-	return vector_cosine_similarity(vectors[0]->x, vectors[1]->x, vectors[0]->dim);
+/* The cosine of a pair's embeddings; those of second texts follow all others. */
+static Datum
+make_similarity(call_site *site, const task_call *call, const task_answer *answer, size_t row)
+{
+	int columns = answer->columns;
+	const float *a = answer->values + row * (size_t) columns;
+	const float *b = a + call->count / 2 * (size_t) columns;
+
+	check_finite(site->model, a, (size_t) columns);
+	check_finite(site->model, b, (size_t) columns);
+	return Float8GetDatum(vector_cosine_similarity(a, b, columns));
 }
 
-/* Arguments: model, a, b */
-PG_FUNCTION_INFO_V1(tfm_similarity);
-Datum
-tfm_similarity(PG_FUNCTION_ARGS)
-{
-	const registry_handle *model = registry_use(fcinfo, PG_GETARG_TEXT_PP(0), NULL);
+const call_function embed_functions[] = {
+	{.symbol = "tfm_embed",
+	 .kind = TASK_EMBED,
+	 .input = 1,
+	 .prepare = prepare_call,
+	 .result = make_embedding},
+	{.symbol = "tfm_embed_default",
+	 .kind = TASK_EMBED,
+	 .setting = EMBED_SETTING,
+	 .input = 0,
+	 .result = make_embedding},
+	{.symbol = "tfm_similarity",
+	 .kind = TASK_EMBED,
+	 .input = 1,
+	 .second = 2,
+	 .result = make_similarity},
+	{.symbol = "tfm_similarity_default",
+	 .kind = TASK_EMBED,
+	 .setting = EMBED_SETTING,
+	 .input = 0,
+	 .second = 1,
+	 .result = make_similarity},
+	{0},
+};
 
-	PG_RETURN_FLOAT8(compute_similarity(model, PG_GETARG_TEXT_PP(1), PG_GETARG_TEXT_PP(2)));
-}
+/* tfm_embed(model text, input text, pooling text, "normalize" boolean, dimensions integer, prompt text) */
+CALL_ENTRY(tfm_embed)
 
-/* Arguments: a, b */
-PG_FUNCTION_INFO_V1(tfm_similarity_default);
-Datum
-tfm_similarity_default(PG_FUNCTION_ARGS)
-{
-	const registry_handle *model = registry_use(fcinfo, NULL, EMBED_SETTING);
+/* tfm_embed(input text) */
+CALL_ENTRY(tfm_embed_default)
 
-	PG_RETURN_FLOAT8(compute_similarity(model, PG_GETARG_TEXT_PP(0), PG_GETARG_TEXT_PP(1)));
-}
+/* tfm_similarity(model text, a text, b text) */
+CALL_ENTRY(tfm_similarity)
+
+/* tfm_similarity(a text, b text) */
+CALL_ENTRY(tfm_similarity_default)

@@ -16,6 +16,7 @@
 #include "utils/jsonb.h"
 
 #include "pg/border.h"
+#include "pg/call.h"
 #include "pg/settings.h"
 
 /* ---- Sites and arguments ---- */
@@ -91,7 +92,7 @@ append_strings(StringInfo to, ArrayType *array)
 }
 
 static void
-append_value(StringInfo to, FunctionCallInfo fcinfo, argument which, int number)
+append_value(StringInfo to, Datum value, argument which)
 {
 	Jsonb *document;
 
@@ -100,26 +101,25 @@ append_value(StringInfo to, FunctionCallInfo fcinfo, argument which, int number)
 		case MAX_NEW_TOKENS:
 		case TOP_K:
 		case NUM_BEAMS:
-			appendStringInfo(to, "%d", PG_GETARG_INT32(number));
+			appendStringInfo(to, "%d", DatumGetInt32(value));
 			break;
 		case SEED:
-			appendStringInfo(to, INT64_FORMAT, PG_GETARG_INT64(number));
+			appendStringInfo(to, INT64_FORMAT, DatumGetInt64(value));
 			break;
 		case TEMPERATURE:
 		case TOP_P:
-			appendStringInfoString(
-				to, DatumGetCString(DirectFunctionCall1(float8out, PG_GETARG_DATUM(number))));
+			appendStringInfoString(to, DatumGetCString(DirectFunctionCall1(float8out, value)));
 			break;
 		case STOP:
 		case CHOICES:
-			append_strings(to, PG_GETARG_ARRAYTYPE_P(number));
+			append_strings(to, DatumGetArrayTypeP(value));
 			break;
 		case JSON_SCHEMA:
-			document = PG_GETARG_JSONB_P(number);
+			document = DatumGetJsonbP(value);
 			JsonbToCString(to, &document->root, VARSIZE(document));
 			break;
 		default:
-			escape_json(to, text_to_cstring(PG_GETARG_TEXT_PP(number)));
+			escape_json(to, TextDatumGetCString(value));
 	}
 }
 
@@ -128,20 +128,20 @@ append_value(StringInfo to, FunctionCallInfo fcinfo, argument which, int number)
  * temperature and its like mean nothing without do_sample; who names them here wants them to.
  */
 static int
-wants_sampling(FunctionCallInfo fcinfo, int first)
+wants_sampling(const NullableDatum *arguments)
 {
-	if (!PG_ARGISNULL(first + TEMPERATURE))
-		return PG_GETARG_FLOAT8(first + TEMPERATURE) > 0;
-	if (!PG_ARGISNULL(first + TOP_K) || !PG_ARGISNULL(first + TOP_P) || !PG_ARGISNULL(first + SEED))
+	if (!arguments[TEMPERATURE].isnull)
+		return DatumGetFloat8(arguments[TEMPERATURE].value) > 0;
+	if (!arguments[TOP_K].isnull || !arguments[TOP_P].isnull || !arguments[SEED].isnull)
 		return 1;
 	return -1;
 }
 
 /* The named arguments as JSON. */
 static char *
-arguments_json(FunctionCallInfo fcinfo, int first)
+arguments_json(const NullableDatum *arguments)
 {
-	int sampling = wants_sampling(fcinfo, first);
+	int sampling = wants_sampling(arguments);
 	StringInfoData to;
 
 	initStringInfo(&to);
@@ -150,18 +150,28 @@ arguments_json(FunctionCallInfo fcinfo, int first)
 		appendStringInfo(&to, "\"do_sample\":%s,", sampling ? "true" : "false");
 	for (int i = 0; i < GENERATE_ARGUMENTS; i++)
 	{
-		if (argument_keys[i] == NULL || PG_ARGISNULL(first + i) ||
-			(i == TEMPERATURE && sampling == 0))
+		if (argument_keys[i] == NULL || arguments[i].isnull || (i == TEMPERATURE && sampling == 0))
 			continue;
 		escape_json(&to, argument_keys[i]);
 		appendStringInfoChar(&to, ':');
-		append_value(&to, fcinfo, (argument) i, first + i);
+		append_value(&to, arguments[i].value, (argument) i);
 		appendStringInfoChar(&to, ',');
 	}
 	if (to.data[to.len - 1] == ',')
 		to.len--;
 	appendStringInfoChar(&to, '}');
 	return to.data;
+}
+
+void
+generate_read_arguments(tfm_context *context, const NullableDatum *arguments, tfm_text *object,
+						tfm_text *options)
+{
+	char *named = arguments_json(arguments);
+
+	*object = border_string(context, named, strlen(named));
+	if (!arguments[OPTIONS].isnull)
+		*options = border_jsonb(context, arguments[OPTIONS].value);
 }
 
 tfm_context *
@@ -181,18 +191,49 @@ generate_begin(FunctionCallInfo fcinfo, generate_site *site, const text *model, 
 	if (assisted && request->generator != NULL)
 		request->assistant = registry_generator(context, site->assistant);
 	if (first >= 0)
-	{
-		char *object = arguments_json(fcinfo, first);
-
-		request->arguments = border_string(context, object, strlen(object));
-		if (!PG_ARGISNULL(first + OPTIONS))
-			request->options = border_jsonb(context, PG_GETARG_DATUM(first + OPTIONS));
-	}
+		generate_read_arguments(context, fcinfo->args + first, &request->arguments,
+								&request->options);
 	border_check(context);
 	return context;
 }
 
 /* ---- tfm_generate ---- */
+
+/* From argument 2 on: those that all generating functions have. */
+static void
+prepare_call(tfm_context *context, const call_arguments *arguments, task_call *call)
+{
+	generate_read_arguments(context, arguments->values + 2, &call->arguments, &call->options);
+}
+
+Datum
+generate_make_text(call_site *site, const task_call *call, const task_answer *answer, size_t row)
+{
+	return PointerGetDatum(border_to_text(answer->texts[row].data, answer->texts[row].length));
+}
+
+const call_function generate_functions[] = {
+	{.symbol = "tfm_generate",
+	 .kind = TASK_GENERATE,
+	 .input = 1,
+	 .assistant = 2 + ASSISTANT_MODEL,
+	 .prepare = prepare_call,
+	 .result = generate_make_text},
+	{.symbol = "tfm_generate_default",
+	 .kind = TASK_GENERATE,
+	 .setting = GENERATE_SETTING,
+	 .input = 0,
+	 .result = generate_make_text},
+	{0},
+};
+
+/* tfm_generate(model text, prompt text, ...) returns text */
+CALL_ENTRY(tfm_generate)
+
+/* tfm_generate(prompt text) returns text */
+CALL_ENTRY(tfm_generate_default)
+
+/* ---- Arrays of prompts ---- */
 
 /* The first text of each prompt, as texts. */
 static void
@@ -210,36 +251,6 @@ generate_texts(tfm_context *context, const generate_request *request, text **pro
 	border_check(context);
 	for (size_t i = made; i-- > 0;)
 		texts[results[i].prompt] = border_to_text(results[i].text.data, results[i].text.length);
-}
-
-static text *
-generate_text(FunctionCallInfo fcinfo, const text *model, text *prompt, int first)
-{
-	generate_request request;
-	tfm_context *context = generate_begin(fcinfo, generate_site_of(fcinfo), model, first, &request);
-	text *result;
-
-	generate_texts(context, &request, &prompt, 1, &result);
-	border_end(context);
-	return result;
-}
-
-/* tfm_generate(model text, prompt text, ...) returns text */
-PG_FUNCTION_INFO_V1(tfm_generate);
-Datum
-tfm_generate(PG_FUNCTION_ARGS)
-{
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(generate_text(fcinfo, PG_GETARG_TEXT_PP(0), PG_GETARG_TEXT_PP(1), 2));
-}
-
-/* tfm_generate(prompt text) returns text */
-PG_FUNCTION_INFO_V1(tfm_generate_default);
-Datum
-tfm_generate_default(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TEXT_P(generate_text(fcinfo, NULL, PG_GETARG_TEXT_PP(0), -1));
 }
 
 /* Generate for the elements of an array: an array of the same shape, with NULL where there was one. */

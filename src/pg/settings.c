@@ -123,6 +123,13 @@ static const string_setting string_settings[] = {
 		.context = PGC_USERSET,
 	},
 	{
+		.name = RERANK_SETTING,
+		.summary = "Model of the reranking functions that are called without one.",
+		.description = "A registered model, an id under tfm.model_path, or a directory.",
+		.variable = &tfm_backend.rerank_model,
+		.context = PGC_USERSET,
+	},
+	{
 		.name = "tfm.model_path",
 		.summary = "Directories in which model ids such as org/name are looked up.",
 		.description = "Separated by colons.  A directory holds org/name itself, or is a Hugging "

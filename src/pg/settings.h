@@ -15,6 +15,9 @@
 /* The one for generating functions. */
 #define GENERATE_SETTING "tfm.generate_model"
 
+/* The one for reranking functions. */
+#define RERANK_SETTING "tfm.rerank_model"
+
 /* Define the settings; for _PG_init. */
 extern void settings_define(void);
 

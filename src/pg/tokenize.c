@@ -17,15 +17,14 @@
 #include "utils/builtins.h"
 
 #include "pg/border.h"
+#include "pg/call.h"
 #include "pg/registry.h"
 #include "pg/settings.h"
 #include "task/tokenize.h"
 
-PG_FUNCTION_INFO_V1(tfm_tokenize);
 PG_FUNCTION_INFO_V1(tfm_tokenize_array);
 PG_FUNCTION_INFO_V1(tfm_tokens);
 PG_FUNCTION_INFO_V1(tfm_tokens_words);
-PG_FUNCTION_INFO_V1(tfm_count_tokens);
 PG_FUNCTION_INFO_V1(tfm_count_tokens_array);
 PG_FUNCTION_INFO_V1(tfm_detokenize);
 
@@ -60,24 +59,29 @@ is_null_call(FunctionCallInfo fcinfo)
 
 /* An optional argument: there in this form of the function, and not NULL. */
 static bool
-has_option(FunctionCallInfo fcinfo, int argument)
+has_option(const call_arguments *arguments, int number)
 {
-	return PG_NARGS() > argument && !PG_ARGISNULL(argument);
+	return arguments->count > number && !arguments->values[number].isnull;
 }
 
 static const char *
-option_name(FunctionCallInfo fcinfo, int argument)
+option_name(const call_arguments *arguments, int number)
 {
-	return has_option(fcinfo, argument) ? text_to_cstring(PG_GETARG_TEXT_PP(argument)) : NULL;
+	return has_option(arguments, number) ? TextDatumGetCString(arguments->values[number].value)
+										 : NULL;
 }
 
 /* An option that is a number of at least minimum; fallback if it is not given. */
 static int
-option_number(FunctionCallInfo fcinfo, int argument, const char *name, int minimum, int fallback)
+option_number(const call_arguments *arguments, int number, const char *name, int minimum,
+			  int fallback)
 {
-	int value = has_option(fcinfo, argument) ? PG_GETARG_INT32(argument) : fallback;
+	int value;
 
-	if (has_option(fcinfo, argument) && value < minimum)
+	if (!has_option(arguments, number))
+		return fallback;
+	value = DatumGetInt32(arguments->values[number].value);
+	if (value < minimum)
 		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("%s must be at least %d, not %d", name, minimum, value));
 	return value;
@@ -85,26 +89,39 @@ option_number(FunctionCallInfo fcinfo, int argument, const char *name, int minim
 
 /* The options after the pair; those that are NULL are as if not given. */
 static tokenize_options
-read_options(FunctionCallInfo fcinfo)
+read_options(const call_arguments *arguments)
 {
 	tokenize_options options = TOKENIZE_DEFAULTS;
 
-	if (has_option(fcinfo, 3))
-		options.add_special_tokens = PG_GETARG_BOOL(3);
-	options.max_length = option_number(fcinfo, 4, "max_length", 1, options.max_length);
-	options.stride = option_number(fcinfo, 5, "stride", 0, options.stride);
-	options.truncation = option_name(fcinfo, 6);
-	options.truncation_side = option_name(fcinfo, 7);
-	options.padding = option_name(fcinfo, 8);
-	options.pad_to_multiple_of = option_number(fcinfo, 9, "pad_to_multiple_of", 1, 0);
-	options.padding_side = option_name(fcinfo, 10);
+	if (has_option(arguments, 3))
+		options.add_special_tokens = DatumGetBool(arguments->values[3].value);
+	options.max_length = option_number(arguments, 4, "max_length", 1, options.max_length);
+	options.stride = option_number(arguments, 5, "stride", 0, options.stride);
+	options.truncation = option_name(arguments, 6);
+	options.truncation_side = option_name(arguments, 7);
+	options.padding = option_name(arguments, 8);
+	options.pad_to_multiple_of = option_number(arguments, 9, "pad_to_multiple_of", 1, 0);
+	options.padding_side = option_name(arguments, 10);
 	return options;
+}
+
+static call_arguments
+arguments_of(FunctionCallInfo fcinfo)
+{
+	return (call_arguments) {.values = fcinfo->args, .count = PG_NARGS()};
+}
+
+static bool
+has_pair(FunctionCallInfo fcinfo)
+{
+	return PG_NARGS() > 2 && !PG_ARGISNULL(2);
 }
 
 static token_call
 begin_call(FunctionCallInfo fcinfo, int want)
 {
-	tokenize_options options = read_options(fcinfo);
+	const call_arguments arguments = arguments_of(fcinfo);
+	tokenize_options options = read_options(&arguments);
 	const registry_handle *handle =
 		registry_use(fcinfo, PG_NARGS() > 1 ? PG_GETARG_TEXT_PP(0) : NULL, EMBED_SETTING);
 	token_call call = {.context = border_begin(handle->name), .model = handle->model};
@@ -152,7 +169,7 @@ tokenize_one(FunctionCallInfo fcinfo, const token_call *call)
 {
 	tokenize_input input = {
 		.text = border_text(call->context, PG_GETARG_TEXT_PP(input_argument(fcinfo))),
-		.has_pair = has_option(fcinfo, 2),
+		.has_pair = has_pair(fcinfo),
 	};
 	tok_encoding *encodings;
 
@@ -163,37 +180,67 @@ tokenize_one(FunctionCallInfo fcinfo, const token_call *call)
 	return encodings;
 }
 
-/* tfm_tokenize([model text,] input text, ...) returns integer[] */
-Datum
-tfm_tokenize(PG_FUNCTION_ARGS)
+static void
+prepare_call(tfm_context *context, const call_arguments *arguments, task_call *call)
 {
-	const tok_encoding *encoding;
-	ArrayType *array;
-	token_call call;
-
-	if (is_null_call(fcinfo))
-		PG_RETURN_NULL();
-	call = begin_call(fcinfo, 0);
-	encoding = tokenize_one(fcinfo, &call);
-	array = make_ids(encoding->ids, encoding->count);
-	border_end(call.context);
-	PG_RETURN_ARRAYTYPE_P(array);
+	call->tokenize = read_options(arguments);
 }
+
+static void
+prepare_default(tfm_context *context, const call_arguments *arguments, task_call *call)
+{
+	call->tokenize = TOKENIZE_DEFAULTS;
+}
+
+static Datum
+make_tokens(call_site *site, const task_call *call, const task_answer *answer, size_t row)
+{
+	return PointerGetDatum(make_ids(answer->ids[row].ids, answer->ids[row].count));
+}
+
+static Datum
+make_count(call_site *site, const task_call *call, const task_answer *answer, size_t row)
+{
+	return Int32GetDatum((int32) answer->ids[row].count);
+}
+
+const call_function tokenize_functions[] = {
+	{.symbol = "tfm_tokenize",
+	 .kind = TASK_TOKENIZE,
+	 .input = 1,
+	 .second = 2,
+	 .may_be_single = true,
+	 .prepare = prepare_call,
+	 .result = make_tokens},
+	{.symbol = "tfm_tokenize",
+	 .kind = TASK_TOKENIZE,
+	 .setting = EMBED_SETTING,
+	 .input = 0,
+	 .prepare = prepare_default,
+	 .result = make_tokens},
+	{.symbol = "tfm_count_tokens",
+	 .kind = TASK_TOKENIZE,
+	 .input = 1,
+	 .second = 2,
+	 .may_be_single = true,
+	 .prepare = prepare_call,
+	 .result = make_count},
+	{.symbol = "tfm_count_tokens",
+	 .kind = TASK_TOKENIZE,
+	 .setting = EMBED_SETTING,
+	 .input = 0,
+	 .prepare = prepare_default,
+	 .result = make_count},
+	{0},
+};
+
+/* tfm_tokenize([model text,] input text, ...) returns integer[] */
+CALL_ENTRY(tfm_tokenize)
 
 /* tfm_count_tokens([model text,] input text, pair text, add_special_tokens boolean) returns integer */
-Datum
-tfm_count_tokens(PG_FUNCTION_ARGS)
-{
-	token_call call;
-	int32 count;
+CALL_ENTRY(tfm_count_tokens)
 
-	if (is_null_call(fcinfo))
-		PG_RETURN_NULL();
-	call = begin_call(fcinfo, 0);
-	count = (int32) tokenize_one(fcinfo, &call)->count;
-	border_end(call.context);
-	PG_RETURN_INT32(count);
-}
+/* ---- Rows of tokens ---- */
 
 static void
 put_token(ReturnSetInfo *result, const tok_encoding *e, size_t i, size_t piece)
@@ -278,9 +325,9 @@ tfm_tokens_words(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	call = begin_call(fcinfo, TOKEN_WANT);
 	words = read_words(&call, PG_GETARG_ARRAYTYPE_P(1));
-	if (has_option(fcinfo, 2))
+	if (has_pair(fcinfo))
 		pair = read_words(&call, PG_GETARG_ARRAYTYPE_P(2));
-	task_tokenize_words(call.context, call.model, words, has_option(fcinfo, 2) ? &pair : NULL,
+	task_tokenize_words(call.context, call.model, words, has_pair(fcinfo) ? &pair : NULL,
 						&call.plan, &encoding);
 	border_check(call.context);
 	put_tokens(fcinfo, &encoding);
@@ -383,7 +430,7 @@ tfm_tokenize_array(PG_FUNCTION_ARGS)
 	if (is_null_call(fcinfo))
 		return (Datum) 0;
 	call = begin_call(fcinfo, 0);
-	list = read_texts(fcinfo, &call, has_option(fcinfo, 2));
+	list = read_texts(fcinfo, &call, has_pair(fcinfo));
 	encodings = tokenize_list(&call, &list);
 	for (int i = 0; i < list.count; i++)
 	{

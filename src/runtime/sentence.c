@@ -294,6 +294,19 @@ read_prompts(tfm_context *context, const run_files *files, run_sentence *s)
 	return !tfm_failed(context);
 }
 
+/* Of a cross-encoder, which has it in config.json, in two spellings. */
+static void
+read_score_activation(tfm_context *context, const run_files *files, run_sentence *sentence)
+{
+	json config = run_read_json(context, files, "config.json");
+	json name = json_member(json_member(config, "sentence_transformers"), "activation_fn");
+
+	if (!json_is_string(name))
+		name = json_member(config, "sbert_ce_default_activation_function");
+	if (json_is_string(name))
+		sentence->score_activation = json_as_string(name);
+}
+
 bool
 run_read_sentence(tfm_context *context, const run_files *files, run_sentence *sentence)
 {
@@ -301,6 +314,7 @@ run_read_sentence(tfm_context *context, const run_files *files, run_sentence *se
 
 	*sentence = (run_sentence) {.include_prompt = true};
 	sentence->poolings[sentence->pooling_count++] = POOLING_MEAN;
+	read_score_activation(context, files, sentence);
 	if (tfm_failed(context) || !json_present(list))
 		return !tfm_failed(context);
 	sentence->present = true;

@@ -47,6 +47,8 @@ typedef struct run_sentence
 	bool lower_case;			/* texts are lower-cased before the tokenizer's own normalizer */
 	json prompts;				/* object of texts by name, or absent */
 	const char *default_prompt; /* text, or NULL */
+	const char
+		*score_activation; /* class of torch.nn that a cross-encoder's logits go through; or NULL */
 } run_sentence;
 
 /* How a file of the checkpoint is read: its text in the context's arena, NULL if there is none. */

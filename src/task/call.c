@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "task/rerank.h"
+
 /* ---- What each kind computes ---- */
 
 static generate_request
@@ -18,6 +20,7 @@ generation(const task_models *models, const task_call *call)
 		.assistant = models->assistant,
 		.options = call->options,
 		.arguments = call->arguments,
+		.instruction = call->instruction,
 	};
 }
 
@@ -55,12 +58,54 @@ run_label_call(tfm_context *context, const task_models *models, const task_call 
 
 	answer->columns = (int) call->label_count;
 	answer->scores = tfm_alloc_array(context, call->count, call->label_count * sizeof(double));
-	if (answer->scores == NULL)
+	return answer->scores != NULL &&
+		   task_choose_labels(context, &request, call->inputs, call->count, call->labels,
+							  call->label_count, answer->scores);
+}
+
+static bool
+run_chat_call(tfm_context *context, const task_models *models, const task_call *call,
+			  task_answer *answer)
+{
+	generate_request request = generation(models, call);
+
+	answer->texts = tfm_alloc_array(context, call->count, sizeof(tfm_text));
+	return answer->texts != NULL &&
+		   task_chat(context, &request, call->chat, call->inputs, call->count, answer->texts);
+}
+
+static bool
+run_rerank_call(tfm_context *context, const task_models *models, const task_call *call,
+				task_answer *answer)
+{
+	answer->columns = 1;
+	answer->scores = tfm_alloc_array(context, call->count, sizeof(double));
+	return answer->scores != NULL && task_rerank(context, models->model, call->inputs,
+												 call->seconds, call->count, answer->scores);
+}
+
+static bool
+run_tokenize_call(tfm_context *context, const task_models *models, const task_call *call,
+				  task_answer *answer)
+{
+	tokenize_input *inputs = tfm_alloc_array(context, call->count, sizeof(tokenize_input));
+	tok_encoding *encodings;
+	tokenize_plan plan;
+
+	answer->ids = tfm_alloc_array(context, call->count, sizeof(gen_ids));
+	if (inputs == NULL || answer->ids == NULL)
 		return false;
 	for (size_t i = 0; i < call->count; i++)
-		if (!task_choose_label(context, &request, call->inputs[i], call->labels, call->label_count,
-							   answer->scores + i * call->label_count))
-			return false;
+		inputs[i] = (tokenize_input) {
+			.text = call->inputs[i],
+			.pair = call->seconds != NULL ? call->seconds[i] : (tfm_text) {"", 0},
+			.has_pair = call->seconds != NULL,
+		};
+	if (!task_tokenize_plan(context, models->model, &call->tokenize, 0, &plan) ||
+		!task_tokenize(context, models->model, inputs, call->count, &plan, &encodings))
+		return false;
+	for (size_t i = 0; i < call->count; i++)
+		answer->ids[i] = (gen_ids) {.ids = encodings[i].ids, .count = encodings[i].count};
 	return true;
 }
 
@@ -74,6 +119,9 @@ static const struct
 	[TASK_EMBED] = {"embed", false, run_embed_call},
 	[TASK_GENERATE] = {"generate", true, run_generate_call},
 	[TASK_LABEL] = {"classify", true, run_label_call},
+	[TASK_RERANK] = {"rerank", false, run_rerank_call},
+	[TASK_CHAT] = {"chat", true, run_chat_call},
+	[TASK_TOKENIZE] = {"tokenize", false, run_tokenize_call},
 };
 
 static bool
@@ -129,12 +177,23 @@ same_labels(const task_call *a, const task_call *b)
 	return true;
 }
 
+static bool
+same_tokenize(const tokenize_options *a, const tokenize_options *b)
+{
+	return a->add_special_tokens == b->add_special_tokens && a->max_length == b->max_length &&
+		   a->stride == b->stride && same_string(a->truncation, b->truncation) &&
+		   same_string(a->truncation_side, b->truncation_side) &&
+		   same_string(a->padding, b->padding) && a->pad_to_multiple_of == b->pad_to_multiple_of &&
+		   same_string(a->padding_side, b->padding_side);
+}
+
 bool
 task_call_same(const task_call *a, const task_call *b)
 {
 	return a->kind == b->kind && same_string(a->embed.pooling, b->embed.pooling) &&
 		   a->embed.normalize == b->embed.normalize && a->embed.dimensions == b->embed.dimensions &&
 		   same_string(a->embed.prompt, b->embed.prompt) && same_text(a->options, b->options) &&
-		   same_text(a->arguments, b->arguments) && same_labels(a, b) &&
+		   same_text(a->arguments, b->arguments) && same_text(a->instruction, b->instruction) &&
+		   same_labels(a, b) && a->chat == b->chat && same_tokenize(&a->tokenize, &b->tokenize) &&
 		   (a->seconds == NULL) == (b->seconds == NULL);
 }

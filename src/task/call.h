@@ -14,12 +14,15 @@
 #include "base/buffer.h"
 #include "task/embed.h"
 #include "task/generate.h"
+#include "task/tokenize.h"
 
 typedef enum task_kind
 {
 	TASK_EMBED = 1, /* texts -> values [count, columns]: task_embed */
 	TASK_GENERATE,	/* prompts -> texts: the first that task_generate gives for each */
-	TASK_LABEL,		/* texts -> scores [count, columns]: task_choose_label over labels */
+	TASK_LABEL,		/* texts -> scores [count, columns]: task_choose_labels over labels */
+	TASK_TOKENIZE,	/* texts or pairs -> ids: task_tokenize; computed where it is called */
+	TASK_CHAT,		/* conversations, JSON -> texts: task_chat; computed where it is called */
 	TASK_RERANK,	/* pairs -> scores [count, 1]: how well seconds[i] answers inputs[i] */
 	TASK_KINDS
 } task_kind;
@@ -33,11 +36,15 @@ typedef struct task_call
 	task_kind kind;
 
 	/* What calls that are put together have in common; each kind has some of these. */
-	embed_options embed;	/* TASK_EMBED */
-	tfm_text options;		/* of kinds that generate: JSON objects as of generate_request */
-	tfm_text arguments;		/* likewise */
+	embed_options embed; /* TASK_EMBED */
+	tfm_text options;	 /* of kinds that generate: JSON objects as of generate_request */
+	tfm_text arguments;	 /* likewise */
+	tfm_text
+		instruction; /* likewise: what is to be done with the inputs; empty: they are prompts */
 	const tfm_text *labels; /* [label_count] TASK_LABEL */
 	size_t label_count;
+	const chat_request *chat;  /* TASK_CHAT */
+	tokenize_options tokenize; /* TASK_TOKENIZE */
 
 	/* What they differ in. */
 	size_t count;
@@ -51,6 +58,7 @@ typedef struct task_answer
 	float *values;	 /* [count, columns] or NULL */
 	double *scores;	 /* [count, columns] or NULL */
 	tfm_text *texts; /* [count] or NULL */
+	gen_ids *ids;	 /* [count] or NULL */
 } task_answer;
 
 /* What computes: the model, and where the kind generates its generator (else NULL). */

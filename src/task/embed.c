@@ -13,14 +13,7 @@
 #include <string.h>
 
 #include "runtime/loaded.h"
-#include "task/tokenize.h"
-
-/*
- * Tokens of a batch: enough to read the weights once for many rows and to give each thread its
- * tiles, few enough that a layer's tensors, which take some kilobytes a token, stay in the caches and
- * a session small.
- */
-#define BATCH_TOKENS 512
+#include "task/items.h"
 
 /* What the options and the model's files come to. */
 typedef struct plan
@@ -126,111 +119,40 @@ join_prompt(tfm_context *context, const plan *p, tfm_text text, tfm_text *joined
 	return true;
 }
 
-/* A text's place in the caller's order, and its tokens. */
-typedef struct item
-{
-	size_t place;
-	run_sequence sequence;
-} item;
-
-/*
- * Order the items by length, the longest first, and those of one length as they came.  By counting:
- * qsort of the C library allocates.
- */
-static item *
-order_items(tfm_context *context, const item *items, size_t count)
-{
-	item *ordered = tfm_alloc_array(context, count, sizeof(item));
-	size_t longest = 0, place = 0;
-	size_t *places; /* by length: where the next item of that length goes */
-
-	for (size_t i = 0; i < count; i++)
-		if ((size_t) items[i].sequence.count > longest)
-			longest = (size_t) items[i].sequence.count;
-	places = tfm_alloc_array(context, longest + 1, sizeof(size_t));
-	if (ordered == NULL || places == NULL)
-		return NULL;
-	memset(places, 0, (longest + 1) * sizeof(size_t));
-	for (size_t i = 0; i < count; i++)
-		places[items[i].sequence.count]++;
-	for (size_t length = longest + 1; length-- > 0;)
-	{
-		size_t here = places[length];
-
-		places[length] = place;
-		place += here;
-	}
-	for (size_t i = 0; i < count; i++)
-		ordered[places[items[i].sequence.count]++] = items[i];
-	return ordered;
-}
-
-static item *
+static task_item *
 tokenize_texts(tfm_context *context, const run_model *model, const plan *p, const tfm_text *texts,
 			   size_t count)
 {
-	item *items = tfm_alloc_array(context, count, sizeof(item));
 	tokenize_input *inputs = tfm_alloc_array(context, count, sizeof(tokenize_input));
-	const tokenize_plan options = {.encode = {.add_special_tokens = true,
-											  .max_length = model->info.max_tokens,
-											  .want = TOK_WANT_TYPE_IDS}};
-	tok_encoding *encodings;
 
-	if (items == NULL || inputs == NULL)
-		return NULL;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; inputs != NULL && i < count; i++)
 	{
 		inputs[i] = (tokenize_input) {.has_pair = false};
 		if (!join_prompt(context, p, texts[i], &inputs[i].text))
 			return NULL;
 	}
-	if (!task_tokenize(context, model, inputs, count, &options, &encodings))
-		return NULL;
-	for (size_t i = 0; i < count; i++)
-		items[i] = (item) {
-			.place = i,
-			.sequence = {.ids = encodings[i].ids,
-						 .count = (int64_t) encodings[i].count,
-						 .types = encodings[i].type_ids},
-		};
-	return count < 2 ? items : order_items(context, items, count);
+	return inputs == NULL ? NULL : task_make_items(context, model, inputs, count);
 }
 
 /* ---- Batches ---- */
 
-/* How many items from the first on make a batch; they are ordered by length. */
-static size_t
-batch_size(const item *items, size_t count)
-{
-	int64_t tokens = items[0].sequence.count;
-	size_t n = 1;
-
-	while (n < count && tokens + items[n].sequence.count <= BATCH_TOKENS)
-		tokens += items[n++].sequence.count;
-	return n;
-}
-
 /* Embed the items of one batch and put each row in its place of result [*, dimensions]. */
 static bool
-embed_batch(tfm_context *context, const run_model *model, const plan *p, const item *items,
+embed_batch(tfm_context *context, const run_model *model, const plan *p, const task_item *items,
 			size_t count, float *result)
 {
-	run_sequence *sequences = tfm_alloc_array(context, count, sizeof(run_sequence));
 	int32_t *skip = tfm_alloc_array(context, count, sizeof(int32_t));
 	run_embedding_options options = p->embedding;
 	nn_batch batch;
 	tensor rows;
 
-	if (sequences == NULL || skip == NULL)
+	if (skip == NULL)
 		return false;
 	for (size_t i = 0; i < count; i++)
-	{
-		sequences[i] = items[i].sequence;
 		skip[i] = p->skip;
-	}
 	if (p->skip > 0)
 		options.skip = skip;
-	if (!run_make_batch(context, model, sequences, (int64_t) count, &batch) ||
+	if (!task_make_batch(context, model, items, count, &batch) ||
 		!run_embed(context, model, &batch, &options, &rows))
 		return false;
 	for (size_t i = 0; i < count; i++)
@@ -245,7 +167,7 @@ task_embed(tfm_context *context, const run_model *model, const tfm_text *texts, 
 		   const embed_options *options, int *dimensions, float **embeddings)
 {
 	plan p = {0};
-	item *items;
+	task_item *items;
 
 	if (!run_check_weights(context, model) || run_tokenizer(context, model) == NULL ||
 		!plan_pooling(context, model, options, &p) ||
@@ -258,7 +180,7 @@ task_embed(tfm_context *context, const run_model *model, const tfm_text *texts, 
 		return false;
 	for (size_t done = 0; done < count;)
 	{
-		size_t n = batch_size(items + done, count - done);
+		size_t n = task_batch_items(items + done, count - done);
 		arena_mark mark = arena_save(context->arena);
 		bool embedded = embed_batch(context, model, &p, items + done, n, *embeddings);
 

@@ -11,6 +11,15 @@
 #include "runtime/loaded.h"
 #include "task/generate_plan.h"
 
+static bool
+encode_prompt(tfm_context *context, const generate_plan *plan, tfm_text instruction, tfm_text text,
+			  gen_ids *ids)
+{
+	if (instruction.length > 0)
+		return generate_plan_prompt(context, plan, instruction, text, ids);
+	return generate_plan_encode(context, plan, text, true, ids);
+}
+
 bool
 task_generate(tfm_context *context, const generate_request *request, const tfm_text *prompts,
 			  size_t count, generate_result **results, size_t *result_count)
@@ -25,9 +34,8 @@ task_generate(tfm_context *context, const generate_request *request, const tfm_t
 	if (ids == NULL || !generate_plan_make(context, request, true, &plan))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (!generate_plan_encode(context, &plan, prompts[i], true, &ids[i]))
+		if (!encode_prompt(context, &plan, request->instruction, prompts[i], &ids[i]))
 			return false;
-	generate_plan_fit(&plan, ids, count);
 	what = generate_plan_request(&plan, ids, (int64_t) count);
 	if (!gen_generate(context, &what, &sequences, &made))
 		return false;
@@ -36,6 +44,7 @@ task_generate(tfm_context *context, const generate_request *request, const tfm_t
 		return false;
 	for (int64_t i = 0; i < made; i++)
 	{
+		context->usage.made += sequences[i].count;
 		generate_result *r = &(*results)[i];
 
 		*r = (generate_result) {.prompt = sequences[i].prompt, .sequence = sequences[i]};

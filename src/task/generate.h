@@ -45,6 +45,11 @@ typedef struct generate_request
 	generator *assistant; /* drafts; NULL: none */
 	tfm_text options;
 	tfm_text arguments;
+	/*
+	 * What is to be done with the texts, put before each: in a user's message where the model has a
+	 * chat template.  Empty: texts are prompts as they are.
+	 */
+	tfm_text instruction;
 } generate_request;
 
 /* One generated text, in the context's arena. */
@@ -87,11 +92,13 @@ extern bool task_generate_next(tfm_context *context, generate_stream *stream, tf
 							   bool *done);
 
 /*
- * What the assistant says next in a conversation, as a message: JSON of "role", "content",
- * "tool_calls", ... appended to message.  chat->add_generation_prompt is set here.
+ * What the assistant says next in each of count conversations (JSON arrays of messages), as messages:
+ * JSON of "role", "content", "tool_calls", ...  chat has what the conversations have in common; its
+ * messages and add_generation_prompt are set here.
  */
 extern bool task_chat(tfm_context *context, const generate_request *request,
-					  const chat_request *chat, buffer *message);
+					  const chat_request *chat, const tfm_text *conversations, size_t count,
+					  tfm_text *messages);
 
 /*
  * One answer to instruction over any number of texts: in one prompt where that fits, else by parts,
@@ -101,8 +108,12 @@ extern bool task_generate_over(tfm_context *context, const generate_request *req
 							   tfm_text instruction, const tfm_text *texts, size_t count,
 							   tfm_text *answer);
 
-/* How probable the model finds each label as what text is: scores[count], of sum 1. */
-extern bool task_choose_label(tfm_context *context, const generate_request *request, tfm_text text,
-							  const tfm_text *labels, size_t count, double *scores);
+/*
+ * How probable the model finds each label as what a text is, or by the request's instruction:
+ * scores[count, label_count], each row of sum 1.
+ */
+extern bool task_choose_labels(tfm_context *context, const generate_request *request,
+							   const tfm_text *texts, size_t count, const tfm_text *labels,
+							   size_t label_count, double *scores);
 
 #endif

@@ -25,41 +25,64 @@ count_said(const generate_plan *plan, const gen_sequence *sequence)
 
 /* The prompt of a conversation; the template has the special tokens. */
 static bool
-encode_chat(tfm_context *context, const generate_plan *plan, const chat_request *chat, gen_ids *ids)
+encode_chat(tfm_context *context, const generate_plan *plan, const chat_request *chat,
+			tfm_text messages, gen_ids *ids)
 {
 	chat_request with_prompt = *chat;
 	tfm_text prompt;
 
+	with_prompt.messages = messages;
 	with_prompt.add_generation_prompt = true;
 	return task_apply_chat_template(context, plan->model, &with_prompt, &prompt) &&
 		   generate_plan_encode(context, plan, prompt, false, ids);
 }
 
+/* What a sequence says, as a message. */
+static bool
+make_message(tfm_context *context, const generate_plan *plan, gen_ids prompt, gen_sequence said,
+			 tfm_text *message)
+{
+	message_request request = {.response_template = {.node = NULL}};
+	buffer *b = buffer_create(context);
+
+	said.count = count_said(plan, &said);
+	if (b == NULL || !generate_plan_decode(context, plan, prompt, &said, &request.response) ||
+		!tok_decode(context, plan->tokenizer, prompt.ids, prompt.count, false, &request.prompt) ||
+		!task_parse_message(context, &request, b))
+		return false;
+	*message = (tfm_text) {b->data, b->length};
+	return true;
+}
+
 bool
 task_chat(tfm_context *context, const generate_request *request, const chat_request *chat,
-		  buffer *message)
+		  const tfm_text *conversations, size_t count, tfm_text *messages)
 {
-	gen_sequence *sequences, said;
+	gen_ids *prompts = tfm_alloc_array(context, count, sizeof(gen_ids));
+	gen_sequence *sequences;
 	generate_plan plan;
 	gen_request what;
-	gen_ids prompt;
-	message_request what_is_said = {.response_template = {.node = NULL}};
-	int64_t count;
+	int64_t made;
 
-	if (!generate_plan_make(context, request, true, &plan) ||
-		!encode_chat(context, &plan, chat, &prompt))
+	if (prompts == NULL || !generate_plan_make(context, request, true, &plan))
 		return false;
-	generate_plan_fit(&plan, &prompt, 1);
+	for (size_t i = 0; i < count; i++)
+		if (!encode_chat(context, &plan, chat, conversations[i], &prompts[i]))
+			return false;
 	/* calls of tools stand between special tokens */
 	plan.skip_special_tokens = false;
 	plan.return_full_text = false;
-	what = generate_plan_request(&plan, &prompt, 1);
-	if (!gen_generate(context, &what, &sequences, &count))
+	what = generate_plan_request(&plan, prompts, (int64_t) count);
+	if (!gen_generate(context, &what, &sequences, &made))
 		return false;
-	said = sequences[0];
-	said.count = count_said(&plan, &said);
-	return generate_plan_decode(context, &plan, prompt, &said, &what_is_said.response) &&
-		   tok_decode(context, plan.tokenizer, prompt.ids, prompt.count, false,
-					  &what_is_said.prompt) &&
-		   task_parse_message(context, &what_is_said, message);
+	/* several answers to one: the first is the last one here to be set */
+	for (int64_t i = made; i-- > 0;)
+	{
+		int64_t prompt = sequences[i].prompt;
+
+		context->usage.made += sequences[i].count;
+		if (!make_message(context, &plan, prompts[prompt], sequences[i], &messages[prompt]))
+			return false;
+	}
+	return true;
 }

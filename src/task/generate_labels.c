@@ -18,6 +18,9 @@
 
 #define MAX_LABELS 256
 
+/* Rows of scores of the whole vocabulary that are held at once, about. */
+#define ROWS_AT_ONCE 128
+
 typedef struct labels
 {
 	const generate_plan *plan;
@@ -82,37 +85,56 @@ score_label(tfm_context *context, const labels *l, gen_ids ids, const float *pro
 	return !tfm_failed(context);
 }
 
-/* Scores of all labels after a prompt: every label is a copy of its sequence that goes on. */
+/* Sequences of labels that go on from prompts, and what steps give them. */
+typedef struct branches
+{
+	run_step *steps; /* [prompts * labels], those of a prompt one after the other */
+	size_t opened;
+} branches;
+
 static bool
-score_labels(tfm_context *context, const labels *l, int32_t prompt, const float *prompt_scores,
-			 double *scores)
+open_branches(tfm_context *context, const labels *l, const run_step *prompts, size_t count,
+			  branches *b)
+{
+	b->steps = tfm_alloc_array(context, count * l->count, sizeof(run_step));
+	for (b->opened = 0; b->steps != NULL && b->opened < count * l->count; b->opened++)
+	{
+		const gen_ids *ids = &l->ids[b->opened % l->count];
+		int32_t sequence =
+			run_session_fork(context, l->plan->session, prompts[b->opened / l->count].sequence);
+
+		if (sequence < 0)
+			return false;
+		b->steps[b->opened] = (run_step) {.sequence = sequence,
+										  .ids = ids->ids,
+										  .count = (int64_t) ids->count,
+										  .wanted = (int64_t) ids->count};
+	}
+	return b->steps != NULL;
+}
+
+/*
+ * Scores of all labels after count prompts, which have been run: every label is a copy of the
+ * prompt's sequence that goes on.
+ */
+static bool
+score_labels(tfm_context *context, const labels *l, const run_step *prompts, size_t count,
+			 const float *prompt_rows, double *scores)
 {
 	run_session *session = l->plan->session;
-	run_step *steps = tfm_alloc_array(context, l->count, sizeof(run_step));
 	int64_t columns = run_session_vocabulary(session);
-	float *rows;
-	size_t opened = 0;
-	bool done;
+	branches b = {0};
+	float *rows = NULL;
+	bool done = open_branches(context, l, prompts, count, &b) &&
+				run_session_step(context, session, b.steps, (int64_t) b.opened, &rows, NULL);
 
-	for (; steps != NULL && opened < l->count; opened++)
+	for (size_t i = 0; i < b.opened; i++)
+		run_session_close(session, b.steps[i].sequence, false);
+	for (size_t i = 0; done && i < b.opened; i++)
 	{
-		steps[opened] = (run_step) {
-			.sequence = run_session_fork(context, session, prompt),
-			.ids = l->ids[opened].ids,
-			.count = (int64_t) l->ids[opened].count,
-			.wanted = (int64_t) l->ids[opened].count,
-		};
-		if (steps[opened].sequence < 0)
-			break;
-	}
-	done = !tfm_failed(context) &&
-		   run_session_step(context, session, steps, (int64_t) l->count, &rows, NULL);
-	for (size_t i = 0; i < opened; i++)
-		run_session_close(session, steps[i].sequence, false);
-	for (size_t i = 0; done && i < l->count; i++)
-	{
-		done = score_label(context, l, l->ids[i], prompt_scores, rows, &scores[i]);
-		rows += (int64_t) l->ids[i].count * columns;
+		done = score_label(context, l, l->ids[i % l->count],
+						   prompt_rows + (int64_t) (i / l->count) * columns, rows, &scores[i]);
+		rows += b.steps[i].count * columns;
 	}
 	return done;
 }
@@ -145,42 +167,109 @@ check_labels(tfm_context *context, const generate_plan *plan, const tfm_text *na
 	return true;
 }
 
+/* A sequence for each prompt, and its step of what no other has computed. */
+static size_t
+open_prompts(tfm_context *context, run_session *session, const gen_ids *prompts, size_t count,
+			 run_step *steps)
+{
+	size_t opened = 0;
+
+	for (; opened < count; opened++)
+	{
+		const gen_ids *prompt = &prompts[opened];
+		int64_t reused;
+		int32_t sequence =
+			run_session_open(context, session, prompt->ids, (int64_t) prompt->count, &reused);
+
+		if (sequence < 0)
+			break;
+		steps[opened] = (run_step) {.sequence = sequence,
+									.ids = prompt->ids + reused,
+									.count = (int64_t) prompt->count - reused,
+									.wanted = 1};
+	}
+	return opened;
+}
+
+/* Scores of all labels for texts that go together. */
+static bool
+label_group(tfm_context *context, const labels *l, const gen_ids *prompts, size_t count,
+			double *scores)
+{
+	run_session *session = l->plan->session;
+	run_step *steps = tfm_alloc_array(context, count, sizeof(run_step));
+	size_t opened = steps == NULL ? 0 : open_prompts(context, session, prompts, count, steps);
+	float *rows;
+	bool done = opened == count && !tfm_failed(context) &&
+				run_session_step(context, session, steps, (int64_t) count, &rows, NULL) &&
+				score_labels(context, l, steps, count, rows, scores);
+
+	for (size_t i = 0; i < opened; i++)
+		run_session_close(session, steps[i].sequence, done);
+	for (size_t i = 0; done && i < count; i++)
+		normalize_scores(scores + i * l->count, l->count);
+	return done;
+}
+
+/* Ids of the labels; how many there are in all. */
+static size_t
+encode_labels(tfm_context *context, labels *l, const tfm_text *names)
+{
+	size_t tokens = 0;
+
+	l->ids = tfm_alloc_array(context, l->count, sizeof(gen_ids));
+	for (size_t i = 0; l->ids != NULL && i < l->count; i++)
+	{
+		if (!generate_plan_encode(context, l->plan, names[i], false, &l->ids[i]))
+			return 0;
+		tokens += l->ids[i].count;
+	}
+	return tokens;
+}
+
+static gen_ids *
+make_prompts(tfm_context *context, const generate_plan *plan, tfm_text instruction,
+			 const tfm_text *texts, size_t count)
+{
+	gen_ids *prompts = tfm_alloc_array(context, count, sizeof(gen_ids));
+
+	for (size_t i = 0; prompts != NULL && i < count; i++)
+		if (!generate_plan_prompt(context, plan, instruction, texts[i], &prompts[i]))
+			return NULL;
+	return prompts;
+}
+
 bool
-task_choose_label(tfm_context *context, const generate_request *request, tfm_text text,
-				  const tfm_text *names, size_t count, double *scores)
+task_choose_labels(tfm_context *context, const generate_request *request, const tfm_text *texts,
+				   size_t count, const tfm_text *names, size_t label_count, double *scores)
 {
 	generate_plan plan;
-	labels l = {.plan = &plan, .count = count};
-	gen_ids prompt;
-	run_step step;
-	int64_t reused;
-	float *prompt_scores;
-	bool done;
+	labels l = {.plan = &plan, .count = label_count};
+	tfm_text instruction = request->instruction;
+	gen_ids *prompts;
+	size_t tokens, group;
 
 	if (!generate_plan_make(context, request, true, &plan) ||
-		!check_labels(context, &plan, names, count))
+		!check_labels(context, &plan, names, label_count))
 		return false;
-	plan.constraint = gen_constrain_choices(context, names, count);
+	plan.constraint = gen_constrain_choices(context, names, label_count);
 	plan.vocabulary = generate_plan_vocabulary(context, request->generator);
-	l.ids = tfm_alloc_array(context, count, sizeof(gen_ids));
-	for (size_t i = 0; l.ids != NULL && i < count; i++)
-		if (!generate_plan_encode(context, &plan, names[i], false, &l.ids[i]))
+	tokens = encode_labels(context, &l, names);
+	if (instruction.length == 0)
+		instruction = make_instruction(context, names, label_count);
+	if (tfm_failed(context))
+		return false;
+	prompts = make_prompts(context, &plan, instruction, texts, count);
+	group = tokens < ROWS_AT_ONCE ? ROWS_AT_ONCE / (tokens == 0 ? 1 : tokens) : 1;
+	for (size_t first = 0; prompts != NULL && first < count; first += group)
+	{
+		size_t n = count - first < group ? count - first : group;
+		arena_mark mark = arena_save(context->arena);
+		bool done = label_group(context, &l, prompts + first, n, scores + first * label_count);
+
+		arena_restore(context->arena, mark);
+		if (!done || tfm_stopped(context))
 			return false;
-	if (tfm_failed(context) ||
-		!generate_plan_prompt(context, &plan, make_instruction(context, names, count), text,
-							  &prompt))
-		return false;
-	step = (run_step) {.wanted = 1};
-	step.sequence =
-		run_session_open(context, plan.session, prompt.ids, (int64_t) prompt.count, &reused);
-	if (step.sequence < 0)
-		return false;
-	step.ids = prompt.ids + reused;
-	step.count = (int64_t) prompt.count - reused;
-	done = run_session_step(context, plan.session, &step, 1, &prompt_scores, NULL) &&
-		   score_labels(context, &l, step.sequence, prompt_scores, scores);
-	run_session_close(plan.session, step.sequence, done);
-	if (done)
-		normalize_scores(scores, count);
-	return done;
+	}
+	return prompts != NULL;
 }

@@ -263,6 +263,7 @@ generate_plan_request(const generate_plan *plan, const gen_ids *prompts, int64_t
 		.config = &plan->config,
 		.prompts = prompts,
 		.prompt_count = count,
+		.fits = !plan->says_length,
 		.constraint = plan->constraint,
 		.vocabulary = plan->vocabulary,
 	};
@@ -309,16 +310,4 @@ generate_plan_decode(tfm_context *context, const generate_plan *plan, gen_ids pr
 	}
 	return tok_decode(context, plan->tokenizer, sequence->ids, (size_t) sequence->count,
 					  plan->skip_special_tokens, text);
-}
-
-void
-generate_plan_fit(generate_plan *plan, const gen_ids *prompts, size_t count)
-{
-	for (size_t i = 0; i < count && !plan->says_length; i++)
-	{
-		int64_t room = generate_plan_room(plan, (int64_t) prompts[i].count);
-
-		if (plan->config.max_new_tokens > room)
-			plan->config.max_new_tokens = room;
-	}
 }

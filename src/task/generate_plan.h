@@ -84,9 +84,6 @@ extern gen_request generate_plan_request(const generate_plan *plan, const gen_id
 extern bool generate_plan_decode(tfm_context *context, const generate_plan *plan, gen_ids prompt,
 								 const gen_sequence *sequence, tfm_text *text);
 
-/* Where nobody says how long a text may become, it becomes no longer than there are positions. */
-extern void generate_plan_fit(generate_plan *plan, const gen_ids *prompts, size_t count);
-
 /* Most new tokens after a prompt of count tokens, within the model's positions. */
 extern int64_t generate_plan_room(const generate_plan *plan, int64_t count);
 

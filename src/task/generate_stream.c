@@ -52,7 +52,6 @@ task_generate_begin(tfm_context *context, const generate_request *request, tfm_t
 				 "a text of several beams or sequences cannot be handed out while it grows");
 		return NULL;
 	}
-	generate_plan_fit(&stream->plan, &stream->prompt, 1);
 	what = generate_plan_request(&stream->plan, &stream->prompt, 1);
 	stream->run = gen_begin(context, &what);
 	stream->generator = request->generator;
