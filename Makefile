@@ -19,12 +19,13 @@ comma = ,
 
 MODULE_big = tfm
 EXTENSION = $(patsubst %.control,%,$(sort $(wildcard *.control)))
-EXTVERSION = 0.1.0
+EXTVERSION = 0.2.0
+RELEASED = 0.1.0
 
 # Pieces of the install script, in the order in which they need each other.
 INSTALL_SQL = vector models tokenize chunk chat embed forward generate classify semantic
 INSTALL_FILES = $(wildcard $(INSTALL_SQL:%=sql/install/%.sql))
-DATA_built = sql/tfm--$(EXTVERSION).sql
+DATA_built = sql/tfm--$(EXTVERSION).sql sql/tfm--$(RELEASED)--$(EXTVERSION).sql
 DATA = $(wildcard sql/tfm_pgvector--*.sql sql/upgrade/*--*.sql)
 
 # Regression tests; those that need pgvector have it in their names and run where
@@ -98,6 +99,12 @@ build/exports.map: $(OBJS)
 sql/tfm--$(EXTVERSION).sql: $(INSTALL_FILES)
 	@{ printf '%s\n' '\echo Use "CREATE EXTENSION tfm" to load this file. \quit'; \
 	   for file in $(INSTALL_FILES); do echo; cat $$file; done; } >$@
+
+# The step from the last release to this version is made of the same pieces, so that it cannot be
+# forgotten; sql/upgrade/README.md says how it is frozen when this version is released.
+UPGRADE_FILES = sql/upgrade/tfm--$(RELEASED).sql sql/upgrade/changes.sql $(INSTALL_FILES)
+sql/tfm--$(RELEASED)--$(EXTVERSION).sql: script/make-upgrade $(UPGRADE_FILES)
+	@script/make-upgrade $(EXTVERSION) $(UPGRADE_FILES) >$@.new && mv $@.new $@
 
 # ---------------------------------------------------------------------------
 # Engine

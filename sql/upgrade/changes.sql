@@ -1,0 +1,1 @@
+-- What has to be done by hand to take the released version to the next one; see README.md.
