@@ -49,11 +49,14 @@ endif
 FLAVOUR ?= release
 DIR := build/$(FLAVOUR)
 ENGINE := $(DIR)/libtfm.a
+ifeq ($(FLAVOUR),asan)
+SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
 ENGINE_LIBS = -lcjson -licui18n -licuuc -lcrypto -lpthread -lm
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/pg/*.c)))
 PG_CPPFLAGS = -Isrc
-PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wno-unused-parameter $(WERROR)
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wno-unused-parameter $(WERROR) $(SANITIZE)
 SHLIB_LINK = $(ENGINE) $(ENGINE_LIBS) -Wl,--version-script=build/exports.map
 EXTRA_CLEAN = build sql/tfm--*.sql $(OBJS:.o=.d)
 
@@ -202,14 +205,11 @@ unit: unit-build
 golden: $(DIR)/unit/golden
 	$(if $(M),TFM_FAMILY=$(M)) $<
 
-SANITIZE_ADDRESS = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	-fno-omit-frame-pointer
-
 asan-build:
-	$(MAKE) unit-build replay-build FLAVOUR=asan SANITIZE="$(SANITIZE_ADDRESS)"
+	$(MAKE) unit-build replay-build FLAVOUR=asan
 
 asan: asan-build
-	$(MAKE) unit FLAVOUR=asan SANITIZE="$(SANITIZE_ADDRESS)"
+	$(MAKE) unit FLAVOUR=asan
 
 valgrind: unit-build
 	@$(call UNIT_RUN,valgrind -q --error-exitcode=99 --leak-check=full \
@@ -253,7 +253,7 @@ corpus:
 replay-build: $(FUZZERS:%=$(DIR)/replay/%)
 
 replay:
-	$(MAKE) replay-build FLAVOUR=asan SANITIZE="$(SANITIZE_ADDRESS)"
+	$(MAKE) replay-build FLAVOUR=asan
 	@for reader in $(FUZZERS); do build/asan/replay/$$reader $(CORPUS)/$$reader || exit 1; done
 
 # ---------------------------------------------------------------------------

@@ -173,24 +173,29 @@ build_extension()
 	make -s -j"$((jobs < 4 ? jobs : 4))" PG_CONFIG="$(pg_config_of "$1")" "${@:2}"
 }
 
-# Builds as ourselves, and copies as root what has to go into the system.
+# Builds as ourselves, and copies as root what has to go into the system.  More
+# arguments are make's.
 install_extension()
 {
 	local major=$1 stage
+	shift
 
 	make_work
 	if [ "$major" != 15 ]; then
-		make -s PG_CONFIG="$(pg_config_of "$major")" install >/dev/null
+		make -s PG_CONFIG="$(pg_config_of "$major")" "$@" install >/dev/null
+		rm -rf "$work/public/build/pg$major"
 		return
 	fi
 	stage=$work/stage$major
-	make -s PG_CONFIG="$(pg_config_of "$major")" DESTDIR="$stage" install >/dev/null
+	make -s PG_CONFIG="$(pg_config_of "$major")" DESTDIR="$stage" "$@" install >/dev/null
 	as_root cp -r "$stage/." /
 	rm -rf "$stage"
 }
 
 # start_server MAJOR [SETTING=VALUE ...]: starts one of its own and points
-# PGHOST, PGPORT and PGUSER at it; only root and its owner can connect.
+# PGHOST, PGPORT and PGUSER at it; only root and its owner can connect.  It runs
+# with the variables that the array server_environment names.
+server_environment=()
 start_server()
 {
 	local major=$1 setting options data bin
@@ -206,7 +211,7 @@ start_server()
 	export PGHOST=$work/home PGPORT=54$major PGUSER=postgres
 	as_server "$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 -N \
 		</dev/null >"$work/initdb.log" 2>&1 || { cat "$work/initdb.log" >&2; return 1; }
-	as_server "$bin/pg_ctl" -w -D "$data" -l "$work/home/server$major.log" -o "$options -p $PGPORT" start \
+	as_server env "${server_environment[@]}" "$bin/pg_ctl" -w -D "$data" -l "$work/home/server$major.log" -o "$options -p $PGPORT" start \
 		</dev/null >"$work/start.log" 2>&1 || { cat "$work/start.log" "$work/home/server$major.log" >&2; return 1; }
 }
 
