@@ -9,7 +9,15 @@
  * asked for; an engine process that goes away closes all sockets, which is how sessions learn of it.
  *
  * Both sides are of one build and on one machine: numbers are in the machine's order, and the first
- * frame of each side says which version it speaks.  Frames are a header and length bytes.
+ * frame of each side, sent as soon as they are connected, says which version it speaks.  Frames are
+ * a header and length bytes.
+ *
+ * A session may ask for several calls at once, each by an id of its own.  For each SERVE_CALL there
+ * comes one SERVE_ANSWER or one SERVE_ERROR, in any order; also for one that is cancelled, whose
+ * error is TFM_CANCELLED, unless it was done already.  What is no such frame ends the connection.
+ *
+ * A frame longer than SERVE_FRAME_AT_ONCE is read when there is room for it: until then its sender
+ * waits in the middle of it, and may close the connection.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -23,6 +31,12 @@
 
 /* Longest frame: what one value of PostgreSQL may hold, and its head. */
 #define SERVE_FRAME_MAX ((size_t) 1 << 30)
+
+/* Frames up to this many bytes are always read, so that what comes after them is, too. */
+#define SERVE_FRAME_AT_ONCE ((size_t) 256 * 1024)
+
+/* Calls of one connection that may be under way; one more is an error, LIMIT_EXCEEDED. */
+#define SERVE_CALLS_MAX 256
 
 typedef enum serve_kind
 {
@@ -46,10 +60,12 @@ typedef struct serve_request
 {
 	const char *image; /* path of the model's image, relative to the data directory */
 	tfm_compute compute;
+	const char *assistant; /* image of the model of drafts; NULL: none */
+	tfm_compute assistant_compute;
 	int32_t isa;		  /* as tfm_context has it */
-	tfm_dtype cache_type; /* of generation, 0: auto */
-	int64_t max_memory;	  /* bytes; 0: no limit */
-	int64_t prefix_cache; /* bytes */
+	tfm_dtype cache_type; /* of generation: F32, F16, BF16, Q8_0; 0: auto */
+	int64_t max_memory;	  /* bytes of what the call computes with; 0: no limit */
+	int64_t prefix_cache; /* bytes; 0: nothing is kept of the call, nor used for it */
 	uint64_t session;	  /* whose it is, for fairness: the backend's process id */
 	task_call call;
 } serve_request;
@@ -74,19 +90,33 @@ typedef struct serve_status
 	int64_t memory; /* bytes of its caches and scratch memory */
 } serve_status;
 
-/* Whole frames, header included, appended to a buffer; and what follows a header, read. */
+/*
+ * Whole frames, header included, appended to a buffer, which on error is left as it was;
+ * LIMIT_EXCEEDED for one that is longer than a frame may be.
+ */
 extern bool serve_write(tfm_context *context, buffer *to, serve_kind kind, uint64_t id,
 						const void *bytes, size_t length);
+extern bool serve_write_hello(tfm_context *context, buffer *to);
 extern bool serve_write_request(tfm_context *context, buffer *to, uint64_t id,
 								const serve_request *request);
-extern bool serve_read_request(tfm_context *context, tfm_text data, serve_request *request);
 extern bool serve_write_reply(tfm_context *context, buffer *to, uint64_t id,
 							  const serve_reply *reply, size_t count);
-extern bool serve_read_reply(tfm_context *context, tfm_text data, size_t count, serve_reply *reply);
 extern bool serve_write_error(tfm_context *context, buffer *to, uint64_t id,
 							  const tfm_error *error);
+extern bool serve_write_status(tfm_context *context, buffer *to, uint64_t id,
+							   const serve_status *status);
 
-/* The error of a SERVE_ERROR becomes the context's. */
+/*
+ * What follows a header, read.  Texts and strings point into data, arrays are in the context's
+ * arena.  Errors: CORRUPTED, OUT_OF_MEMORY; UNSUPPORTED for another version's hello, and for an
+ * instruction set that this machine does not have.
+ */
+extern bool serve_read_hello(tfm_context *context, tfm_text data);
+extern bool serve_read_request(tfm_context *context, tfm_text data, serve_request *request);
+extern bool serve_read_reply(tfm_context *context, tfm_text data, size_t count, serve_reply *reply);
+extern bool serve_read_status(tfm_context *context, tfm_text data, serve_status *status);
+
+/* The error of a SERVE_ERROR becomes the context's; always false. */
 extern bool serve_read_error(tfm_context *context, tfm_text data);
 
 #endif
