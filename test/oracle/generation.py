@@ -411,6 +411,19 @@ def write_lines(path, rows):
             file.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
+def write_long(folder):
+    """The same decoder, for longer texts than its cases have."""
+    long = folder / "llama_long"
+    long.mkdir(exist_ok=True)
+    config = json.loads((folder / "llama" / "config.json").read_text())
+    config["max_position_embeddings"] = 1024
+    tiny.write_json(long / "config.json", config, indent=2)
+    for path in (folder / "llama").iterdir():
+        link = long / path.name
+        if path.name != "config.json" and not link.is_symlink():
+            link.symlink_to(f"../llama/{path.name}")
+
+
 def make(golden, wanted):
     if not wanted("generation"):
         return
@@ -422,5 +435,6 @@ def make(golden, wanted):
         model.generation_config.update(**TOKENS)
         model.save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
+    write_long(folder)
     write_lines(folder / "cases.jsonl", make_cases(models, tokenizer))
     write_lines(folder / "processors.jsonl", make_processors(models))

@@ -19,6 +19,7 @@ import transformers  # noqa: E402
 
 import blocks  # noqa: E402
 import chat  # noqa: E402
+import cross_encoder  # noqa: E402
 import forward  # noqa: E402
 import generation  # noqa: E402
 import gguf_models  # noqa: E402
@@ -39,6 +40,7 @@ def main():
 
     forward.make(GOLDEN, wanted)
     sentence.make(GOLDEN, wanted)
+    cross_encoder.make(GOLDEN, wanted)
     minilm.make(GOLDEN, wanted)
     chat.make(GOLDEN, wanted)
     jinja.make(GOLDEN, wanted)

@@ -29,6 +29,7 @@
 #include "base/threads.h"
 #include "task/embed.h"
 #include "task/forward.h"
+#include "task/rerank.h"
 #include "task/tokenize.h"
 #include "tensor.h"
 
@@ -340,6 +341,51 @@ test_embed(golden *g, json expected)
 }
 
 /*
+ * Scores of pairs
+ */
+
+static const double *
+rerank(golden *g, const tfm_text *queries, const tfm_text *documents, size_t count, int threads)
+{
+	double *scores = tfm_alloc_array(&g->context, count, sizeof(double));
+
+	g->context.threads = threads;
+	assert_done(&g->context);
+	task_rerank(&g->context, g->model, queries, documents, count, scores);
+	assert_done(&g->context);
+	return scores;
+}
+
+/* Each pair has the same score alone, and with two threads. */
+static void
+test_rerank(golden *g, json expected)
+{
+	json pairs = json_member(expected, "pairs"),
+		 score = json_first(json_member(expected, "scores"));
+	size_t count = json_size(pairs), i = 0;
+	tfm_text *texts[2];
+	const double *alone, *together;
+
+	for (int side = 0; side < 2; side++)
+		texts[side] = tfm_alloc_array(&g->context, count, sizeof(tfm_text));
+	for (json pair = json_first(pairs); json_present(pair); pair = json_next(pair), i++)
+	{
+		json text = json_first(pair);
+
+		for (int side = 0; side < 2; side++, text = json_next(text))
+			texts[side][i] = (tfm_text) {json_as_string(text), strlen(json_as_string(text))};
+	}
+	together = rerank(g, texts[0], texts[1], count, 2);
+	for (i = 0; i < count; i++, score = json_next(score))
+	{
+		assert_true(fabs(together[i] - json_as_number(score)) <=
+					TOLERANCE * fmax(1, fabs(json_as_number(score))));
+		alone = rerank(g, &texts[0][i], &texts[1][i], 1, 1);
+		assert_memory_equal(alone, &together[i], sizeof(double));
+	}
+}
+
+/*
  * all-MiniLM-L6-v2
  */
 
@@ -446,6 +492,8 @@ run_case(void **state)
 		g->context.isa = set;
 		if (json_present(json_member(expected, "calls")))
 			test_embed(g, expected);
+		else if (json_present(json_member(expected, "pairs")))
+			test_rerank(g, expected);
 		else
 			test_forward(g, expected);
 	}
