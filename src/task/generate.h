@@ -27,6 +27,19 @@ extern generator *task_generator_create(tfm_context *context, const run_model *m
 /* Other limits than those that it was created with. */
 extern void task_generator_set_limits(generator *g, const run_session_options *options);
 
+/* Bytes of its caches. */
+extern size_t task_generator_bytes(const generator *g);
+
+/*
+ * A generator of the context's arena that decodes by another decoder, of the same model, and for all
+ * else is g, which must outlive it.
+ */
+extern generator *task_generator_share(tfm_context *context, generator *g,
+									   const gen_decoder *decoder);
+
+/* The session that it decodes with. */
+extern run_session *task_generator_session(const generator *g);
+
 /*
  * What is asked for, beside the prompts.  Both texts are JSON objects, or empty: the keys of
  * GenerationConfig and these of ours; what arguments have comes before options.

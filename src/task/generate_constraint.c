@@ -3,7 +3,8 @@
  *	  The constraint that a request asks for.
  *
  * A constraint finds out in use which tokens may come where, so that a text takes less than the one
- * before.  The generator keeps the one of the last request, for others with the same options.
+ * before.  The generator keeps those of the last requests, for others with the same options.  One
+ * that is given up while it is in use goes with its last user.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -15,6 +16,15 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* It lies in its own arena. */
+typedef struct kept_constraint
+{
+	arena *arena;
+	gen_constraint *constraint;
+	const char *key; /* what tells requests apart: the texts of their options */
+	int users;		 /* requests, and the generator that keeps it */
+} kept_constraint;
+
 static const char *const constraint_keys[] = {"json_schema", "grammar", "regex", "choices"};
 
 gen_vocabulary *
@@ -23,6 +33,7 @@ generate_plan_vocabulary(tfm_context *context, generator *g)
 	const tok_tokenizer *tokenizer = run_tokenizer(context, run_session_model(g->session));
 	arena *own = context->arena;
 
+	g = g->owner;
 	if (g->vocabulary != NULL || tokenizer == NULL)
 		return g->vocabulary;
 	context->arena = g->arena;
@@ -112,7 +123,6 @@ compile_constraint(tfm_context *context, arena *memory, const generate_request *
 	return !tfm_failed(context);
 }
 
-/* What tells requests apart: the texts of their options. */
 static char *
 make_key(tfm_context *context, const generate_request *request)
 {
@@ -122,30 +132,84 @@ make_key(tfm_context *context, const generate_request *request)
 					   request->options.length == 0 ? "" : request->options.data);
 }
 
-static bool
-keep_constraint(tfm_context *context, generator *g, const generate_request *request)
+static void
+release_constraint(void *argument)
 {
-	arena *own = context->arena;
+	kept_constraint *kept = argument;
 
-	arena_destroy(g->constraint_arena);
-	g->constraint = NULL;
-	g->constraint_key = NULL;
-	g->constraint_arena = arena_create(0);
-	if (g->constraint_arena == NULL)
-		return tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
-	if (!compile_constraint(context, g->constraint_arena, request, &g->constraint))
-		return false;
-	context->arena = g->constraint_arena;
-	g->constraint_key = make_key(context, request);
-	context->arena = own;
-	return !tfm_failed(context);
+	if (--kept->users == 0)
+		arena_destroy(kept->arena);
 }
 
-/* Whether the kept constraint is that of the request. */
-static bool
-is_kept(const generator *g, const char *key)
+void
+generate_plan_forget(generator *g)
 {
-	return key != NULL && g->constraint_key != NULL && strcmp(g->constraint_key, key) == 0;
+	for (size_t i = 0; i < KEPT_CONSTRAINTS; i++)
+		if (g->constraints[i] != NULL)
+			release_constraint(g->constraints[i]);
+	memset(g->constraints, 0, sizeof(g->constraints));
+}
+
+/* The constraint of a request, with one user: the caller.  NULL on error. */
+static kept_constraint *
+create_constraint(tfm_context *context, const generate_request *request)
+{
+	tfm_context own = *context;
+	kept_constraint *kept;
+
+	own.arena = arena_create(0);
+	if (own.arena == NULL)
+	{
+		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+		return NULL;
+	}
+	kept = tfm_alloc_zero(&own, sizeof(kept_constraint));
+	if (kept != NULL && compile_constraint(&own, own.arena, request, &kept->constraint))
+	{
+		kept->arena = own.arena;
+		kept->users = 1;
+		kept->key = make_key(&own, request);
+	}
+	context->error = own.error;
+	if (!tfm_failed(context))
+		return kept;
+	arena_destroy(own.arena);
+	return NULL;
+}
+
+/* Where the constraint of a key is kept, or where the next one is to be: in the last place. */
+static size_t
+find_kept(const generator *g, const char *key)
+{
+	size_t i = 0;
+
+	while (i + 1 < KEPT_CONSTRAINTS &&
+		   (g->constraints[i] == NULL || strcmp(g->constraints[i]->key, key) != 0))
+		i++;
+	return i;
+}
+
+/* The constraint of a request, kept from now on in the first place. */
+static kept_constraint *
+keep_constraint(tfm_context *context, generator *g, const generate_request *request)
+{
+	const char *key = make_key(context, request);
+	size_t place = key == NULL ? 0 : find_kept(g, key);
+	kept_constraint *kept = g->constraints[place];
+
+	if (key == NULL)
+		return NULL;
+	if (kept == NULL || strcmp(kept->key, key) != 0)
+	{
+		kept = create_constraint(context, request);
+		if (kept == NULL)
+			return NULL;
+		if (g->constraints[place] != NULL)
+			release_constraint(g->constraints[place]);
+	}
+	memmove(g->constraints + 1, g->constraints, place * sizeof(g->constraints[0]));
+	g->constraints[0] = kept;
+	return kept;
 }
 
 /* Whether any of the options is a constraint: none needs nothing kept. */
@@ -162,19 +226,20 @@ bool
 generate_plan_constrain(tfm_context *context, const generate_request *request,
 						const generate_sources *sources, generate_plan *plan)
 {
-	generator *g = request->generator;
-	gen_constraint *constraint = NULL;
+	kept_constraint *kept;
 
 	if (!has_constraint(sources))
 		return true;
-	if (is_kept(g, make_key(context, request)))
-		constraint = g->constraint;
-	else if (g->streams > 0)
-		compile_constraint(context, context->arena, request, &constraint);
-	else if (keep_constraint(context, g, request))
-		constraint = g->constraint;
-	plan->constraint = constraint;
-	if (!tfm_failed(context))
-		plan->vocabulary = generate_plan_vocabulary(context, g);
+	kept = keep_constraint(context, request->generator->owner, request);
+	if (kept == NULL)
+		return false;
+	kept->users++;
+	if (!arena_on_release(context->arena, release_constraint, kept))
+	{
+		release_constraint(kept);
+		return tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
+	}
+	plan->constraint = kept->constraint;
+	plan->vocabulary = generate_plan_vocabulary(context, request->generator);
 	return !tfm_failed(context);
 }

@@ -24,6 +24,7 @@
 typedef struct labels
 {
 	const generate_plan *plan;
+	gen_decoder decoder;
 	gen_ids *ids; /* [count] of each label as the text goes on */
 	size_t count;
 } labels;
@@ -101,7 +102,7 @@ open_branches(tfm_context *context, const labels *l, const run_step *prompts, si
 	{
 		const gen_ids *ids = &l->ids[b->opened % l->count];
 		int32_t sequence =
-			run_session_fork(context, l->plan->session, prompts[b->opened / l->count].sequence);
+			l->decoder.fork(context, l->decoder.argument, prompts[b->opened / l->count].sequence);
 
 		if (sequence < 0)
 			return false;
@@ -121,20 +122,20 @@ static bool
 score_labels(tfm_context *context, const labels *l, const run_step *prompts, size_t count,
 			 const float *prompt_rows, double *scores)
 {
-	run_session *session = l->plan->session;
-	int64_t columns = run_session_vocabulary(session);
+	const gen_decoder *d = &l->decoder;
 	branches b = {0};
 	float *rows = NULL;
 	bool done = open_branches(context, l, prompts, count, &b) &&
-				run_session_step(context, session, b.steps, (int64_t) b.opened, &rows, NULL);
+				d->step(context, d->argument, b.steps, (int64_t) b.opened, &rows, NULL);
 
 	for (size_t i = 0; i < b.opened; i++)
-		run_session_close(session, b.steps[i].sequence, false);
+		d->close(d->argument, b.steps[i].sequence, false);
 	for (size_t i = 0; done && i < b.opened; i++)
 	{
-		done = score_label(context, l, l->ids[i % l->count],
-						   prompt_rows + (int64_t) (i / l->count) * columns, rows, &scores[i]);
-		rows += b.steps[i].count * columns;
+		done =
+			score_label(context, l, l->ids[i % l->count],
+						prompt_rows + (int64_t) (i / l->count) * d->vocabulary, rows, &scores[i]);
+		rows += b.steps[i].count * d->vocabulary;
 	}
 	return done;
 }
@@ -169,7 +170,7 @@ check_labels(tfm_context *context, const generate_plan *plan, const tfm_text *na
 
 /* A sequence for each prompt, and its step of what no other has computed. */
 static size_t
-open_prompts(tfm_context *context, run_session *session, const gen_ids *prompts, size_t count,
+open_prompts(tfm_context *context, const gen_decoder *d, const gen_ids *prompts, size_t count,
 			 run_step *steps)
 {
 	size_t opened = 0;
@@ -179,7 +180,7 @@ open_prompts(tfm_context *context, run_session *session, const gen_ids *prompts,
 		const gen_ids *prompt = &prompts[opened];
 		int64_t reused;
 		int32_t sequence =
-			run_session_open(context, session, prompt->ids, (int64_t) prompt->count, &reused);
+			d->open(context, d->argument, prompt->ids, (int64_t) prompt->count, &reused);
 
 		if (sequence < 0)
 			break;
@@ -196,16 +197,16 @@ static bool
 label_group(tfm_context *context, const labels *l, const gen_ids *prompts, size_t count,
 			double *scores)
 {
-	run_session *session = l->plan->session;
+	const gen_decoder *d = &l->decoder;
 	run_step *steps = tfm_alloc_array(context, count, sizeof(run_step));
-	size_t opened = steps == NULL ? 0 : open_prompts(context, session, prompts, count, steps);
+	size_t opened = steps == NULL ? 0 : open_prompts(context, d, prompts, count, steps);
 	float *rows;
 	bool done = opened == count && !tfm_failed(context) &&
-				run_session_step(context, session, steps, (int64_t) count, &rows, NULL) &&
+				d->step(context, d->argument, steps, (int64_t) count, &rows, NULL) &&
 				score_labels(context, l, steps, count, rows, scores);
 
 	for (size_t i = 0; i < opened; i++)
-		run_session_close(session, steps[i].sequence, done);
+		d->close(d->argument, steps[i].sequence, done);
 	for (size_t i = 0; done && i < count; i++)
 		normalize_scores(scores + i * l->count, l->count);
 	return done;
@@ -252,6 +253,7 @@ task_choose_labels(tfm_context *context, const generate_request *request, const 
 	if (!generate_plan_make(context, request, true, &plan) ||
 		!check_labels(context, &plan, names, label_count))
 		return false;
+	l.decoder = generate_plan_decoder(&plan);
 	plan.constraint = gen_constrain_choices(context, names, label_count);
 	plan.vocabulary = generate_plan_vocabulary(context, request->generator);
 	tokens = encode_labels(context, &l, names);

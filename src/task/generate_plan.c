@@ -14,10 +14,7 @@
 static void
 release_generator(void *argument)
 {
-	generator *g = argument;
-
-	arena_destroy(g->constraint_arena);
-	g->constraint_arena = NULL;
+	generate_plan_forget(argument);
 }
 
 generator *
@@ -30,6 +27,7 @@ task_generator_create(tfm_context *context, const run_model *model,
 	if (g == NULL)
 		return NULL;
 	g->session = session;
+	g->owner = g;
 	g->arena = context->arena;
 	if (arena_on_release(context->arena, release_generator, g))
 		return g;
@@ -41,6 +39,31 @@ void
 task_generator_set_limits(generator *g, const run_session_options *options)
 {
 	run_session_set_limits(g->session, options->cache_limit, options->keep_limit);
+}
+
+size_t
+task_generator_bytes(const generator *g)
+{
+	return run_session_bytes(g->session);
+}
+
+generator *
+task_generator_share(tfm_context *context, generator *g, const gen_decoder *decoder)
+{
+	generator *shared = tfm_alloc_zero(context, sizeof(generator));
+
+	if (shared == NULL)
+		return NULL;
+	shared->session = g->session;
+	shared->decoder = decoder;
+	shared->owner = g->owner;
+	return shared;
+}
+
+run_session *
+task_generator_session(const generator *g)
+{
+	return g->session;
 }
 
 /* ---- Options ---- */
@@ -177,6 +200,8 @@ generate_plan_make(tfm_context *context, const generate_request *request, bool t
 	*plan = (generate_plan) {
 		.session = request->generator->session,
 		.assistant = request->assistant == NULL ? NULL : request->assistant->session,
+		.decoder = request->generator->decoder,
+		.draft_decoder = request->assistant == NULL ? NULL : request->assistant->decoder,
 		.model = run_session_model(request->generator->session),
 	};
 	plan->tokenizer = plan->model->tokenizer;
@@ -253,12 +278,20 @@ generate_plan_encode(tfm_context *context, const generate_plan *plan, tfm_text t
 	return fit_prompt(context, plan, ids);
 }
 
+gen_decoder
+generate_plan_decoder(const generate_plan *plan)
+{
+	return plan->decoder != NULL ? *plan->decoder : gen_decoder_of(plan->session);
+}
+
 gen_request
 generate_plan_request(const generate_plan *plan, const gen_ids *prompts, int64_t count)
 {
 	return (gen_request) {
 		.session = plan->session,
 		.assistant = plan->assistant,
+		.decoder = plan->decoder,
+		.draft_decoder = plan->draft_decoder,
 		.tokenizer = plan->tokenizer,
 		.config = &plan->config,
 		.prompts = prompts,

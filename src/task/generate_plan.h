@@ -9,23 +9,25 @@
 
 #include "task/generate.h"
 
+/* Constraints of the last calls: what each finds out in use serves the next call, too. */
+#define KEPT_CONSTRAINTS 4
+
 struct generator
 {
 	run_session *session;
+	const gen_decoder *decoder; /* instead of the session; NULL: the session itself */
+	generator *owner;			/* of what follows: this one, or the one that it was shared from */
 	arena *arena;
-	gen_vocabulary *vocabulary; /* NULL until it is needed */
-
-	/* The constraint of the last call: what it finds out in use serves the next call, too. */
-	arena *constraint_arena; /* NULL: none */
-	gen_constraint *constraint;
-	const char *constraint_key;
-	int streams; /* that may use it */
+	gen_vocabulary *vocabulary;							   /* NULL until it is needed */
+	struct kept_constraint *constraints[KEPT_CONSTRAINTS]; /* the last used first; NULL: none */
 };
 
 typedef struct generate_plan
 {
 	run_session *session;
-	run_session *assistant; /* NULL: none */
+	run_session *assistant;		/* NULL: none */
+	const gen_decoder *decoder; /* instead of the session; NULL: none */
+	const gen_decoder *draft_decoder;
 	const run_model *model;
 	const tok_tokenizer *tokenizer; /* NULL: only ids */
 	gen_config config;
@@ -55,6 +57,9 @@ extern json generate_plan_option(const generate_sources *sources, const char *ke
 extern bool generate_plan_constrain(tfm_context *context, const generate_request *request,
 									const generate_sources *sources, generate_plan *plan);
 
+/* Give up the constraints that a generator keeps. */
+extern void generate_plan_forget(generator *g);
+
 /* Defaults from the model's files, then the request's.  texts: a tokenizer is needed. */
 extern bool generate_plan_make(tfm_context *context, const generate_request *request, bool texts,
 							   generate_plan *plan);
@@ -75,6 +80,9 @@ extern bool generate_plan_prompt(tfm_context *context, const generate_plan *plan
 
 /* The vocabulary for constraints, made at first use; NULL on error. */
 extern gen_vocabulary *generate_plan_vocabulary(tfm_context *context, generator *g);
+
+/* What the plan decodes with. */
+extern gen_decoder generate_plan_decoder(const generate_plan *plan);
 
 /* The request for gen_begin. */
 extern gen_request generate_plan_request(const generate_plan *plan, const gen_ids *prompts,

@@ -16,7 +16,6 @@
 
 struct generate_stream
 {
-	generator *generator;
 	generate_plan plan;
 	gen_ids prompt;
 	gen_run *run;
@@ -26,14 +25,6 @@ struct generate_stream
 
 /* U+FFFD: what a decoder makes of the bytes of half a character. */
 static const char replacement[] = "\xef\xbf\xbd";
-
-static void
-release_stream(void *argument)
-{
-	generate_stream *stream = argument;
-
-	stream->generator->streams--;
-}
 
 generate_stream *
 task_generate_begin(tfm_context *context, const generate_request *request, tfm_text prompt)
@@ -54,13 +45,6 @@ task_generate_begin(tfm_context *context, const generate_request *request, tfm_t
 	}
 	what = generate_plan_request(&stream->plan, &stream->prompt, 1);
 	stream->run = gen_begin(context, &what);
-	stream->generator = request->generator;
-	if (!arena_on_release(context->arena, release_stream, stream))
-	{
-		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
-		return NULL;
-	}
-	stream->generator->streams++;
 	stream->more = true;
 	return stream->run == NULL ? NULL : stream;
 }
