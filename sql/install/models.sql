@@ -19,6 +19,16 @@ CREATE EVENT TRIGGER tfm_pin ON ddl_command_end
 	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER') EXECUTE FUNCTION tfm_pin();
 COMMENT ON EVENT TRIGGER tfm_pin IS 'pins a model that CREATE SERVER has made to the content of its checkpoint';
 
+-- Has the library loaded, which removes the images that only this database uses when the extension is
+-- dropped; it runs before these commands, since a trigger after them would be dropped too.
+CREATE FUNCTION tfm_watch_drops() RETURNS event_trigger
+	AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION tfm_watch_drops() IS 'sees to it that dropping the extension removes its files';
+
+CREATE EVENT TRIGGER tfm_watch_drops ON ddl_command_start
+	WHEN TAG IN ('DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA') EXECUTE FUNCTION tfm_watch_drops();
+COMMENT ON EVENT TRIGGER tfm_watch_drops IS 'sees to it that dropping the extension removes its files';
+
 CREATE FUNCTION tfm_load_model(name text, path text, dtype text DEFAULT 'auto', compute text DEFAULT 'auto', replace boolean DEFAULT false) RETURNS text
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT COST 1000000;
 COMMENT ON FUNCTION tfm_load_model(text, text, text, text, boolean) IS 'compile a checkpoint and register it as a model; returns its name';
@@ -34,7 +44,7 @@ COMMENT ON FUNCTION tfm_refresh_model(text) IS 'accept the checkpoint of a model
 CREATE FUNCTION tfm_prune_images(unused_for interval DEFAULT '30 days') RETURNS bigint
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
 REVOKE EXECUTE ON FUNCTION tfm_prune_images(interval) FROM PUBLIC;
-COMMENT ON FUNCTION tfm_prune_images(interval) IS 'remove compiled images that no session has opened for so long and that no model of this database uses; bytes freed';
+COMMENT ON FUNCTION tfm_prune_images(interval) IS 'remove compiled images that no session has opened for so long, but for those of this database''s models and of other databases; bytes freed';
 
 CREATE FUNCTION tfm_model_info(server oid,
 		OUT family text, OUT model_type text, OUT architecture text, OUT task text,

@@ -41,6 +41,10 @@ typedef struct backend_state
 	TimestampTz statement;		/* the statement that the bindings are of */
 	uint64 generation;			/* counts what may change the meaning of a name */
 	uint64 bindings_generation; /* generation that the bindings are of */
+
+	/* drops.c */
+	int drop_level; /* level of the transaction that has dropped the extension; 0: none */
+	struct List *dropped_files; /* what its commit removes */
 } backend_state;
 
 extern backend_state tfm_backend;

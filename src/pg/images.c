@@ -22,9 +22,11 @@
 #include "base/file.h"
 #include "checkpoint/fingerprint.h"
 #include "checkpoint/image.h"
+#include "pg/border.h"
+#include "pg/claims.h"
 #include "pg/images.h"
 
-#define DIRECTORY "tfm"
+#define DIRECTORY IMAGES_DIRECTORY
 #define SOURCES DIRECTORY "/sources"
 #define SUFFIX ".tfm"
 
@@ -196,17 +198,33 @@ check_identity(tfm_context *context, const run_model *model, const char *path, c
 	return tfm_fail(context, TFM_CORRUPTED, "image \"%s\" is of another checkpoint", path);
 }
 
+/* Open an image while nobody may remove it, and note the use. */
+static run_model *
+open_claimed(tfm_context *context, const char *path, const char *name, tfm_compute compute)
+{
+	run_model *model;
+
+	claims_lock(ShareLock);
+	model = run_model_open(context, path, compute);
+	if (model != NULL)
+	{
+		utime(path, NULL); /* for images_prune */
+		claims_add(name);
+	}
+	claims_unlock(ShareLock);
+	return model;
+}
+
 run_model *
 images_open(tfm_context *context, const char *content, run_precision precision)
 {
 	const char *path = images_path(content, precision.dtype);
-	run_model *model = run_model_open(context, path, precision.compute);
+	run_model *model =
+		open_claimed(context, path, images_name(content, precision.dtype), precision.compute);
 
 	if (model != NULL && !check_identity(context, model, path, content, precision.dtype))
 		model = NULL;
-	if (model != NULL)
-		utime(path, NULL); /* for images_prune */
-	else if (context->error.kind == TFM_CORRUPTED)
+	if (model == NULL && context->error.kind == TFM_CORRUPTED)
 	{
 		unlink(path);
 		tfm_clear_error(context);
@@ -228,9 +246,16 @@ is_kept(const char *name, List *kept)
 	return false;
 }
 
-/* Remove what is old in one directory; bytes freed. */
+static bool
+is_image_kept(const char *name, List *kept)
+{
+	return is_kept(name, kept) || claims_of_others(name);
+}
+
+/* Remove what is old in one directory, but for what keeps says; bytes freed. */
 static int64
-prune_directory(const char *path, time_t since, List *kept)
+prune_directory(const char *path, time_t since, bool (*keeps)(const char *name, List *kept),
+				List *kept)
 {
 	DIR *directory = AllocateDir(path);
 	struct dirent *entry;
@@ -244,7 +269,7 @@ prune_directory(const char *path, time_t since, List *kept)
 		struct stat status;
 
 		if (stat(name, &status) != 0 || !S_ISREG(status.st_mode) || status.st_mtime > since ||
-			is_kept(entry->d_name, kept))
+			keeps(entry->d_name, kept))
 			continue;
 		if (unlink(name) == 0)
 			freed += status.st_size;
@@ -256,6 +281,63 @@ prune_directory(const char *path, time_t since, List *kept)
 int64
 images_prune(tfm_context *context, time_t since, List *kept)
 {
+	int64 freed;
+
+	claims_lock(ExclusiveLock);
 	image_remove_leftovers(context, DIRECTORY);
-	return prune_directory(DIRECTORY, since, kept) + prune_directory(SOURCES, since, NIL);
+	claims_forget_dropped();
+	prune_directory(claims_directory(), since, is_kept, kept);
+	freed = prune_directory(DIRECTORY, since, is_image_kept, kept);
+	freed += prune_directory(SOURCES, since, is_kept, NIL);
+	claims_unlock(ExclusiveLock);
+	return freed;
+}
+
+/* Whether an image of content is there that is not among the files to be removed. */
+static bool
+remains_image(const char *content, List *images, List *removed)
+{
+	ListCell *cell;
+
+	foreach (cell, images)
+	{
+		const char *name = lfirst(cell);
+
+		if (strncmp(name, content, SHA256_HEX_LENGTH) == 0 &&
+			!is_kept(psprintf("%s/%s", DIRECTORY, name), removed))
+			return true;
+	}
+	return false;
+}
+
+List *
+images_list_dropped(List *kept)
+{
+	tfm_context *context = border_begin(NULL);
+	List *claims = claims_list();
+	List *removed = NIL;
+	List *sources = claims_list_names(SOURCES);
+	List *images = claims_list_names(DIRECTORY);
+	ListCell *cell;
+
+	image_remove_leftovers(context, DIRECTORY);
+	border_abandon(context);
+	foreach (cell, claims)
+	{
+		const char *name = lfirst(cell);
+
+		if (is_kept(name, kept))
+			continue;
+		removed = lappend(removed, psprintf("%s/%s", claims_directory(), name));
+		if (!claims_of_others(name))
+			removed = lappend(removed, psprintf("%s/%s", DIRECTORY, name));
+	}
+	foreach (cell, sources)
+	{
+		image_content content;
+
+		if (!recall_source(lfirst(cell), content) || !remains_image(content, images, removed))
+			removed = lappend(removed, psprintf("%s/%s", SOURCES, (char *) lfirst(cell)));
+	}
+	return lappend(removed, claims_directory());
 }

@@ -5,6 +5,7 @@
  *		tfm/<content>[-<dtype>]-<version>.tfm	the image of the checkpoint of that fingerprint, with
  *												weights kept in that type if one is asked for
  *		tfm/sources/<signature>					the fingerprint of files that had that signature
+ *		tfm/claims/...							which databases use which images: claims.h
  *
  * All databases of the cluster share it, and nothing in it is precious: what is missing is made
  * again from the checkpoint.  It is no part of the WAL: a standby compiles its own images.
@@ -22,6 +23,8 @@
 
 #include "base/sha256.h"
 #include "runtime/precision.h"
+
+#define IMAGES_DIRECTORY "tfm"
 
 typedef char image_content[SHA256_HEX_LENGTH + 1];
 
@@ -61,8 +64,15 @@ extern run_model *images_open(tfm_context *context, const char *content, run_pre
 
 /*
  * Remove images, and remembered signatures, that were not opened since a time, except the images
- * whose names are in kept (a List of strings).  Bytes freed.
+ * whose names are in kept (a List of strings), and those that other databases claim.  Bytes freed.
  */
 extern int64 images_prune(tfm_context *context, time_t since, List *kept);
+
+/*
+ * The paths of what is no more needed when this database uses no images but those whose names are in
+ * kept: its claims and their directory, images that no other database claims, signatures of files
+ * that have no image.  For a caller that holds the lock on claims exclusively.
+ */
+extern List *images_list_dropped(List *kept);
 
 #endif

@@ -11,6 +11,7 @@
 #include "fmgr.h"
 
 #include "pg/backend.h"
+#include "pg/drops.h"
 #include "pg/settings.h"
 
 PG_MODULE_MAGIC;
@@ -23,4 +24,5 @@ void
 _PG_init(void)
 {
 	settings_define();
+	drops_install();
 }
