@@ -29,7 +29,7 @@ my $objects = q{
 	detail AS (
 		SELECT 'pg_proc'::regclass AS classid, p.oid AS objid,
 			concat_ws(' ', CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END,
-				to_jsonb(p) - '{oid,pronamespace,proowner,prolang,prorettype,proargtypes,proallargtypes,provariadic}'::text[],
+				to_jsonb(p) - '{oid,pronamespace,proowner,prolang,prorettype,proargtypes,proallargtypes,provariadic,proargdefaults,prosqlbody}'::text[],
 				pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
 				(SELECT to_jsonb(a) - '{aggtranstype,aggmtranstype,aggsortop}'::text[] || jsonb_build_object('type', aggtranstype::regtype)
 					FROM pg_aggregate a WHERE a.aggfnoid = p.oid)) AS attributes
