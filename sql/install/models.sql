@@ -55,13 +55,15 @@ COMMENT ON FUNCTION tfm_model_info(oid) IS 'what is known of a model; see the vi
 
 CREATE VIEW tfm_models AS
 	SELECT s.srvname AS name, i.family, i.model_type, i.architecture, i.task, i.parameters,
-		i.dimensions, i.max_tokens, i.dtype, i.compute, o.path, o.content, i.image_bytes, i.memory_bytes, i.compile_seconds,
+		i.dimensions, i.max_tokens, i.dtype, i.compute, o.path, o.stored,
+		(SELECT sum(f.size)::bigint FROM tfm_stored_files f WHERE o.stored AND f.content = o.content) AS stored_bytes, o.content, i.image_bytes, i.memory_bytes, i.compile_seconds,
 		i.state, i.error, pg_catalog.pg_get_userbyid(s.srvowner) AS owner,
 		pg_catalog.obj_description(s.oid, 'pg_foreign_server') AS comment
 	FROM pg_catalog.pg_foreign_server s
 		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'tfm'
 		CROSS JOIN LATERAL (
 			SELECT max(option_value) FILTER (WHERE option_name = 'path') AS path,
+				count(*) FILTER (WHERE option_name = 'stored') > 0 AS stored,
 				max(option_value) FILTER (WHERE option_name = 'content') AS content
 			FROM pg_catalog.pg_options_to_table(s.srvoptions)) o
 		CROSS JOIN LATERAL tfm_model_info(s.oid) i
@@ -76,5 +78,7 @@ COMMENT ON COLUMN tfm_models.dtype IS 'type in which weights are kept; of most, 
 COMMENT ON COLUMN tfm_models.compute IS 'arithmetic of matrix products: f32, bf16 or int8';
 COMMENT ON COLUMN tfm_models.image_bytes IS 'size of the compiled image, which all sessions share';
 COMMENT ON COLUMN tfm_models.compile_seconds IS 'time that compiling the image took';
+COMMENT ON COLUMN tfm_models.stored IS 'whether its files are in the database, see tfm_import_model';
+COMMENT ON COLUMN tfm_models.stored_bytes IS 'size of the files that are there';
 COMMENT ON COLUMN tfm_models.content IS 'SHA-256 of the checkpoint that the name stands for';
 COMMENT ON COLUMN tfm_models.state IS 'ready; not compiled (done at first use); changed or not pinned (see tfm_refresh_model); error';

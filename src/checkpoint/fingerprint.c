@@ -19,7 +19,6 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/sha256.h"
 #include "checkpoint/gguf_parts.h"
 
 #define MAX_ENTRIES 10000 /* of all directories together */
@@ -89,6 +88,40 @@ is_checkpoint_file(const char *name, const char *subdirectory)
 	if (subdirectory != NULL && strcmp(subdirectory, TEMPLATES) == 0)
 		return matches_pattern(name, "", TEMPLATE_SUFFIX);
 	return ckpt_is_file_name(name);
+}
+
+bool
+ckpt_is_gguf_name(const char *name)
+{
+	return matches_pattern(name, "", GGUF_SUFFIX);
+}
+
+/* A name of one part that no terminal or shell takes for anything else. */
+static bool
+is_safe_part(const char *name)
+{
+	for (const char *c = name; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			return false;
+	return file_name_is_plain(name);
+}
+
+bool
+ckpt_is_relative_name(const char *name)
+{
+	const char *slash = strchr(name, '/');
+	const char *last = slash == NULL ? name : slash + 1;
+	char folder[256];
+
+	if (!is_safe_part(last))
+		return false;
+	if (slash == NULL)
+		return ckpt_is_file_name(name) || ckpt_is_gguf_name(name);
+	if ((size_t) (slash - name) >= sizeof(folder))
+		return false;
+	memcpy(folder, name, (size_t) (slash - name));
+	folder[slash - name] = '\0';
+	return is_safe_part(folder) && is_checkpoint_file(last, folder);
 }
 
 /* ---- The list ---- */
@@ -252,8 +285,7 @@ ckpt_is_gguf(const char *path)
 {
 	struct stat status;
 
-	return matches_pattern(path, "", GGUF_SUFFIX) && stat(path, &status) == 0 &&
-		   S_ISREG(status.st_mode);
+	return ckpt_is_gguf_name(path) && stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
 bool
@@ -305,11 +337,10 @@ hash_number(tfm_context *context, sha256 *hash, uint64_t number)
 }
 
 /* Name and size tell where a file's bytes begin and end among those of all. */
-static bool
-hash_file(tfm_context *context, sha256 *hash, const ckpt_file *f)
+bool
+ckpt_hash_heading(tfm_context *context, sha256 *hash, const char *name, uint64_t size)
 {
-	return sha256_update(context, hash, f->name, strlen(f->name) + 1) &&
-		   hash_number(context, hash, (uint64_t) f->status.st_size);
+	return sha256_update(context, hash, name, strlen(name) + 1) && hash_number(context, hash, size);
 }
 
 static bool
@@ -334,7 +365,8 @@ hash_files(tfm_context *context, const char *directory, bool contents, char *hex
 	hash = sha256_create(context);
 	for (size_t i = 0; i < files.count && hash != NULL && !tfm_stopped(context); i++)
 	{
-		hash_file(context, hash, &files.items[i]);
+		ckpt_hash_heading(context, hash, files.items[i].name,
+						  (uint64_t) files.items[i].status.st_size);
 		if (contents)
 			sha256_update_file(context, hash, files.items[i].path);
 		else

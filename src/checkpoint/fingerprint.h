@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/context.h"
+#include "base/sha256.h"
 
 #define CKPT_HEX_LENGTH 64
 
@@ -28,6 +29,16 @@ typedef struct ckpt_files
 
 /* Whether a file of that name belongs to the checkpoint in whose directory it is. */
 extern bool ckpt_is_file_name(const char *name);
+
+/*
+ * Whether a name, relative to a checkpoint's directory, can be in its list: of such a file there or
+ * in a folder below, or of a GGUF file.  Whether a folder is one of the checkpoint's own, its
+ * modules.json tells.
+ */
+extern bool ckpt_is_relative_name(const char *name);
+
+/* Whether a name ends in ".gguf". */
+extern bool ckpt_is_gguf_name(const char *name);
 
 /* Whether path is a regular file whose name ends in ".gguf": a checkpoint of one file, or a part. */
 extern bool ckpt_is_gguf(const char *path);
@@ -49,6 +60,12 @@ extern bool ckpt_list_files(tfm_context *context, const char *directory, ckpt_fi
  */
 extern bool ckpt_fingerprint(tfm_context *context, const char *directory,
 							 char content[CKPT_HEX_LENGTH + 1]);
+
+/*
+ * Hash what comes before a file's bytes in the fingerprint, for who has the files elsewhere: those
+ * of the list, by bytes of their relative names in ascending order.
+ */
+extern bool ckpt_hash_heading(tfm_context *context, sha256 *hash, const char *name, uint64_t size);
 
 /*
  * A cheap stand-in that reads no content but modules.json: SHA-256 over name, size, times of change

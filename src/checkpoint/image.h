@@ -93,9 +93,15 @@ extern bool image_add_weight(image_writer *w, const weight *source, size_t lengt
 extern bool image_finish(image_writer *w);
 
 /*
- * Remove temporary files that writers which no longer live have left in a directory.  What cannot
- * be removed stays, without an error.
+ * Remove temporary files, and folders named like them ("NAME.PID.N.tmp"), that writers which no longer
+ * live have left in a directory.  What cannot be removed stays, without an error.
  */
 extern bool image_remove_leftovers(tfm_context *context, const char *directory);
+
+/*
+ * Remove a folder with the files of a checkpoint, and the folders of its modules.  Symbolic links are
+ * not followed; whether it is gone.
+ */
+extern bool image_remove_folder(const char *path);
 
 #endif

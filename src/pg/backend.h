@@ -28,6 +28,9 @@ typedef struct backend_state
 	int batch_tokens;	  /* tfm.batch_tokens */
 	int executor;		  /* tfm.executor: an executor_choice */
 
+	/* stored_import.c */
+	const char *importing; /* content whose files the user has imported; for the validator */
+
 	/* border.c */
 	arena *scratch;			   /* what calls allocate; NULL before the first */
 	struct thread_pool *pool;  /* NULL until a call wants more than one thread */

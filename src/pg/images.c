@@ -25,6 +25,7 @@
 #include "pg/border.h"
 #include "pg/claims.h"
 #include "pg/images.h"
+#include "pg/stored.h"
 
 #define DIRECTORY IMAGES_DIRECTORY
 #define SOURCES DIRECTORY "/sources"
@@ -157,6 +158,30 @@ compile(tfm_context *context, const char *directory, const char *content, tfm_dt
 	return run_compile(context, directory, images_path(content, dtype), &options);
 }
 
+/* Compile what is stored in the database, in a folder beside the images that is removed again. */
+static bool
+compile_stored(tfm_context *context, const char *content, tfm_dtype dtype)
+{
+	arena_mark mark = arena_save(context->arena);
+	const char *path = images_path(content, dtype);
+	const char *folder = psprintf("%s.%d.0.tmp", path, MyProcPid);
+	run_compile_options options = {.content = content, .dtype = dtype};
+	char signature[CKPT_HEX_LENGTH + 1];
+	const char *checkpoint;
+
+	image_remove_leftovers(context, DIRECTORY);
+	/* One of our number may have been killed. */
+	(void) image_remove_folder(folder);
+	checkpoint = stored_unpack(context, content, folder, false);
+	if (checkpoint != NULL && ckpt_signature(context, checkpoint, signature))
+	{
+		options.signature = signature;
+		run_compile(context, checkpoint, path, &options);
+	}
+	arena_restore(context->arena, mark);
+	return !tfm_failed(context);
+}
+
 /* Compile under the lock; unless again, only if no other session has done it meanwhile. */
 static bool
 compile_locked(tfm_context *context, const char *directory, const char *content, tfm_dtype dtype,
@@ -168,7 +193,9 @@ compile_locked(tfm_context *context, const char *directory, const char *content,
 	if (!make_directories(context))
 		return false;
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	made = (!again && images_exist(content, dtype)) || compile(context, directory, content, dtype);
+	made = (!again && images_exist(content, dtype)) ||
+		   (directory != NULL ? compile(context, directory, content, dtype)
+							  : compile_stored(context, content, dtype));
 	LockRelease(&tag, ExclusiveLock, false);
 	return made;
 }

@@ -46,7 +46,8 @@ extern bool images_fingerprint(tfm_context *context, const char *directory, bool
 extern bool images_is_content(const char *text);
 
 /*
- * Make the image of a checkpoint whose fingerprint is content, unless it is there.  Sessions that
+ * Make the image of a checkpoint whose fingerprint is content, unless it is there: of that in
+ * directory, or, where directory is NULL, of the one that is stored in this database.  Sessions that
  * want the same one wait for the first.
  */
 extern bool images_make(tfm_context *context, const char *directory, const char *content,

@@ -21,13 +21,16 @@
 #include "pg/border.h"
 #include "pg/images.h"
 #include "pg/locate.h"
+#include "pg/models.h"
 #include "pg/registry.h"
 #include "pg/server.h"
+#include "pg/stored.h"
 
 PG_FUNCTION_INFO_V1(tfm_load_model);
 PG_FUNCTION_INFO_V1(tfm_drop_model);
 PG_FUNCTION_INFO_V1(tfm_refresh_model);
 PG_FUNCTION_INFO_V1(tfm_pin);
+PG_FUNCTION_INFO_V1(tfm_forget);
 PG_FUNCTION_INFO_V1(tfm_model_info);
 PG_FUNCTION_INFO_V1(tfm_prune_images);
 
@@ -65,6 +68,7 @@ alter_server(const server_model *old, const server_model *new)
 	initStringInfo(&command);
 	appendStringInfo(&command, "ALTER SERVER %s OPTIONS (", quote_identifier(old->name));
 	append_option(&command, "path", old->path, new->path);
+	append_option(&command, "stored", old->stored ? "true" : NULL, new->stored ? "true" : NULL);
 	append_option(&command, "dtype", old->dtype, new->dtype);
 	append_option(&command, "compute", old->compute, new->compute);
 	append_option(&command, "content", old->content, new->content);
@@ -78,9 +82,10 @@ create_server(const server_model *model)
 	StringInfoData command;
 
 	initStringInfo(&command);
-	appendStringInfo(&command, "CREATE SERVER %s FOREIGN DATA WRAPPER %s OPTIONS (path %s",
+	appendStringInfo(&command, "CREATE SERVER %s FOREIGN DATA WRAPPER %s OPTIONS (%s %s",
 					 quote_identifier(model->name), SERVER_WRAPPER,
-					 quote_literal_cstr(model->path));
+					 model->stored ? "stored" : "path",
+					 quote_literal_cstr(model->stored ? "true" : model->path));
 	if (model->dtype != NULL)
 		appendStringInfo(&command, ", dtype %s", quote_literal_cstr(model->dtype));
 	if (model->compute != NULL)
@@ -89,14 +94,27 @@ create_server(const server_model *model)
 	run_command(command.data);
 }
 
+void
+models_register(const server_model *old, const server_model *model)
+{
+	if (old != NULL)
+		alter_server(old, model);
+	else
+		create_server(model);
+}
+
 /* ---- Loading ---- */
 
-static void
-throw_not_located(const char *path)
+const char *
+models_locate(const char *path)
 {
-	ereport(ERROR, errcode(ERRCODE_UNDEFINED_FILE),
-			errmsg("checkpoint \"%s\" is not under tfm.model_path", path),
-			errhint("Give the absolute path of its directory, or set tfm.model_path."));
+	const char *directory = locate_checkpoint(path);
+
+	if (directory == NULL)
+		ereport(ERROR, errcode(ERRCODE_UNDEFINED_FILE),
+				errmsg("checkpoint \"%s\" is not under tfm.model_path", path),
+				errhint("Give the absolute path of its directory, or set tfm.model_path."));
+	return directory;
 }
 
 /* Say of a model that has no weights why, so that nobody finds out at the first embedding. */
@@ -112,28 +130,41 @@ report_no_weights(const run_model *model, const char *name)
 											: errdetail("%s.", border_message(why->message)));
 }
 
-/*
- * Compile and open the checkpoint of a model, so that what is wrong with it shows now; its
- * fingerprint, palloc'ed.
- */
-static char *
-pin_checkpoint(const server_model *model)
+void
+models_prepare(const server_model *model, const char *directory)
 {
-	char *content = palloc(sizeof(image_content));
-	const char *directory = locate_checkpoint(model->path);
 	run_precision precision = server_precision(model);
-	const run_model *prepared = NULL;
-	tfm_context *context;
+	tfm_context *context = border_begin(model->name);
+	const run_model *prepared = registry_prepare(context, directory, model->content, precision);
 
-	if (directory == NULL)
-		throw_not_located(model->path);
-	context = border_begin(model->name);
-	if (images_fingerprint(context, directory, true, content))
-		prepared = registry_prepare(context, directory, content, precision);
 	border_check(context);
 	report_no_weights(prepared, model->name);
 	border_end(context);
-	return content;
+}
+
+/* Where the checkpoint of a model is; NULL if it is stored. */
+static const char *
+locate_model(const server_model *model)
+{
+	return model->stored ? NULL : models_locate(model->path);
+}
+
+/* Compile and open the checkpoint of a model as it is now, and make that its content. */
+static void
+pin_checkpoint(server_model *model)
+{
+	const char *directory = locate_model(model);
+
+	if (directory != NULL)
+	{
+		char *content = palloc(sizeof(image_content));
+		tfm_context *context = border_begin(model->name);
+
+		images_fingerprint(context, directory, true, content);
+		border_end(context);
+		model->content = content;
+	}
+	models_prepare(model, directory);
 }
 
 static void
@@ -144,10 +175,10 @@ check_name(const char *name)
 				errmsg("name of a model must have 1 to %d bytes", NAMEDATALEN - 1));
 }
 
-/* Whether name is a model that may be replaced; throws if it is in use and may not. */
-static bool
-find_replaced(const char *name, bool replace, server_model *old)
+bool
+models_find_replaced(const char *name, bool replace, server_model *old)
 {
+	check_name(name);
 	if (!OidIsValid(get_foreign_server_oid(name, true)))
 		return false;
 	if (!server_find(name, old))
@@ -161,9 +192,8 @@ find_replaced(const char *name, bool replace, server_model *old)
 	return true;
 }
 
-/* An argument that is an option's value; NULL for "auto", which is the option's absence. */
-static const char *
-precision_argument(const text *argument)
+const char *
+models_precision_argument(const text *argument)
 {
 	const char *value = text_to_cstring(argument);
 
@@ -177,21 +207,17 @@ tfm_load_model(PG_FUNCTION_ARGS)
 	server_model model = {
 		.name = text_to_cstring(PG_GETARG_TEXT_PP(0)),
 		.path = text_to_cstring(PG_GETARG_TEXT_PP(1)),
-		.dtype = precision_argument(PG_GETARG_TEXT_PP(2)),
-		.compute = precision_argument(PG_GETARG_TEXT_PP(3)),
+		.dtype = models_precision_argument(PG_GETARG_TEXT_PP(2)),
+		.compute = models_precision_argument(PG_GETARG_TEXT_PP(3)),
 	};
 	server_model old;
 	bool replaced;
 
 	server_check_files("load a model");
-	check_name(model.name);
 	server_check_options(&model);
-	replaced = find_replaced(model.name, PG_GETARG_BOOL(4), &old);
-	model.content = pin_checkpoint(&model);
-	if (replaced)
-		alter_server(&old, &model);
-	else
-		create_server(&model);
+	replaced = models_find_replaced(model.name, PG_GETARG_BOOL(4), &old);
+	pin_checkpoint(&model);
+	models_register(replaced ? &old : NULL, &model);
 	PG_RETURN_TEXT_P(cstring_to_text(model.name));
 }
 
@@ -201,7 +227,7 @@ pin_server(const server_model *old)
 {
 	server_model new = *old;
 
-	new.content = pin_checkpoint(old);
+	pin_checkpoint(&new);
 	if (old->content != NULL && strcmp(old->content, new.content) == 0)
 		return false;
 	alter_server(old, &new);
@@ -212,13 +238,10 @@ pin_server(const server_model *old)
 static void
 remake_image(const server_model *model)
 {
-	const char *directory = locate_checkpoint(model->path);
+	const char *directory = locate_model(model);
 	tfm_dtype dtype = server_precision(model).dtype;
-	tfm_context *context;
+	tfm_context *context = border_begin(model->name);
 
-	if (directory == NULL)
-		throw_not_located(model->path);
-	context = border_begin(model->name);
 	images_remake(context, directory, model->content, dtype);
 	border_end(context);
 	tfm_backend.generation++;
@@ -234,7 +257,8 @@ tfm_refresh_model(PG_FUNCTION_ARGS)
 	if (!server_find(name, &model))
 		server_throw_unknown(name);
 	server_check_owner(&model);
-	server_check_files("refresh a model");
+	if (!model.stored)
+		server_check_files("refresh a model");
 	if (pin_server(&model))
 		PG_RETURN_BOOL(true);
 	remake_image(&model);
@@ -257,18 +281,19 @@ tfm_drop_model(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* ---- Pinning what CREATE SERVER has made ---- */
+/* ---- Event triggers ---- */
 
-/* OIDs of the servers that the command of this event trigger has made or changed. */
+/* OIDs of the servers among the objects of the event, a set-returning function of event triggers. */
 static List *
-list_changed_servers(void)
+list_servers(const char *objects)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	List *servers = NIL;
 
 	SPI_connect();
-	if (SPI_execute("SELECT objid FROM pg_catalog.pg_event_trigger_ddl_commands()"
-					" WHERE classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass",
+	if (SPI_execute(psprintf("SELECT objid FROM pg_catalog.%s()"
+							 " WHERE classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass",
+							 objects),
 					true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not list the servers of a command");
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -284,24 +309,45 @@ list_changed_servers(void)
 	return servers;
 }
 
-/* tfm_pin() returns event_trigger */
+static void
+check_event_trigger(FunctionCallInfo fcinfo, const char *function)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("function \"%s\" was not called by an event trigger", function));
+}
+
+/* tfm_pin() returns event_trigger: for servers that a command has made or changed */
 Datum
 tfm_pin(PG_FUNCTION_ARGS)
 {
 	List *servers;
 	ListCell *cell;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("function \"%s\" was not called by an event trigger", "tfm_pin"));
-	servers = list_changed_servers();
+	check_event_trigger(fcinfo, "tfm_pin");
+	servers = list_servers("pg_event_trigger_ddl_commands");
 	foreach (cell, servers)
 	{
 		server_model model;
 
 		if (server_find_oid(lfirst_oid(cell), &model) && model.content == NULL)
 			pin_server(&model);
+		stored_forget(lfirst_oid(cell));
 	}
+	PG_RETURN_VOID();
+}
+
+/* tfm_forget() returns event_trigger: for servers that a command has dropped */
+Datum
+tfm_forget(PG_FUNCTION_ARGS)
+{
+	List *servers;
+	ListCell *cell;
+
+	check_event_trigger(fcinfo, "tfm_forget");
+	servers = list_servers("pg_event_trigger_dropped_objects");
+	foreach (cell, servers)
+		stored_forget(lfirst_oid(cell));
 	PG_RETURN_VOID();
 }
 

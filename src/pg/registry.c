@@ -25,6 +25,7 @@
 #include "pg/registry.h"
 #include "pg/server.h"
 #include "pg/settings.h"
+#include "pg/stored.h"
 #include "task/generate.h"
 
 /* Models that nobody holds are closed when this many are open. */
@@ -164,18 +165,18 @@ open_image(tfm_context *context, const char *content, run_precision precision)
 }
 
 /*
- * The open model of content; its image is made from the checkpoint in directory if it is not there.
- * Without a directory, or if that fails, NULL with the error in context.
+ * The open model of content; if compile is set, its image is made from the checkpoint in directory
+ * (NULL: that stored in the database) if it is not there.  NULL with the error in context.
  */
 static open_model *
 open_content(tfm_context *context, const char *directory, const char *content,
-			 run_precision precision)
+			 run_precision precision, bool compile)
 {
 	open_model *m = find_open_model(content, precision);
 
 	if (m == NULL)
 		m = open_image(context, content, precision);
-	if (m != NULL || directory == NULL || context->error.kind != TFM_FILE_NOT_FOUND)
+	if (m != NULL || !compile || context->error.kind != TFM_FILE_NOT_FOUND)
 		return m;
 	tfm_clear_error(context);
 	if (!images_make(context, directory, content, precision.dtype))
@@ -260,14 +261,14 @@ check_source(tfm_context *context, const server_model *server, const char *direc
 static open_model *
 open_server(tfm_context *context, const server_model *server, bool compile)
 {
-	const char *directory = locate_checkpoint(server->path);
+	const char *directory = server->stored ? NULL : locate_checkpoint(server->path);
 
 	if (server->content == NULL)
 	{
 		fail_unpinned(context, server);
 		return NULL;
 	}
-	if (directory == NULL && !has_image(server))
+	if (directory == NULL && !server->stored && !has_image(server))
 	{
 		tfm_fail(context, TFM_FILE_NOT_FOUND, "checkpoint \"%s\" is not under tfm.model_path",
 				 server->path);
@@ -275,8 +276,8 @@ open_server(tfm_context *context, const server_model *server, bool compile)
 	}
 	if (directory != NULL && !check_source(context, server, directory))
 		return NULL;
-	return open_content(context, compile ? directory : NULL, server->content,
-						server_precision(server));
+	return open_content(context, directory, server->content, server_precision(server),
+						compile && (directory != NULL || server->stored));
 }
 
 /* The directory of a name that is no server; throws if it is none at all. */
@@ -301,7 +302,7 @@ open_directory(tfm_context *context, const char *directory)
 
 	if (!images_fingerprint(context, directory, false, content))
 		return NULL;
-	return open_content(context, directory, content, (run_precision) {0});
+	return open_content(context, directory, content, (run_precision) {0}, true);
 }
 
 /* The model of a name, with all checks. */
@@ -496,7 +497,7 @@ registry_prepare(tfm_context *context, const char *directory, const char *conten
 	open_model *m;
 
 	refresh_bindings();
-	m = open_content(context, directory, content, precision);
+	m = open_content(context, directory, content, precision, true);
 	return m != NULL ? m->model : NULL;
 }
 
@@ -514,7 +515,14 @@ registry_inspect(tfm_context *context, const server_model *server, const char **
 	}
 	*state = "not compiled";
 	if (!has_image(server))
+	{
+		if (server->stored && !stored_exists(server->content))
+		{
+			*state = "error";
+			tfm_fail(context, TFM_FILE_NOT_FOUND, "the files of the model are not in the database");
+		}
 		return NULL;
+	}
 	*state = "ready";
 	m = open_server(context, server, false);
 	if (m == NULL)

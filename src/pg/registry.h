@@ -58,7 +58,7 @@ extern struct generator *registry_generator(tfm_context *context, const registry
 
 /*
  * For those who manage models: open the model of content, making its image from the checkpoint in
- * directory if it is not there.  NULL with the error in context.  Not held: to be looked at at once.
+ * directory (NULL: that stored in the database) if it is not there.  NULL with the error in context.  Not held: to be looked at at once.
  */
 extern const run_model *registry_prepare(tfm_context *context, const char *directory,
 										 const char *content, run_precision precision);

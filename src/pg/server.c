@@ -2,11 +2,13 @@
  * server.c
  *	  Models as foreign servers: the wrapper "tfm", its options, finding a server.
  *
- * A server has these options: path (a directory, or an id under tfm.model_path), dtype and compute
- * (how its weights are kept, and multiplied), and content, the fingerprint of the checkpoint that the
- * name stands for.  The validator sees all
- * options of a server at every CREATE and ALTER and cannot tell which have changed; as path is
- * always among them, setting any option takes the right to read the server's files.
+ * A server has these options: path (a directory, or an id under tfm.model_path) or stored (its files
+ * are in the database), dtype and compute (how its weights are kept, and multiplied), and content, the
+ * fingerprint of the checkpoint that the name stands for.  The validator sees all options of a server
+ * at every CREATE and ALTER and cannot tell which have changed; as path or stored is always among them,
+ * setting any option takes the right to read the server's files.  Who has none may make a server of
+ * stored files only through tfm_import_model, that is, who has the files: options are public, and
+ * knowing a content must not be enough to use it.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -21,19 +23,24 @@
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
 #include "commands/defrem.h"
+#include "catalog/indexing.h"
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
+#include "pg/backend.h"
 #include "pg/border.h"
 #include "pg/images.h"
 #include "pg/locate.h"
 #include "pg/server.h"
+#include "pg/stored.h"
 
 /* The most edits between a name and one that is offered in its place, and how many are offered. */
 #define NEAR_DISTANCE 3
@@ -105,15 +112,24 @@ check_content(const char *value)
 						  "tfm_refresh_model."));
 }
 
+static void
+check_stored(const char *value)
+{
+	bool stored;
+
+	if (!parse_bool(value, &stored) || !stored)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("invalid value for option \"stored\": \"%s\"", value),
+				errhint("The only value is true; a model that is not stored has a path."));
+}
+
 static const struct
 {
 	const char *name;
 	void (*check)(const char *value);
 } options[] = {
-	{"path", check_path},
-	{"dtype", check_dtype},
-	{"compute", check_compute},
-	{"content", check_content},
+	{"path", check_path},		{"stored", check_stored},	{"dtype", check_dtype},
+	{"compute", check_compute}, {"content", check_content},
 };
 
 /* Whether a path is that of a GGUF file, as far as its name tells. */
@@ -141,8 +157,8 @@ server_precision(const server_model *model)
 		check_compute(model->compute);
 		run_compute_from_name(model->compute, &precision.compute);
 	}
-	/* What a GGUF file keeps in blocks is known when it has been read. */
-	if (precision.dtype == 0 && names_gguf(model->path))
+	/* What a GGUF file keeps in blocks is known when it has been read; stored files may be one. */
+	if (precision.dtype == 0 && (model->stored || names_gguf(model->path)))
 		return precision;
 	context = border_begin(NULL);
 	run_check_precision(context, precision);
@@ -153,7 +169,8 @@ server_precision(const server_model *model)
 void
 server_check_options(const server_model *model)
 {
-	check_path(model->path);
+	if (!model->stored)
+		check_path(model->path);
 	(void) server_precision(model);
 }
 
@@ -170,7 +187,7 @@ check_option(DefElem *definition, Oid catalog)
 		}
 	ereport(ERROR, errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			errmsg("invalid option \"%s\"", definition->defname),
-			of_server ? errhint("Valid options are: path, dtype, compute, content.")
+			of_server ? errhint("Valid options are: path, stored, dtype, compute, content.")
 					  : errhint("There are no valid options in this context."));
 }
 
@@ -193,9 +210,28 @@ static void
 read_options(List *definitions, server_model *model)
 {
 	model->path = find_option(definitions, "path");
+	model->stored = find_option(definitions, "stored") != NULL;
 	model->dtype = find_option(definitions, "dtype");
 	model->compute = find_option(definitions, "compute");
 	model->content = find_option(definitions, "content");
+}
+
+/* A model is in one place, and stored files are found by their content. */
+static void
+check_place(const server_model *model)
+{
+	if (model->path == NULL && !model->stored)
+		ereport(ERROR, errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				errmsg("option \"path\" is required for a model"));
+	if (model->path != NULL && model->stored)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("options \"path\" and \"stored\" exclude each other"));
+	if (model->stored && model->content == NULL)
+		ereport(ERROR, errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				errmsg("option \"content\" is required for a model that is stored"),
+				errhint("Import a model with tfm_import_model."));
+	if (model->stored)
+		stored_lock(model->content);
 }
 
 Datum
@@ -213,11 +249,12 @@ tfm_fdw_validator(PG_FUNCTION_ARGS)
 	if (catalog != ForeignServerRelationId)
 		PG_RETURN_VOID();
 	read_options(definitions, &model);
-	if (model.path == NULL)
-		ereport(ERROR, errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
-				errmsg("option \"path\" is required for a model"));
+	check_place(&model);
 	(void) server_precision(&model);
-	server_check_files("set the path of a model");
+	if (!model.stored)
+		server_check_files("set the path of a model");
+	else if (tfm_backend.importing == NULL || strcmp(tfm_backend.importing, model.content) != 0)
+		server_check_files("make a model of stored files");
 	PG_RETURN_VOID();
 }
 
@@ -234,7 +271,7 @@ server_find_oid(Oid server, server_model *model)
 	model->server = server;
 	model->name = found->servername;
 	read_options(found->options, model);
-	return model->path != NULL;
+	return model->path != NULL || model->stored;
 }
 
 bool
@@ -255,6 +292,21 @@ server_is_usable(Oid server)
 #else
 	return pg_foreign_server_aclcheck(server, GetUserId(), ACL_USAGE) == ACLCHECK_OK;
 #endif
+}
+
+void
+server_check_creation(void)
+{
+	Oid wrapper = get_foreign_data_wrapper_oid(SERVER_WRAPPER, false);
+#if PG_VERSION_NUM >= 160000
+	AclResult result =
+		object_aclcheck(ForeignDataWrapperRelationId, wrapper, GetUserId(), ACL_USAGE);
+#else
+	AclResult result = pg_foreign_data_wrapper_aclcheck(wrapper, GetUserId(), ACL_USAGE);
+#endif
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FDW, SERVER_WRAPPER);
 }
 
 static bool
@@ -342,6 +394,61 @@ server_pinned_images(void)
 
 	visit_servers(add_image, &images);
 	return images;
+}
+
+typedef struct pointing
+{
+	const char *content;
+	bool found;
+} pointing;
+
+static void
+note_pointing(const char *name, List *definitions, void *argument, Oid server)
+{
+	pointing *p = argument;
+	server_model model;
+
+	read_options(definitions, &model);
+	if (model.stored && model.content != NULL && strcmp(model.content, p->content) == 0)
+		p->found = true;
+}
+
+bool
+server_points_to(const char *content)
+{
+	pointing p = {.content = content};
+
+	visit_servers(note_pointing, &p);
+	return p.found;
+}
+
+/* What an option list said stays in the catalog until vacuum, and no vacuum passes by this transaction. */
+List *
+server_former_contents(Oid server)
+{
+	Relation relation = table_open(ForeignServerRelationId, AccessShareLock);
+	List *contents = NIL;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple tuple;
+
+	ScanKeyInit(&key, Anum_pg_foreign_server_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(server));
+	scan = systable_beginscan(relation, ForeignServerOidIndexId, true, SnapshotAny, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		server_model model;
+		bool is_null;
+		Datum datum = heap_getattr(tuple, Anum_pg_foreign_server_srvoptions,
+								   RelationGetDescr(relation), &is_null);
+
+		read_options(is_null ? NIL : untransformRelOptions(datum), &model);
+		if (model.stored && model.content != NULL)
+			contents = lappend(contents, pstrdup(model.content));
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return contents;
 }
 
 typedef struct near_names

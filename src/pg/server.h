@@ -18,10 +18,11 @@ typedef struct server_model
 {
 	Oid server;
 	const char *name;
-	const char *path;	 /* absolute directory, or id under tfm.model_path */
+	const char *path;	 /* absolute directory, or id under tfm.model_path; NULL: stored */
 	const char *dtype;	 /* NULL: auto */
 	const char *compute; /* NULL: auto */
 	const char *content; /* pinned fingerprint of the checkpoint; NULL: not pinned */
+	bool stored;		 /* its files are in the database, under content */
 } server_model;
 
 /* Throw invalid_parameter_value if a path, dtype or compute is no value of its option. */
@@ -39,6 +40,9 @@ extern bool server_find_oid(Oid server, server_model *model);
 /* Whether the current user has USAGE on the server. */
 extern bool server_is_usable(Oid server);
 
+/* Throw insufficient_privilege unless the current user may make servers of our wrapper. */
+extern void server_check_creation(void);
+
 /* Throw insufficient_privilege unless the current user has USAGE on (owns) the server. */
 extern void server_check_usage(const server_model *model);
 extern void server_check_owner(const server_model *model);
@@ -52,5 +56,14 @@ extern void server_throw_unknown(const char *name) __attribute__((noreturn));
 /* The images of what servers of this database have pinned: a List of their names. */
 struct List;
 extern struct List *server_pinned_images(void);
+
+/* Whether a server of this database points to the stored files of a content. */
+extern bool server_points_to(const char *content);
+
+/*
+ * The contents of stored files that a server points to or did: a List of strings.  Found in what the
+ * catalog still has of it, of which there is at least what this transaction has changed or dropped.
+ */
+extern struct List *server_former_contents(Oid server);
 
 #endif
