@@ -66,6 +66,13 @@ typedef struct tfm_usage
 	int64_t made;	/* tokens that were generated */
 } tfm_usage;
 
+/* How far a long piece of work on files is, in bytes; total is 0 where it is not known. */
+typedef struct tfm_progress
+{
+	int64_t done;
+	int64_t total;
+} tfm_progress;
+
 /*
  * The context of a call.  The caller owns it and everything it points to.  All
  * callbacks are called on the caller's own thread only, never on a worker.
@@ -82,6 +89,7 @@ typedef struct tfm_context
 	int threads;			  /* threads a computation may use, the caller's included; 0 is 1 */
 	int isa;		 /* instruction set of the kernels (tensor/kernels.h); 0 is the best there is */
 	tfm_usage usage; /* grows; counted where passes are begun */
+	tfm_progress progress; /* of what is compiled or read now; the caller may look while polled */
 } tfm_context;
 
 /* Bytes that somebody else owns; not zero-terminated.  Text is valid UTF-8. */

@@ -68,6 +68,7 @@ sha256_update_file(tfm_context *context, sha256 *hash, const char *path)
 		if (!file_read_at(context, f, offset, piece, n) || !sha256_update(context, hash, piece, n))
 			break;
 		offset += n;
+		context->progress.done += (int64_t) n;
 	}
 	arena_restore(context->arena, mark);
 	return !tfm_failed(context);

@@ -354,6 +354,16 @@ hash_status(tfm_context *context, sha256 *hash, const struct stat *status)
 		   hash_number(context, hash, (uint64_t) status->st_dev);
 }
 
+static int64_t
+count_bytes(const ckpt_files *files)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < files->count; i++)
+		bytes += (int64_t) files->items[i].status.st_size;
+	return bytes;
+}
+
 static bool
 hash_files(tfm_context *context, const char *directory, bool contents, char *hex)
 {
@@ -363,6 +373,8 @@ hash_files(tfm_context *context, const char *directory, bool contents, char *hex
 	if (!ckpt_list_files(context, directory, &files))
 		return false;
 	hash = sha256_create(context);
+	if (contents)
+		context->progress = (tfm_progress) {.total = count_bytes(&files)};
 	for (size_t i = 0; i < files.count && hash != NULL && !tfm_stopped(context); i++)
 	{
 		ckpt_hash_heading(context, hash, files.items[i].name,

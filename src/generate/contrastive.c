@@ -252,6 +252,7 @@ take_choice(tfm_context *context, gen_run *run, const choices *c, int64_t k, int
 	/* The next token is to be run, too, before it is chosen. */
 	if (row->finish == GEN_UNFINISHED && row->given >= run->decoder.max_length)
 		row->finish = GEN_LENGTH;
+	context->usage.made++;
 	return !tfm_failed(context) && gen_append_id(context, &row->ids, id) &&
 		   keep_scores(context, run, c->item, logits + chosen * size) &&
 		   add_state(context, run, c->item, states + chosen * run->decoder.state_size);

@@ -178,6 +178,7 @@ gen_step(tfm_context *context, gen_run *run, bool *more)
 	mark = arena_save(work.arena);
 	run->method->step(&work, run, more);
 	arena_restore(work.arena, mark);
+	context->usage = work.usage;
 	if (ran_out(run, &work))
 	{
 		*more = false;
@@ -204,7 +205,12 @@ gen_finish_run(tfm_context *context, gen_run *run, gen_sequence **sequences, int
 {
 	*count = 0;
 	close_run(run, true);
-	return !tfm_failed(context) && run->method->results(context, run, sequences, count);
+	if (tfm_failed(context) || !run->method->results(context, run, sequences, count))
+		return false;
+	if (run->method->partial == NULL) /* of beams, those that have won are what was made */
+		for (int64_t i = 0; i < *count; i++)
+			context->usage.made += (*sequences)[i].count;
+	return true;
 }
 
 bool

@@ -284,6 +284,7 @@ extend_row(tfm_context *context, gen_run *run, gen_row *row, float *logits, floa
 		return false;
 	row->finish =
 		gen_check_end(context, run, row->prompt, prefix.ids, prefix.count, *token, row->matcher);
+	context->usage.made++;
 	return gen_append_id(context, &row->ids, *token);
 }
 

@@ -368,6 +368,11 @@ report_unread(compiler *c)
 static bool
 write_weights(compiler *c, image_writer *writer)
 {
+	tfm_progress *progress = &c->context->progress;
+
+	*progress = (tfm_progress) {0};
+	for (const wanted *w = c->first; w != NULL; w = w->next)
+		progress->total += (int64_t) w->slice.length;
 	for (const wanted *w = c->first; w != NULL; w = w->next)
 	{
 		arena_mark mark = arena_save(c->context->arena);
@@ -376,6 +381,7 @@ write_weights(compiler *c, image_writer *writer)
 		arena_restore(c->context->arena, mark);
 		if (!written)
 			return false;
+		progress->done += (int64_t) w->slice.length;
 	}
 	return true;
 }
