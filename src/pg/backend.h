@@ -11,6 +11,7 @@
 
 #include "base/context.h"
 #include "datatype/timestamp.h"
+#include "pg/stat.h"
 
 typedef struct backend_state
 {
@@ -35,6 +36,12 @@ typedef struct backend_state
 	arena *scratch;			   /* what calls allocate; NULL before the first */
 	struct thread_pool *pool;  /* NULL until a call wants more than one thread */
 	struct border_call *calls; /* the open calls, innermost first */
+
+	/* stat*.c; the first two are in shared memory where there is some */
+	struct stat_table *stat_table;
+	struct stat_slot *stat_slots; /* [MaxBackends], or NULL */
+	struct stat_slot *stat_slot;  /* this backend's; NULL before the first use */
+	uint32 wait_events[STAT_WAITS];
 
 	/* registry.c */
 	MemoryContext registry; /* the open models; NULL before the first */

@@ -29,6 +29,7 @@
 #include "pg/backend.h"
 #include "pg/border.h"
 #include "pg/settings.h"
+#include "pg/stat.h"
 
 /*
  * Scratch memory that a backend keeps between calls: what a batch of an encoder of 384 columns takes
@@ -84,6 +85,7 @@ must_stop(void *argument)
 	border_call *call = argument;
 	MemoryContext caller = CurrentMemoryContext;
 
+	stat_poll(&call->context);
 	if (likely(!InterruptPending) || !INTERRUPTS_CAN_BE_PROCESSED())
 		return false;
 	if (call->caught != NULL || QueryCancelPending || ProcDiePending)
@@ -192,7 +194,10 @@ close_call(void *argument)
 		arena_restore(tfm_backend.scratch, inner->mark);
 	}
 	if (tfm_backend.calls == NULL)
+	{
+		stat_rest();
 		trim_scratch();
+	}
 }
 
 tfm_context *
@@ -206,6 +211,7 @@ border_begin(const char *model)
 
 	tfm_clear_error(&call->context);
 	call->context.usage = (tfm_usage) {0};
+	call->context.progress = (tfm_progress) {0};
 	call->context.arena = scratch;
 	call->context.interrupted = must_stop;
 	call->context.interrupted_argument = call;

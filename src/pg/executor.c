@@ -6,6 +6,8 @@
  */
 #include "pg/executor.h"
 
+#include "pg/stat.h"
+
 /* Compute in this session. */
 static bool
 run_here(tfm_context *context, const registry_handle *model, const registry_handle *assistant,
@@ -26,5 +28,10 @@ bool
 executor_run(tfm_context *context, const registry_handle *model, const registry_handle *assistant,
 			 const task_call *call, task_answer *answer)
 {
-	return run_here(context, model, assistant, call, answer);
+	const char *kind = task_kind_name(call->kind);
+	stat_work work = stat_begin(context, model, kind, (int64) call->count);
+	bool computed = run_here(context, model, assistant, call, answer);
+
+	stat_end(context, model, &work, kind, (int64) call->count);
+	return computed;
 }

@@ -25,6 +25,7 @@
 #include "pg/border.h"
 #include "pg/claims.h"
 #include "pg/images.h"
+#include "pg/stat.h"
 #include "pg/stored.h"
 
 #define DIRECTORY IMAGES_DIRECTORY
@@ -116,13 +117,16 @@ bool
 images_fingerprint(tfm_context *context, const char *directory, bool reread, image_content content)
 {
 	char before[CKPT_HEX_LENGTH + 1], after[CKPT_HEX_LENGTH + 1];
+	stat_work work;
 
 	if (!ckpt_signature(context, directory, before))
 		return false;
 	if (!reread && recall_source(before, content))
 		return true;
-	if (!ckpt_fingerprint(context, directory, content) ||
-		!ckpt_signature(context, directory, after))
+	work = stat_begin_image(context, STAT_READING);
+	ckpt_fingerprint(context, directory, content);
+	stat_end_image(context, &work, "read", 0);
+	if (tfm_failed(context) || !ckpt_signature(context, directory, after))
 		return false;
 	if (strcmp(before, after) == 0)
 		remember_source(context, before, content);
@@ -142,6 +146,34 @@ compile_lock(const char *path)
 	return tag;
 }
 
+static int64
+file_size(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 ? (int64) status.st_size : 0;
+}
+
+/* Compile, seen and counted, with a line for the server's log: it takes a while, and happens once. */
+static bool
+compile_seen(tfm_context *context, const char *directory, const char *path,
+			 const run_compile_options *options)
+{
+	stat_work work = stat_begin_image(context, STAT_COMPILING);
+	bool compiled = run_compile(context, directory, path, options);
+	int64 size = compiled ? file_size(path) : 0;
+
+	if (compiled)
+		ereport(
+			LOG,
+			errmsg("compiled checkpoint \"%s\" to image \"%s\"", border_message(directory), path),
+			errdetail_log("It took %.3f s with %d threads and made " INT64_FORMAT " bytes.",
+						  stat_elapsed(&work) / 1000, context->threads, size),
+			errhidestmt(true), errhidecontext(true));
+	stat_end_image(context, &work, "compile", size);
+	return compiled;
+}
+
 /* Compile, knowing that nobody else does. */
 static bool
 compile(tfm_context *context, const char *directory, const char *content, tfm_dtype dtype)
@@ -155,7 +187,7 @@ compile(tfm_context *context, const char *directory, const char *content, tfm_dt
 		return false;
 	if (recall_source(signature, known) && strcmp(known, content) == 0)
 		options.signature = signature;
-	return run_compile(context, directory, images_path(content, dtype), &options);
+	return compile_seen(context, directory, images_path(content, dtype), &options);
 }
 
 /* Compile what is stored in the database, in a folder beside the images that is removed again. */
@@ -176,7 +208,7 @@ compile_stored(tfm_context *context, const char *content, tfm_dtype dtype)
 	if (checkpoint != NULL && ckpt_signature(context, checkpoint, signature))
 	{
 		options.signature = signature;
-		run_compile(context, checkpoint, path, &options);
+		compile_seen(context, checkpoint, path, &options);
 	}
 	arena_restore(context->arena, mark);
 	return !tfm_failed(context);
@@ -246,9 +278,15 @@ run_model *
 images_open(tfm_context *context, const char *content, run_precision precision)
 {
 	const char *path = images_path(content, precision.dtype);
+	stat_work work = stat_begin_image(context, STAT_OPENING);
 	run_model *model =
 		open_claimed(context, path, images_name(content, precision.dtype), precision.compute);
 
+	if (context->error.kind == TFM_FILE_NOT_FOUND) /* it is to be made first */
+		stat_set_phase(work.outer, NULL);
+	else
+		stat_end_image(context, &work, "open",
+					   model != NULL ? run_model_describe(model)->image_bytes : 0);
 	if (model != NULL && !check_identity(context, model, path, content, precision.dtype))
 		model = NULL;
 	if (model == NULL && context->error.kind == TFM_CORRUPTED)

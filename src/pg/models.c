@@ -24,6 +24,7 @@
 #include "pg/models.h"
 #include "pg/registry.h"
 #include "pg/server.h"
+#include "pg/stat.h"
 #include "pg/stored.h"
 
 PG_FUNCTION_INFO_V1(tfm_load_model);
@@ -135,8 +136,10 @@ models_prepare(const server_model *model, const char *directory)
 {
 	run_precision precision = server_precision(model);
 	tfm_context *context = border_begin(model->name);
-	const run_model *prepared = registry_prepare(context, directory, model->content, precision);
+	const run_model *prepared;
 
+	stat_set_model(model->name, true);
+	prepared = registry_prepare(context, directory, model->content, precision);
 	border_check(context);
 	report_no_weights(prepared, model->name);
 	border_end(context);
@@ -242,6 +245,7 @@ remake_image(const server_model *model)
 	tfm_dtype dtype = server_precision(model).dtype;
 	tfm_context *context = border_begin(model->name);
 
+	stat_set_model(model->name, true);
 	images_remake(context, directory, model->content, dtype);
 	border_end(context);
 	tfm_backend.generation++;
@@ -403,6 +407,7 @@ tfm_model_info(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	memset(nulls, true, sizeof(nulls));
+	stat_set_model(model.name, true);
 	context = border_begin(model.name);
 	info = registry_inspect(context, &model, &state);
 	if (info != NULL)

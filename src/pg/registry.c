@@ -25,6 +25,7 @@
 #include "pg/registry.h"
 #include "pg/server.h"
 #include "pg/settings.h"
+#include "pg/stat.h"
 #include "pg/stored.h"
 #include "task/generate.h"
 
@@ -56,6 +57,7 @@ typedef struct binding
 	struct binding *next;
 	Oid user;
 	open_model *model;
+	bool registered;
 	char name[FLEXIBLE_ARRAY_MEMBER];
 } binding;
 
@@ -305,9 +307,9 @@ open_directory(tfm_context *context, const char *directory)
 	return open_content(context, directory, content, (run_precision) {0}, true);
 }
 
-/* The model of a name, with all checks. */
+/* The model of a name, with all checks; whether the name is a server's. */
 static open_model *
-open_name(const char *name)
+open_name(const char *name, bool *is_server)
 {
 	server_model server;
 	bool registered = server_find(name, &server);
@@ -319,6 +321,8 @@ open_name(const char *name)
 		server_check_usage(&server);
 	else
 		directory = locate_unregistered(name);
+	*is_server = registered;
+	stat_set_model(name, registered);
 	context = border_begin(name);
 	m = registered ? open_server(context, &server, true) : open_directory(context, directory);
 	border_end(context);
@@ -340,24 +344,26 @@ refresh_bindings(void)
 	tfm_backend.statement = statement;
 }
 
-static open_model *
+static const binding *
 bind_name(const char *name)
 {
+	bool registered;
 	open_model *m;
 	binding *b;
 
 	refresh_bindings();
 	for (b = tfm_backend.bindings; b != NULL; b = b->next)
 		if (b->user == GetUserId() && strcmp(b->name, name) == 0)
-			return b->model;
-	m = open_name(name);
+			return b;
+	m = open_name(name, &registered);
 	b = MemoryContextAlloc(tfm_backend.bindings_memory, offsetof(binding, name) + strlen(name) + 1);
 	b->user = GetUserId();
 	b->model = m;
+	b->registered = registered;
 	strcpy(b->name, name);
 	b->next = tfm_backend.bindings;
 	tfm_backend.bindings = b;
-	return m;
+	return b;
 }
 
 /* ---- Handles ---- */
@@ -396,12 +402,14 @@ is_current(const struct registry_private *p, const char *name, size_t length)
 static void
 hold_name(struct registry_private *p, char *name)
 {
-	open_model *m = bind_name(name);
+	const binding *b = bind_name(name);
+	open_model *m = b->model;
 
 	m->holds++;
 	release_hold(p);
 	p->held = m;
 	p->handle.model = m->model;
+	p->handle.registered = b->registered;
 	if (p->handle.name != NULL)
 		pfree(unconstify(char *, p->handle.name));
 	p->handle.name = MemoryContextStrdup(p->owner, name);

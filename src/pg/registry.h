@@ -24,6 +24,7 @@ typedef struct registry_handle
 {
 	const run_model *model;
 	const char *name; /* as the user gave it, in the database's encoding */
+	bool registered;  /* the name is a server's; else a path or an id */
 	struct registry_private *private;
 } registry_handle;
 

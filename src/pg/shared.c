@@ -11,8 +11,15 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
+#include "pg/stat_activity.h"
+#include "pg/stat_counts.h"
+
 /* The parts; each is declared by its file's header. */
-static const shared_part *const parts[] = {NULL};
+static const shared_part *const parts[] = {
+	&stat_counts_part,
+	&stat_activity_part,
+	NULL,
+};
 
 static shmem_request_hook_type next_request;
 static shmem_startup_hook_type next_startup;

@@ -13,6 +13,7 @@
 #include "pg/backend.h"
 #include "pg/drops.h"
 #include "pg/settings.h"
+#include "pg/shared.h"
 
 PG_MODULE_MAGIC;
 
@@ -25,4 +26,5 @@ _PG_init(void)
 {
 	settings_define();
 	drops_install();
+	shared_install();
 }
