@@ -44,7 +44,6 @@ task_generate(tfm_context *context, const generate_request *request, const tfm_t
 		return false;
 	for (int64_t i = 0; i < made; i++)
 	{
-		context->usage.made += sequences[i].count;
 		generate_result *r = &(*results)[i];
 
 		*r = (generate_result) {.prompt = sequences[i].prompt, .sequence = sequences[i]};

@@ -80,7 +80,6 @@ task_chat(tfm_context *context, const generate_request *request, const chat_requ
 	{
 		int64_t prompt = sequences[i].prompt;
 
-		context->usage.made += sequences[i].count;
 		if (!make_message(context, &plan, prompts[prompt], sequences[i], &messages[prompt]))
 			return false;
 	}

@@ -31,6 +31,8 @@ fingerprint(scratch *s)
 	char *hex = tfm_alloc(&s->context, CKPT_HEX_LENGTH + 1);
 
 	assert_true(ckpt_fingerprint(&s->context, s->directory, hex));
+	assert_true(s->context.progress.total > 0);
+	assert_int_equal(s->context.progress.done, s->context.progress.total);
 	assert_int_equal(strlen(hex), CKPT_HEX_LENGTH);
 	return hex;
 }

@@ -215,6 +215,16 @@ make_request(const gen_config *config, const gen_ids *of, int64_t count)
 		.decoder = &decoder, .config = config, .prompts = of, .prompt_count = count};
 }
 
+static int64_t
+count_made(const gen_sequence *sequences, int64_t count)
+{
+	int64_t made = 0;
+
+	for (int64_t i = 0; i < count; i++)
+		made += sequences[i].count;
+	return made;
+}
+
 static gen_sequence *
 generate(scratch *s, const char *options, const gen_ids *of, int64_t prompt_count, bool drafts,
 		 int64_t *count)
@@ -229,8 +239,10 @@ generate(scratch *s, const char *options, const gen_ids *of, int64_t prompt_coun
 	request = make_request(config, of, prompt_count);
 	if (drafts)
 		request.draft_decoder = &draft_decoder;
+	s->context.usage.made = 0;
 	gen_generate(&s->context, &request, &sequences, count);
 	assert_good(&s->context);
+	assert_int_equal(s->context.usage.made, count_made(sequences, *count));
 	assert_int_equal(model.open, 0);
 	assert_int_equal(draft.open, 0);
 	return sequences;
