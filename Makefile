@@ -55,7 +55,7 @@ endif
 ENGINE_LIBS = -lcjson -licui18n -licuuc -lcrypto -lpthread -lm
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/pg/*.c)))
-PG_CPPFLAGS = -Isrc
+PG_CPPFLAGS = -Isrc -DTFM_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wno-unused-parameter $(WERROR) $(SANITIZE)
 SHLIB_LINK = $(ENGINE) $(ENGINE_LIBS) -Wl,--version-script=build/exports.map
 EXTRA_CLEAN = build sql/tfm--*.sql $(OBJS:.o=.d)

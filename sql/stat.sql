@@ -2,6 +2,7 @@
 \set VERBOSITY terse
 \getenv golden TFM_GOLDEN
 \set mean :golden '/sentence/mean'
+\set llama :golden '/generation/llama'
 SELECT tfm_load_model('stat_mean', :'mean');
 SELECT tfm_stat_reset();
 SELECT tfm_embed('stat_mean', 'one', dimensions => 1) IS NOT NULL AS embedded;
@@ -22,6 +23,13 @@ SELECT rows, errors FROM tfm_stat_models WHERE database = current_database() AND
 SELECT tfm_refresh_model('stat_mean');
 SELECT kind, calls, rows, tokens, errors, image_bytes > 0 AS image
 	FROM tfm_stat_models WHERE database = current_database() AND model = 'stat_mean' AND kind IN ('compile', 'read') ORDER BY kind;
+
+-- tokens that are generated
+SELECT tfm_load_model('stat_llama', :'llama');
+SELECT count(tfm_generate('stat_llama', 'a cat', options => '{"max_new_tokens": 5, "min_new_tokens": 5}'));
+SELECT count(tfm_generate('stat_llama', 'a cat', options => '{"max_new_tokens": 5, "min_new_tokens": 5, "num_beams": 2}'));
+SELECT rows, generated_tokens, tokens > 10 AS tokens FROM tfm_stat_models WHERE database = current_database() AND model = 'stat_llama' AND kind = 'generate';
+SELECT tfm_drop_model('stat_llama');
 
 -- a path is counted under its name
 SELECT tfm_embed(:'mean', 'one', dimensions => 1) IS NOT NULL AS embedded;
@@ -54,3 +62,10 @@ SELECT count(*) FROM tfm_stat_activity WHERE pid = pg_backend_pid();
 
 SELECT tfm_drop_model('stat_mean');
 DROP ROLE tfm_stat_user;
+
+-- what this is and what it runs with
+SELECT name FROM tfm_info();
+SELECT (SELECT value FROM tfm_info() WHERE name = 'version')
+	= (SELECT extversion FROM pg_extension WHERE extname = 'tfm') AS version;
+SELECT split_part((SELECT value FROM tfm_info() WHERE name = 'PostgreSQL built for'), '.', 1)
+	= (current_setting('server_version_num')::int / 10000)::text AS built_for;

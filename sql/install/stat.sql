@@ -59,3 +59,7 @@ COMMENT ON COLUMN tfm_stat_activity.generated_tokens IS 'tokens that the call ha
 COMMENT ON COLUMN tfm_stat_activity.bytes_total IS 'of reading or compiling: bytes of the checkpoint';
 COMMENT ON COLUMN tfm_stat_activity.bytes_done IS 'of these, how many are done';
 COMMENT ON COLUMN tfm_stat_activity.started IS 'when the phase began';
+
+CREATE FUNCTION tfm_info() RETURNS TABLE (name text, value text)
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 25;
+COMMENT ON FUNCTION tfm_info() IS 'version, build, processor, threads, settings and memory';

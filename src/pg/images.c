@@ -298,7 +298,31 @@ images_open(tfm_context *context, const char *content, run_precision precision)
 	return model;
 }
 
-/* ---- Pruning ---- */
+/* ---- All of them ---- */
+
+int64
+images_total(int64 *count)
+{
+	DIR *directory = AllocateDir(DIRECTORY);
+	struct dirent *entry;
+	int64 bytes = 0;
+
+	*count = 0;
+	if (directory == NULL && errno == ENOENT)
+		return 0;
+	while ((entry = ReadDir(directory, DIRECTORY)) != NULL)
+	{
+		size_t length = strlen(entry->d_name);
+
+		if (length <= strlen(SUFFIX) ||
+			strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) != 0)
+			continue;
+		bytes += file_size(psprintf("%s/%s", DIRECTORY, entry->d_name));
+		++*count;
+	}
+	FreeDir(directory);
+	return bytes;
+}
 
 static bool
 is_kept(const char *name, List *kept)

@@ -63,6 +63,9 @@ extern bool images_remake(tfm_context *context, const char *directory, const cha
  */
 extern run_model *images_open(tfm_context *context, const char *content, run_precision precision);
 
+/* Bytes of all images, and their number. */
+extern int64 images_total(int64 *count);
+
 /*
  * Remove images, and remembered signatures, that were not opened since a time, except the images
  * whose names are in kept (a List of strings), and those that other databases claim.  Bytes freed.

@@ -127,8 +127,8 @@ find_open_model(const char *content, run_precision precision)
 	return NULL;
 }
 
-static int
-count_open_models(void)
+int
+registry_count_open(void)
 {
 	int count = 0;
 
@@ -144,7 +144,7 @@ open_image(tfm_context *context, const char *content, run_precision precision)
 	arena *scratch = context->arena;
 	open_model *m;
 
-	if (count_open_models() >= MODELS_KEPT)
+	if (registry_count_open() >= MODELS_KEPT)
 		close_idle_models();
 	m = MemoryContextAllocZero(tfm_backend.registry, sizeof(open_model));
 	strlcpy(m->content, content, sizeof(m->content));

@@ -57,6 +57,9 @@ extern const registry_handle *registry_get(registry_handle **handle, MemoryConte
 struct generator;
 extern struct generator *registry_generator(tfm_context *context, const registry_handle *handle);
 
+/* Models that this session has open. */
+extern int registry_count_open(void);
+
 /*
  * For those who manage models: open the model of content, making its image from the checkpoint in
  * directory (NULL: that stored in the database) if it is not there.  NULL with the error in context.  Not held: to be looked at at once.

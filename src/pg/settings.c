@@ -61,9 +61,9 @@ assign_cpu_isa(int value, void *extra)
 	tfm_backend.generation++;
 }
 
-/* The instruction sets that this processor has, separated by commas; "auto" is always one. */
-static char *
-list_instruction_sets(void)
+/* "auto" is always one. */
+char *
+settings_instruction_sets(void)
 {
 	StringInfoData names;
 
@@ -81,7 +81,7 @@ check_cpu_isa(int *value, void **extra, GucSource source)
 		return true;
 	GUC_check_errmsg("this processor does not have the instruction set \"%s\"",
 					 run_isa_name(*value));
-	GUC_check_errdetail("It has these: %s.", list_instruction_sets());
+	GUC_check_errdetail("It has these: %s.", settings_instruction_sets());
 	return false;
 }
 
@@ -205,9 +205,8 @@ settings_define(void)
 	MarkGUCPrefixReserved("tfm");
 }
 
-/* Processors that this process may run on. */
-static int
-count_processors(void)
+int
+settings_processors(void)
 {
 	cpu_set_t set;
 	long online;
@@ -225,7 +224,7 @@ settings_threads(void)
 		return tfm_backend.threads;
 	if (IsParallelWorker())
 		return 1;
-	return Min(AUTOMATIC_THREADS_MAX, count_processors());
+	return Min(AUTOMATIC_THREADS_MAX, settings_processors());
 }
 
 size_t

@@ -24,6 +24,12 @@ extern void settings_define(void);
 /* Threads that a computation may use now, the backend's own included: tfm.threads, or its default. */
 extern int settings_threads(void);
 
+/* Processors that this process may run on. */
+extern int settings_processors(void);
+
+/* The values of tfm.cpu_isa that this processor has, separated by commas; palloc'ed. */
+extern char *settings_instruction_sets(void);
+
 /* tfm.max_memory in bytes; 0: no limit. */
 extern size_t settings_max_memory(void);
 
