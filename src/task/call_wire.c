@@ -50,6 +50,7 @@ task_call_write(tfm_context *context, buffer *to, const task_call *call)
 	wire_put_string(context, to, call->embed.prompt);
 	wire_put_text(context, to, call->options);
 	wire_put_text(context, to, call->arguments);
+	wire_put_text(context, to, call->instruction);
 	wire_put_int(context, to, (int64_t) call->label_count);
 	put_texts(context, to, call->labels, call->label_count);
 	wire_put_int(context, to, (int64_t) call->count);
@@ -75,6 +76,7 @@ task_call_read(tfm_context *context, tfm_text data, task_call *call)
 		r.bad = true;
 	call->options = wire_get_text(&r);
 	call->arguments = wire_get_text(&r);
+	call->instruction = wire_get_text(&r);
 	call->label_count = wire_get_count(&r, LEAST_TEXT);
 	call->labels = get_texts(context, &r, call->label_count);
 	call->count = wire_get_count(&r, LEAST_TEXT);
