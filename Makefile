@@ -23,7 +23,7 @@ EXTVERSION = 0.2.0
 RELEASED = 0.1.0
 
 # Pieces of the install script, in the order in which they need each other.
-INSTALL_SQL = vector models tokenize chunk chat embed forward generate classify semantic stat stored
+INSTALL_SQL = vector stored models tokenize chunk chat embed forward generate classify worker semantic stat
 INSTALL_FILES = $(wildcard $(INSTALL_SQL:%=sql/install/%.sql))
 DATA_built = sql/tfm--$(EXTVERSION).sql sql/tfm--$(RELEASED)--$(EXTVERSION).sql
 DATA = $(wildcard sql/tfm_pgvector--*.sql sql/upgrade/*--*.sql)
@@ -92,11 +92,13 @@ build/server: FORCE
 
 $(shlib): $(ENGINE) build/exports.map
 
-# What tfm.so exports: the server's entries and the SQL functions, nothing else.
+# What tfm.so exports: the server's entries, the SQL functions and those that background workers
+# begin in, nothing else.
 build/exports.map: $(OBJS)
 	@mkdir -p $(@D)
 	@{ echo '{ global: _PG_init; Pg_magic_func;'; \
-	   nm $(OBJS) /dev/null 2>/dev/null | sed -n 's/.* T pg_finfo_\(.*\)/pg_finfo_\1; \1;/p'; \
+	   nm $(OBJS) /dev/null 2>/dev/null | sed -n -e 's/.* T pg_finfo_\(.*\)/pg_finfo_\1; \1;/p' \
+	   	-e 's/.* T \(tfm_.*_main\)$$/\1;/p'; \
 	   echo 'local: *; };'; } >$@
 
 sql/tfm--$(EXTVERSION).sql: $(INSTALL_FILES)

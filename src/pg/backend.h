@@ -32,6 +32,11 @@ typedef struct backend_state
 	/* stored_import.c */
 	const char *importing; /* content whose files the user has imported; for the validator */
 
+	int workers;		/* tfm.workers */
+	int worker_threads; /* tfm.worker_threads */
+	int worker_delay;	/* tfm.worker_delay, in microseconds */
+	int worker_queue;	/* tfm.worker_queue, in texts */
+
 	/* border.c */
 	arena *scratch;			   /* what calls allocate; NULL before the first */
 	struct thread_pool *pool;  /* NULL until a call wants more than one thread */
@@ -55,6 +60,11 @@ typedef struct backend_state
 	/* drops.c */
 	int drop_level; /* level of the transaction that has dropped the extension; 0: none */
 	struct List *dropped_files; /* what its commit removes */
+
+	/* connection.c, worker_places.c */
+	struct connection *connections; /* [WORKERS_MAX]; NULL before the first */
+	bool worker_exit_registered;
+	uint32 worker_waits[4]; /* wait events, by worker_wait; 0: not known yet */
 } backend_state;
 
 extern backend_state tfm_backend;

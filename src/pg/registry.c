@@ -496,6 +496,17 @@ registry_generator(tfm_context *context, const registry_handle *handle)
 	return g == NULL ? NULL : g->generator;
 }
 
+/* ---- For workers ---- */
+
+const char *
+registry_image(const registry_handle *handle, tfm_compute *compute)
+{
+	const open_model *m = handle->private->held;
+
+	*compute = m->precision.compute;
+	return images_path(m->content, m->precision.dtype);
+}
+
 /* ---- For those who manage models ---- */
 
 const run_model *

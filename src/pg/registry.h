@@ -61,6 +61,12 @@ extern struct generator *registry_generator(tfm_context *context, const registry
 extern int registry_count_open(void);
 
 /*
+ * The image of a held model, as a path relative to the data directory, and the arithmetic that is
+ * asked for: what another process on this machine needs to open the same.  palloc'ed.
+ */
+extern const char *registry_image(const registry_handle *handle, tfm_compute *compute);
+
+/*
  * For those who manage models: open the model of content, making its image from the checkpoint in
  * directory (NULL: that stored in the database) if it is not there.  NULL with the error in context.  Not held: to be looked at at once.
  */

@@ -11,11 +11,14 @@
 #include <unistd.h>
 
 #include "access/parallel.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "base/threads.h"
 #include "pg/backend.h"
+#include "pg/executor.h"
 #include "pg/settings.h"
+#include "pg/worker.h"
 #include "runtime/precision.h"
 #include "utils/memutils.h"
 
@@ -107,6 +110,13 @@ static const struct config_enum_entry cache_types[] = {
 	{"bf16", DTYPE_BF16, false}, {"q8_0", DTYPE_Q8_0, false}, {NULL, 0, false},
 };
 
+static const struct config_enum_entry executors[] = {
+	{"auto", EXECUTOR_AUTO, false},
+	{"session", EXECUTOR_SESSION, false},
+	{"worker", EXECUTOR_WORKER, false},
+	{NULL, 0, false},
+};
+
 static const string_setting string_settings[] = {
 	{
 		.name = EMBED_SETTING,
@@ -172,7 +182,54 @@ static const int_setting int_settings[] = {
 		.context = PGC_USERSET,
 		.flags = GUC_UNIT_KB,
 	},
+	{
+		.name = "tfm.workers",
+		.summary = "Workers that compute for all sessions.",
+		.description =
+			"Each is a background worker that keeps an engine process running.  They need "
+			"the extension in shared_preload_libraries.",
+		.variable = &tfm_backend.workers,
+		.fallback = 1,
+		.maximum = WORKERS_MAX,
+		.context = PGC_POSTMASTER,
+	},
+	{
+		.name = "tfm.worker_threads",
+		.summary = "Threads of a worker's engine process.",
+		.description = "0 is one for each processor.",
+		.variable = &tfm_backend.worker_threads,
+		.fallback = 0,
+		.maximum = THREADS_MAX,
+		.context = PGC_SIGHUP,
+	},
+	{
+		.name = "tfm.worker_delay",
+		.summary = "How long a worker waits for more calls to compute together, in microseconds.",
+		.description = "While it computes, calls gather by themselves; this is for one that has "
+					   "nothing to do.",
+		.variable = &tfm_backend.worker_delay,
+		.fallback = 0,
+		.maximum = 1000000,
+		.context = PGC_SIGHUP,
+	},
+	{
+		.name = "tfm.worker_queue",
+		.summary = "Texts that a worker takes at a time.",
+		.description = "Sessions with more wait until others are done, first come, first served.",
+		.variable = &tfm_backend.worker_queue,
+		.fallback = 1024,
+		.maximum = INT_MAX,
+		.context = PGC_SIGHUP,
+	},
 };
+
+/* A library that is not being preloaded may not define what only the server's start can set. */
+static GucContext
+possible_context(GucContext context)
+{
+	return context == PGC_POSTMASTER && !process_shared_preload_libraries_in_progress ? PGC_SIGHUP
+																					  : context;
+}
 
 void
 settings_define(void)
@@ -189,8 +246,13 @@ settings_define(void)
 		const int_setting *s = &int_settings[i];
 
 		DefineCustomIntVariable(s->name, s->summary, s->description, s->variable, s->fallback, 0,
-								s->maximum, s->context, s->flags, NULL, NULL, NULL);
+								s->maximum, possible_context(s->context), s->flags, NULL, NULL,
+								NULL);
 	}
+	DefineCustomEnumVariable(
+		"tfm.executor", "Who computes: the session, or a worker.",
+		"auto is a worker for calls of few texts, where one is ready, and else the session.",
+		&tfm_backend.executor, EXECUTOR_AUTO, executors, PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable(
 		"tfm.cpu_isa", "Instruction set of the processor that computations use.",
 		"auto is the best that the processor has.  The last bits of results depend on it.",

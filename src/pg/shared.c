@@ -13,11 +13,13 @@
 
 #include "pg/stat_activity.h"
 #include "pg/stat_counts.h"
+#include "pg/worker.h"
 
 /* The parts; each is declared by its file's header. */
 static const shared_part *const parts[] = {
 	&stat_counts_part,
 	&stat_activity_part,
+	&worker_part,
 	NULL,
 };
 

@@ -2,7 +2,8 @@
  * tfm.c
  *	  The module: what happens when it is loaded, and the state of a backend.
  *
- * Loading it in shared_preload_libraries saves each session the time to load it; nothing needs it.
+ * Loading it in shared_preload_libraries saves each session the time to load it, and starts workers;
+ * nothing needs it.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -14,6 +15,7 @@
 #include "pg/drops.h"
 #include "pg/settings.h"
 #include "pg/shared.h"
+#include "pg/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -27,4 +29,5 @@ _PG_init(void)
 	settings_define();
 	drops_install();
 	shared_install();
+	worker_install();
 }
