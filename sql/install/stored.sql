@@ -51,11 +51,11 @@ CREATE FUNCTION tfm_export_model(name text, directory text) RETURNS text
 COMMENT ON FUNCTION tfm_export_model(text, text) IS 'write the files of a stored model into a new directory on the server; returns the checkpoint''s path';
 
 CREATE FUNCTION tfm_model_files(name text, OUT file text, OUT size bigint, OUT sha256 text) RETURNS SETOF record
-	AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT ROWS 10;
+	AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10;
 COMMENT ON FUNCTION tfm_model_files(text) IS 'the files of a stored model';
 
 CREATE FUNCTION tfm_model_file(name text, file text, start bigint DEFAULT 0, length bigint DEFAULT NULL) RETURNS bytea
-	AS 'MODULE_PATHNAME' LANGUAGE C STABLE;
+	AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION tfm_model_file(text, text, bigint, bigint) IS 'bytes of a file of a stored model';
 
 CREATE FUNCTION tfm_forget() RETURNS event_trigger

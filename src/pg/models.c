@@ -296,7 +296,8 @@ list_servers(const char *objects)
 
 	SPI_connect();
 	if (SPI_execute(psprintf("SELECT objid FROM pg_catalog.%s()"
-							 " WHERE classid = 'pg_catalog.pg_foreign_server'::pg_catalog.regclass",
+							 " WHERE classid OPERATOR(pg_catalog.=) "
+							 "'pg_catalog.pg_foreign_server'::pg_catalog.regclass",
 							 objects),
 					true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not list the servers of a command");

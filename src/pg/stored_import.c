@@ -191,7 +191,9 @@ list_values(source *s, ArrayType *names, ArrayType *values, Oid type, int64 (*si
 	s->count = count;
 	for (int i = 0; i < count; i++)
 	{
-		s->files[i].name = border_text(s->context, DatumGetTextPP(name[i])).data;
+		const char *own = TextDatumGetCString(name[i]);
+
+		s->files[i].name = border_string(s->context, own, strlen(own)).data;
 		s->files[i].value = value[i];
 		s->files[i].size = size(value[i]);
 	}

@@ -239,6 +239,70 @@ static const struct
 	{"[{\"path\":\"/etc\"}]", "plain name"},
 };
 
+/* Names that come from elsewhere than a directory: what cannot be in a list, or leads out of it. */
+static void
+relative_names_are_checked(void **state)
+{
+	static const char *const good[] = {"config.json",
+									   "model-00001-of-00002.safetensors",
+									   "tokenizer.json",
+									   "1_Pooling/config.json",
+									   "model.gguf",
+									   "additional_chat_templates/tools.jinja",
+									   "vocab.txt",
+									   "0_Transformer/model.safetensors",
+									   "model-00001-of-00002.gguf"};
+	static const char *const bad[] = {"",
+									  ".",
+									  "..",
+									  "/",
+									  "/config.json",
+									  "../config.json",
+									  "./config.json",
+									  "config.json/",
+									  "a//config.json",
+									  "a/b/config.json",
+									  "a/../config.json",
+									  "tokenizer/../../x",
+									  "tokenizer\n",
+									  "a\x7f/config.json",
+									  "README.md",
+									  "a/model.gguf",
+									  "additional_chat_templates/config.json",
+									  "onnx/model.onnx"};
+	char long_name[400];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(ckpt_is_relative_name(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(ckpt_is_relative_name(bad[i]));
+	memset(long_name, 'x', sizeof(long_name));
+	strcpy(long_name + 300, "/config.json");
+	assert_false(ckpt_is_relative_name(long_name));
+}
+
+/* Who has the files elsewhere finds the same fingerprint. */
+static void
+fingerprint_can_be_made_of_headings(void **state)
+{
+	scratch *s = *state;
+	sha256 *hash = sha256_create(&s->context);
+	char hex[CKPT_HEX_LENGTH + 1];
+	ckpt_files files;
+
+	write_checkpoint(s);
+	assert_true(ckpt_list_files(&s->context, s->directory, &files));
+	for (size_t i = 0; i < files.count; i++)
+	{
+		assert_true(ckpt_is_relative_name(files.items[i].name));
+		assert_true(ckpt_hash_heading(&s->context, hash, files.items[i].name,
+									  (uint64_t) files.items[i].status.st_size));
+		assert_true(sha256_update_file(&s->context, hash, files.items[i].path));
+	}
+	assert_true(sha256_finish(&s->context, hash, hex));
+	assert_string_equal(hex, fingerprint(s));
+}
+
 static void
 modules_are_checked(void **state)
 {
@@ -327,12 +391,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(files_are_listed_in_order),	scratch_test(fingerprint_is_of_names_and_bytes),
-		scratch_test(fingerprint_is_stable),		scratch_test(signature_sees_every_change),
-		scratch_test(links_are_followed),			scratch_test(directories_are_checked),
-		scratch_test(one_file_is_a_checkpoint),		scratch_test(modules_are_checked),
-		scratch_test(shared_modules_count_once),	scratch_test(crowded_directories_are_refused),
-		scratch_test(fingerprint_can_be_cancelled), scratch_test(memory_may_run_out),
+		scratch_test(files_are_listed_in_order),
+		scratch_test(fingerprint_is_of_names_and_bytes),
+		scratch_test(fingerprint_is_stable),
+		scratch_test(signature_sees_every_change),
+		scratch_test(links_are_followed),
+		scratch_test(directories_are_checked),
+		scratch_test(relative_names_are_checked),
+		scratch_test(fingerprint_can_be_made_of_headings),
+		scratch_test(one_file_is_a_checkpoint),
+		scratch_test(modules_are_checked),
+		scratch_test(shared_modules_count_once),
+		scratch_test(crowded_directories_are_refused),
+		scratch_test(fingerprint_can_be_cancelled),
+		scratch_test(memory_may_run_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -554,6 +554,30 @@ leftovers_are_removed(void **state)
 	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "/nonexistent/x");
 }
 
+/* The same of a folder with a checkpoint in it; what a link points to is not in it. */
+static void
+folders_are_removed(void **state)
+{
+	scratch *s = *state;
+
+	mkdir(scratch_path(s, "x.image.999999999.0.tmp"), 0700);
+	mkdir(scratch_path(s, "x.image.999999999.0.tmp/1_Pooling"), 0700);
+	mkdir(scratch_path(s, "kept"), 0700);
+	scratch_write_text(s, "kept/config.json", "{}");
+	scratch_write_text(s, "x.image.999999999.0.tmp/config.json", "{}");
+	scratch_write_text(s, "x.image.999999999.0.tmp/1_Pooling/config.json", "{}");
+	assert_int_equal(
+		symlink(scratch_path(s, "kept"), scratch_path(s, "x.image.999999999.0.tmp/link")), 0);
+	assert_int_equal(symlink(scratch_path(s, "kept"), scratch_path(s, "y.image.999999999.0.tmp")),
+					 0);
+	assert_true(image_remove_leftovers(&s->context, s->directory));
+	assert_false(file_exists(scratch_path(s, "x.image.999999999.0.tmp")));
+	assert_false(file_exists(scratch_path(s, "y.image.999999999.0.tmp")));
+	assert_true(file_exists(scratch_path(s, "kept/config.json")));
+	assert_true(image_remove_folder(scratch_path(s, "kept")));
+	assert_false(image_remove_folder(scratch_path(s, "kept")));
+}
+
 /* ---- Lack of memory ---- */
 
 static void
@@ -585,6 +609,7 @@ main(void)
 		scratch_test(directory_must_be_writable),
 		scratch_test(two_writers_do_not_meet),
 		scratch_test(leftovers_are_removed),
+		scratch_test(folders_are_removed),
 		scratch_test(memory_may_run_out),
 	};
 
