@@ -120,8 +120,13 @@ ENGINE_CFLAGS = -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -fno-math-errno $(WA
 	$(SANITIZE) $(CFLAGS_EXTRA)
 ENGINE_COMPILE = $(CC) $(ENGINE_CFLAGS) -Isrc -MMD -MP
 
-ENGINE_SRCS = $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor tensor/cpu nn models text \
-	text/jinja text/python text/transformers checkpoint runtime generate task serve)))
+ENGINE_SRCS = $(filter-out $(PROGRAM_SRCS),$(sort $(wildcard $(patsubst %,src/%/*.c,base tensor \
+	tensor/cpu nn models text text/jinja text/python text/transformers checkpoint runtime generate \
+	task serve))))
+
+# The program that computes for many sessions; its main is not for the library.
+PROGRAM = $(DIR)/tfm_engine
+PROGRAM_SRCS = src/serve/main.c
 
 # Kernels: one object of src/tensor/cpu/kernels.c for each instruction set; which
 # one runs is chosen at run time.  Contraction is off, since what is fused is said
@@ -144,6 +149,20 @@ ENGINE_OBJS = $(patsubst src/%.c,$(DIR)/%.o,$(filter-out $(KERNELS),$(ENGINE_SRC
 	$(KERNEL_OBJS) $(FAMILY_OBJS)
 
 engine: $(ENGINE)
+
+all: $(PROGRAM)
+
+$(PROGRAM): $(PROGRAM_SRCS:src/%.c=$(DIR)/%.o) $(ENGINE)
+	$(CC) $(SANITIZE) -o $@ $^ $(ENGINE_LIBS)
+
+# Beside the shared library, where the server's processes find it.
+install: install-program
+uninstall: uninstall-program
+install-program: $(PROGRAM)
+	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)'
+	$(INSTALL_PROGRAM) $(PROGRAM) '$(DESTDIR)$(pkglibdir)/tfm_engine'
+uninstall-program:
+	rm -f '$(DESTDIR)$(pkglibdir)/tfm_engine'
 
 $(ENGINE): $(ENGINE_OBJS) $(DIR)/objects
 	@rm -f $@
@@ -276,7 +295,7 @@ stats:
 	@script/stats
 
 # Compiles everything that a CC can warn about; WERROR=-Werror to be strict.
-warnings: $(ENGINE_OBJS) $(patsubst %.c,$(DIR)/%.o,$(wildcard test/unit/*.c test/unit/support/*.c \
+warnings: $(PROGRAM) $(patsubst %.c,$(DIR)/%.o,$(wildcard test/unit/*.c test/unit/support/*.c \
 		test/fuzz/*.c test/bench/*.c))
 	$(foreach file,$(OBJS:.o=.c),$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -fsyntax-only $(file) &&) true
 
@@ -291,7 +310,7 @@ lint: all check-format
 format:
 	clang-format -i $(SOURCES)
 
-.PHONY: unit-build replay-build asan-build warnings check-format
+.PHONY: unit-build replay-build asan-build warnings check-format install-program uninstall-program
 .SECONDARY:
 
--include $(wildcard $(OBJS:.o=.d) $(ENGINE_OBJS:.o=.d) $(DIR)/test/*/*.d $(DIR)/test/*/*/*.d)
+-include $(wildcard $(OBJS:.o=.d) $(ENGINE_OBJS:.o=.d) $(PROGRAM_SRCS:src/%.c=$(DIR)/%.d) $(DIR)/test/*/*.d $(DIR)/test/*/*/*.d)

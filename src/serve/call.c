@@ -25,6 +25,7 @@ serve_call_create(tfm_context *context, char *bytes, size_t length)
 	{
 		call->arena = own.arena;
 		call->bytes = bytes;
+		call->length = length;
 		call->job.request = &call->request;
 		return call;
 	}

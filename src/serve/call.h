@@ -18,10 +18,12 @@ typedef struct serve_call
 {
 	serve_job job; /* first, so that a job is a call */
 	serve_request request;
-	uint64_t id;  /* the caller's, of the reply's frame */
-	void *owner;  /* the caller's */
+	uint64_t id; /* the caller's, of the reply's frame */
+	void *owner; /* the caller's, as what follows */
+	struct serve_call *next_owned;
 	arena *arena; /* of all there is of it, this included */
 	char *bytes;  /* what the request points into, malloc'ed */
+	size_t length;
 	atomic_bool cancelled;
 	buffer frame; /* once it is done, malloc'ed; empty: there was no memory for it */
 
