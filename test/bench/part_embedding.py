@@ -27,8 +27,11 @@ PYTHON = (
 
 
 def start(bench):
-    """{(peer, threads): program} and {dtype: session of SQL} and {threads: session of PL/Python}"""
-    programs, sessions, pythons = {}, {}, {}
+    """
+    {(peer, threads): program}, {dtype: session of SQL}, {dtype: one that does not batch} and
+    {threads: session of PL/Python}
+    """
+    programs, sessions, singles, pythons = {}, {}, {}, {}
     for dtype in DTYPES:
         for threads in bench.threads:
             name = f"engine {dtype}"
@@ -39,12 +42,13 @@ def start(bench):
             programs[name, threads] = bench.start(name, bench.onnx, dtype, threads)
     for dtype in COMPUTED:
         sessions[dtype] = bench.start(f"sql {dtype}", bench.sql, dtype)
+        singles[dtype] = bench.start(f"sql {dtype}", bench.sql, dtype, "SET tfm.batching = off")
     for threads in bench.threads:
         pythons[threads] = bench.start("pl/python", bench.python)
-    return [{k: v for k, v in peers.items() if v} for peers in (programs, sessions, pythons)]
+    return [{k: v for k, v in peers.items() if v} for peers in (programs, sessions, singles, pythons)]
 
 
-def turns_of(bench, kind, programs, sessions, pythons):
+def turns_of(bench, kind, programs, sessions, singles, pythons):
     """{key: function that gives texts per second}"""
     count = len(bench.kinds[kind]["texts"])
     most = bench.options.threads
@@ -70,6 +74,9 @@ def turns_of(bench, kind, programs, sessions, pythons):
         for way, text in (("rows", ROWS), ("arrays", ARRAYS)):
             key = Key(PART, kind, f"sql {dtype} {way}", most)
             turns[key] = functools.partial(query, session, text.format(dtype=dtype, kind=kind))
+    for dtype, session in singles.items():
+        key = Key(PART, kind, f"sql {dtype} one by one", most)
+        turns[key] = functools.partial(query, session, ROWS.format(dtype=dtype, kind=kind))
     for threads, session in pythons.items():
         turns[Key(PART, kind, "pl/python rows", threads)] = functools.partial(
             python, session, threads
@@ -133,18 +140,19 @@ def compare(bench, kind, programs, sessions):
 
 
 def run(bench):
-    programs, sessions, pythons = start(bench)
+    programs, sessions, singles, pythons = start(bench)
     if sessions or pythons:
         bench.fill_tables()
     notes = {kind: compare(bench, kind, programs, sessions) for kind in bench.kinds}
     turns = {}
     for kind in bench.kinds:
-        turns.update(turns_of(bench, kind, programs, sessions, pythons))
+        turns.update(turns_of(bench, kind, programs, sessions, singles, pythons))
     bench.take_turns("texts/s", turns, bench.rounds)
     for key, result in bench.results.all.items():
         if key.part == PART:
             tokens = bench.kinds[key.what]["tokens"] / len(bench.kinds[key.what]["texts"])
             result.notes["tokens_per_second"] = round(result.median * tokens)
             result.notes.update(notes[key.what].get(key.peer, {}))
-    for peer in [*programs.values(), *sessions.values(), *pythons.values()]:
-        peer.close()
+    for peers in (programs, sessions, singles, pythons):
+        for peer in peers.values():
+            peer.close()

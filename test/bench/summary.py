@@ -38,10 +38,15 @@ def embedding_rows(bench):
             key = Key("embedding", kind, f"engine {dtype}", threads)
             yield compare(bench, f"{dtype} embedding, {kind}", key, rival)
     for dtype in COMPUTED:
-        for way, engine in (("rows", f"engine {dtype} rows"), ("arrays", f"engine {dtype}")):
+        for way, peer in (
+            ("rows", f"engine {dtype}"),
+            ("rows", "pl/python rows"),
+            ("arrays", f"engine {dtype}"),
+            ("one by one", f"engine {dtype} rows"),
+        ):
             for kind in bench.kinds:
                 key = Key("embedding", kind, f"sql {dtype} {way}", threads)
-                yield compare(bench, f"{dtype} SQL, {way}, {kind}", key, engine)
+                yield compare(bench, f"{dtype} SQL, {way}, {kind}", key, peer)
 
 
 def least_cosine(bench, peer):
