@@ -64,7 +64,6 @@ typedef struct backend_state
 	/* connection.c, worker_places.c */
 	struct connection *connections; /* [WORKERS_MAX]; NULL before the first */
 	bool worker_exit_registered;
-	uint32 worker_waits[4]; /* wait events, by worker_wait; 0: not known yet */
 } backend_state;
 
 extern backend_state tfm_backend;

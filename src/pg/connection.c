@@ -20,9 +20,9 @@
 #include "storage/fd.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "pg/backend.h"
+#include "pg/stat.h"
 #include "pg/worker.h"
 
 /* Time between attempts to connect where too many wait to be accepted, in milliseconds. */
@@ -56,7 +56,7 @@ wait_socket(const connection *c, int events, TimestampTz until)
 		return false;
 	happened = WaitLatchOrSocket(
 		MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | events | (timeout > 0 ? WL_TIMEOUT : 0),
-		c->socket, timeout, worker_wait_event(WORKER_WAIT_ANSWER));
+		c->socket, timeout, stat_wait_event(STAT_WAIT_WORKER));
 	if (happened & WL_LATCH_SET)
 	{
 		ResetLatch(MyLatch);

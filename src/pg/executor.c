@@ -172,11 +172,15 @@ static attempt
 try_worker(errand *e)
 {
 	volatile attempt result = ATTEMPT_NOBODY;
+	stat_phase outer = stat_set_phase(STAT_WAITING, NULL);
 	int worker = worker_take_place((int) Min(e->call->count, INT_MAX), &e->generation);
 
 	e->worker = worker;
 	if (worker < 0)
+	{
+		stat_set_phase(outer, NULL);
 		return ATTEMPT_NOBODY;
+	}
 	PG_TRY();
 	{
 		result = ask(e, connection_get(worker));
@@ -189,6 +193,7 @@ try_worker(errand *e)
 	}
 	PG_END_TRY();
 	worker_give_place_back(result == ATTEMPT_LOST);
+	stat_set_phase(outer, NULL);
 	return result;
 }
 

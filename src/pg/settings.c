@@ -213,6 +213,17 @@ static const int_setting int_settings[] = {
 		.context = PGC_SIGHUP,
 	},
 	{
+		.name = "tfm.worker_memory",
+		.summary = "Memory that a worker keeps of the texts it generates and of prompts.",
+		.description = "Of each model.  Weights, which all sessions share, do not count.  0 is no "
+					   "limit.",
+		.variable = &tfm_backend.worker_memory,
+		.fallback = 4 * 1024 * 1024,
+		.maximum = INT_MAX,
+		.context = PGC_SIGHUP,
+		.flags = GUC_UNIT_KB,
+	},
+	{
 		.name = "tfm.worker_queue",
 		.summary = "Texts that a worker takes at a time.",
 		.description = "Sessions with more wait until others are done, first come, first served.",
@@ -287,6 +298,13 @@ settings_threads(void)
 	if (IsParallelWorker())
 		return 1;
 	return Min(AUTOMATIC_THREADS_MAX, settings_processors());
+}
+
+int
+settings_worker_threads(void)
+{
+	return tfm_backend.worker_threads > 0 ? tfm_backend.worker_threads
+										  : Min(THREADS_MAX, count_processors());
 }
 
 size_t

@@ -30,6 +30,9 @@ extern int settings_processors(void);
 /* The values of tfm.cpu_isa that this processor has, separated by commas; palloc'ed. */
 extern char *settings_instruction_sets(void);
 
+/* Threads of an engine process: tfm.worker_threads, or one for each processor. */
+extern int settings_worker_threads(void);
+
 /* tfm.max_memory in bytes; 0: no limit. */
 extern size_t settings_max_memory(void);
 

@@ -27,10 +27,10 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "pg/backend.h"
 #include "pg/connection.h"
+#include "pg/stat.h"
 #include "pg/worker.h"
 
 /* An engine process that lived so long, in milliseconds, was a good one: the next comes at once. */
@@ -294,7 +294,7 @@ rest(supervisor *s, bool busy)
 		timeout = Min(SHOW_PAUSE, DRAIN_TIMEOUT);
 	if (timeout >= 0)
 		events |= WL_TIMEOUT;
-	(void) WaitLatch(MyLatch, events, timeout, worker_wait_event(WORKER_WAIT_MAIN));
+	(void) WaitLatch(MyLatch, events, timeout, stat_wait_event(STAT_WAIT_SUPERVISOR));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }

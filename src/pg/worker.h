@@ -149,17 +149,4 @@ extern char *worker_describe_exit(int status);
 /* Arguments of the program that follow from settings, in one string; palloc'ed. */
 extern char *worker_program_arguments(void);
 
-/* ---- Wait events ---- */
-
-typedef enum worker_wait
-{
-	WORKER_WAIT_MAIN,	/* the supervisor, for something to happen */
-	WORKER_WAIT_START,	/* for a worker to be ready */
-	WORKER_WAIT_PLACE,	/* for those who came before */
-	WORKER_WAIT_ANSWER, /* for an engine process */
-	WORKER_WAITS
-} worker_wait;
-
-extern uint32 worker_wait_event(worker_wait wait);
-
 #endif

@@ -15,9 +15,9 @@
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "pg/backend.h"
+#include "pg/stat.h"
 #include "pg/worker.h"
 
 worker_shared *worker_memory;
@@ -88,28 +88,6 @@ worker_look(int worker)
 	slot = worker_memory->slots[worker];
 	LWLockRelease(&worker_memory->lock);
 	return slot;
-}
-
-/* ---- Wait events ---- */
-
-uint32
-worker_wait_event(worker_wait wait)
-{
-#if PG_VERSION_NUM >= 170000
-	static const char *const names[] = {
-		[WORKER_WAIT_MAIN] = "TfmWorkerMain",
-		[WORKER_WAIT_START] = "TfmWorkerStart",
-		[WORKER_WAIT_PLACE] = "TfmWorkerQueue",
-		[WORKER_WAIT_ANSWER] = "TfmWorkerAnswer",
-	};
-	uint32 *event = &tfm_backend.worker_waits[wait];
-
-	if (*event == 0)
-		*event = WaitEventExtensionNew(names[wait]);
-	return *event;
-#else
-	return PG_WAIT_EXTENSION;
-#endif
 }
 
 /* ---- Places ---- */
@@ -283,7 +261,7 @@ worker_take_place(int texts, int64 *generation)
 		return worker;
 	ConditionVariablePrepareToSleep(&worker_memory->changed);
 	while ((worker = try_place(mine, &running, generation)) >= 0 && !running)
-		ConditionVariableSleep(&worker_memory->changed, worker_wait_event(WORKER_WAIT_PLACE));
+		ConditionVariableSleep(&worker_memory->changed, stat_wait_event(STAT_WAIT_QUEUE));
 	ConditionVariableCancelSleep();
 	return worker;
 }
@@ -308,22 +286,22 @@ bool
 worker_wait_ready(int worker, int64 generation, TimestampTz until)
 {
 	bool found = false;
+	long timeout;
 
 	ConditionVariablePrepareToSleep(&worker_memory->changed);
-	for (;;)
+	while ((timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until)) > 0)
 	{
-		long timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
-
+		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < worker_memory->workers && !found; i++)
 		{
 			worker_slot slot = worker_look(i);
 
 			found = slot.state == WORKER_READY && (i != worker || slot.generation != generation);
 		}
-		if (found || timeout <= 0)
+		if (found)
 			break;
 		ConditionVariableTimedSleep(&worker_memory->changed, timeout,
-									worker_wait_event(WORKER_WAIT_START));
+									stat_wait_event(STAT_WAIT_WORKER));
 	}
 	ConditionVariableCancelSleep();
 	return found;

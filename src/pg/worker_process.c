@@ -30,6 +30,7 @@
 #include "storage/fd.h"
 
 #include "pg/backend.h"
+#include "pg/settings.h"
 #include "pg/worker.h"
 
 #define PROGRAM "tfm_engine"
@@ -163,8 +164,8 @@ pg_attribute_noreturn()
 char *
 worker_program_arguments(void)
 {
-	return psprintf("--threads=%d --delay=%d", tfm_backend.worker_threads,
-					tfm_backend.worker_delay);
+	return psprintf("--threads=%d --delay=%d --max-memory=%lld", settings_worker_threads(),
+					tfm_backend.worker_delay, (long long) tfm_backend.worker_memory * 1024);
 }
 
 /* The arguments of a worker's program. */
