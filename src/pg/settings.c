@@ -13,6 +13,7 @@
 #include "access/parallel.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 
 #include "base/threads.h"
 #include "pg/backend.h"
@@ -45,6 +46,7 @@ typedef struct int_setting
 	const char *description;
 	int *variable;
 	int fallback;
+	int minimum;
 	int maximum;
 	GucContext context;
 	int flags;
@@ -62,6 +64,14 @@ static void
 assign_cpu_isa(int value, void *extra)
 {
 	tfm_backend.generation++;
+}
+
+/* Plans that are kept must be made anew. */
+static void
+assign_batching(bool value, void *extra)
+{
+	if (value != tfm_backend.batching)
+		ResetPlanCache();
 }
 
 /* "auto" is always one. */
@@ -232,6 +242,17 @@ static const int_setting int_settings[] = {
 		.maximum = INT_MAX,
 		.context = PGC_SIGHUP,
 	},
+	{
+		.name = "tfm.batch_tokens",
+		.summary = "Tokens, about, for which calls in rows of a query are computed at once.",
+		.description = "More fill the model's passes better, and take longer to give the first of "
+					   "their rows.",
+		.variable = &tfm_backend.batch_tokens,
+		.fallback = 16384,
+		.minimum = 1,
+		.maximum = INT_MAX,
+		.context = PGC_USERSET,
+	},
 };
 
 /* A library that is not being preloaded may not define what only the server's start can set. */
@@ -256,10 +277,14 @@ settings_define(void)
 	{
 		const int_setting *s = &int_settings[i];
 
-		DefineCustomIntVariable(s->name, s->summary, s->description, s->variable, s->fallback, 0,
-								s->maximum, possible_context(s->context), s->flags, NULL, NULL,
-								NULL);
+		DefineCustomIntVariable(s->name, s->summary, s->description, s->variable, s->fallback,
+								s->minimum, s->maximum, possible_context(s->context), s->flags,
+								NULL, NULL, NULL);
 	}
+	DefineCustomBoolVariable(
+		"tfm.batching", "Whether calls of models are computed for many rows of a query at once.",
+		"Results do not depend on it.", &tfm_backend.batching, true, PGC_USERSET, 0, NULL,
+		assign_batching, NULL);
 	DefineCustomEnumVariable(
 		"tfm.executor", "Who computes: the session, or a worker.",
 		"auto is a worker for calls of few texts, where one is ready, and else the session.",

@@ -12,6 +12,7 @@
 #include "fmgr.h"
 
 #include "pg/backend.h"
+#include "pg/batch.h"
 #include "pg/drops.h"
 #include "pg/settings.h"
 #include "pg/shared.h"
@@ -30,4 +31,5 @@ _PG_init(void)
 	drops_install();
 	shared_install();
 	worker_install();
+	batch_install();
 }
