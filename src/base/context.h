@@ -90,6 +90,12 @@ typedef struct tfm_context
 	int isa;		 /* instruction set of the kernels (tensor/kernels.h); 0 is the best there is */
 	tfm_usage usage; /* grows; counted where passes are begun */
 	tfm_progress progress; /* of what is compiled or read now; the caller may look while polled */
+
+	/*
+	 * NULL, or the real path, without a slash at its end, of the directory that files which are opened
+	 * must lie in, whatever links lead to them.
+	 */
+	const char *root;
 } tfm_context;
 
 /* Bytes that somebody else owns; not zero-terminated.  Text is valid UTF-8. */

@@ -8,6 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -57,6 +60,47 @@ close_file(void *argument)
 	close(((file *) argument)->descriptor);
 }
 
+/* Where an open file is, in the arena; NULL if that cannot be told. */
+static char *
+real_path(tfm_context *context, const file *f)
+{
+	char link[64], found[PATH_MAX];
+	struct stat here, there;
+	ssize_t length;
+
+	/* What the descriptor stands for; a path may lead elsewhere by now. */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->descriptor);
+	length = readlink(link, found, sizeof(found) - 1);
+	if (length > 0)
+	{
+		found[length] = '\0';
+		return tfm_strdup(context, found);
+	}
+	if (realpath(f->path, found) == NULL || lstat(found, &there) != 0 ||
+		fstat(f->descriptor, &here) != 0 || here.st_ino != there.st_ino ||
+		here.st_dev != there.st_dev)
+		return NULL;
+	return tfm_strdup(context, found);
+}
+
+/*
+ * Whether a file lies where the context wants it: what a checkpoint's author puts there must not lead
+ * to what only the server may read.
+ */
+static bool
+check_root(tfm_context *context, const file *f)
+{
+	const char *root = context->root;
+	size_t length = root == NULL ? 0 : strlen(root);
+	const char *real = root == NULL ? NULL : real_path(context, f);
+
+	if (root == NULL || (real != NULL && strncmp(real, root, length) == 0 && real[length] == '/'))
+		return !tfm_failed(context);
+	tfm_fail(context, TFM_CORRUPTED, "\"%s\" leads out of its checkpoint", f->path);
+	return tfm_hint(context, "Put the file itself there, or a link to one that lies below \"%s\".",
+					root);
+}
+
 file *
 file_open(tfm_context *context, const char *path)
 {
@@ -88,6 +132,8 @@ file_open(tfm_context *context, const char *path)
 		tfm_fail(context, TFM_INVALID_ARGUMENT, "\"%s\" is not a regular file", path);
 		return NULL;
 	}
+	if (!check_root(context, f))
+		return NULL;
 	f->size = (size_t) status.st_size;
 	return f;
 }

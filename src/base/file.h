@@ -43,7 +43,10 @@ typedef struct file
 	const char *path;
 } file;
 
-/* Open a regular file; NULL on error. */
+/*
+ * Open a regular file; NULL on error.  TFM_CORRUPTED if it does not lie in the context's root, where
+ * that is set.
+ */
 extern file *file_open(tfm_context *context, const char *path);
 
 /*

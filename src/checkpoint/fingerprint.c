@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -288,6 +289,38 @@ ckpt_is_gguf(const char *path)
 	return ckpt_is_gguf_name(path) && stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+/* The folder of a model in a Hugging Face cache, if path is that of a snapshot in it; else NULL. */
+static char *
+find_repository(char *path)
+{
+	char *snapshot = strrchr(path, '/'), *snapshots, *name;
+
+	*snapshot = '\0';
+	snapshots = strrchr(path, '/');
+	if (snapshots == NULL || strcmp(snapshots, "/snapshots") != 0)
+		return NULL;
+	*snapshots = '\0';
+	name = strrchr(path, '/');
+	return name != NULL && strncmp(name, "/models--", strlen("/models--")) == 0 ? path : NULL;
+}
+
+bool
+ckpt_confine(tfm_context *context, const char *directory)
+{
+	char real[PATH_MAX], above[PATH_MAX];
+	const char *repository;
+
+	context->root = NULL;
+	if (ckpt_is_gguf(directory))
+		return true;
+	if (realpath(directory, real) == NULL)
+		return fail_directory(context, errno, directory);
+	strcpy(above, real);
+	repository = find_repository(above);
+	context->root = tfm_strdup(context, repository != NULL ? repository : real);
+	return context->root != NULL;
+}
+
 bool
 ckpt_list_files(tfm_context *context, const char *directory, ckpt_files *files)
 {
@@ -391,8 +424,11 @@ bool
 ckpt_fingerprint(tfm_context *context, const char *directory, char content[CKPT_HEX_LENGTH + 1])
 {
 	arena_mark mark = arena_save(context->arena);
+	const char *root = context->root;
 
-	hash_files(context, directory, true, content);
+	if (ckpt_confine(context, directory))
+		hash_files(context, directory, true, content);
+	context->root = root;
 	arena_restore(context->arena, mark);
 	return !tfm_failed(context);
 }
@@ -401,8 +437,11 @@ bool
 ckpt_signature(tfm_context *context, const char *directory, char signature[CKPT_HEX_LENGTH + 1])
 {
 	arena_mark mark = arena_save(context->arena);
+	const char *root = context->root;
 
-	hash_files(context, directory, false, signature);
+	if (ckpt_confine(context, directory))
+		hash_files(context, directory, false, signature);
+	context->root = root;
 	arena_restore(context->arena, mark);
 	return !tfm_failed(context);
 }

@@ -47,6 +47,14 @@ extern bool ckpt_is_gguf(const char *path);
 extern bool ckpt_check_path(tfm_context *context, const char *path);
 
 /*
+ * From now on the context opens no files but those of the checkpoint in a directory: what lies in it,
+ * or, where it is a snapshot in a Hugging Face cache, in the folder of that model, whose blobs its
+ * links lead to.  A GGUF file may lie anywhere, as nothing but GGUF is read of it.  The caller takes
+ * context->root back to what it was, before the arena is.
+ */
+extern bool ckpt_confine(tfm_context *context, const char *directory);
+
+/*
  * List the files of a directory that a loaded model depends on: configurations, weights, tokenizer
  * files and chat templates, and the same in the subdirectories named by modules.json.  Where the
  * path is a GGUF file, that is the list, with all its parts if it is one of several.  Allocated in the context's arena.  Errors: FILE_NOT_FOUND, PERMISSION_DENIED; CORRUPTED for a broken modules.json;

@@ -63,7 +63,8 @@ static char *
 read_main_reference(const char *repository)
 {
 	char commit[128];
-	int descriptor = OpenTransientFile(psprintf("%s/refs/main", repository), O_RDONLY);
+	int descriptor =
+		OpenTransientFile(psprintf("%s/refs/main", repository), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	ssize_t length;
 
 	if (descriptor < 0)
@@ -74,7 +75,9 @@ read_main_reference(const char *repository)
 		return NULL;
 	commit[length] = '\0';
 	commit[strcspn(commit, "\r\n")] = '\0';
-	return locate_is_id(commit) && strchr(commit, '/') == NULL ? pstrdup(commit) : NULL;
+	/* What is no hash has been put there by somebody else, and may show in an error. */
+	return commit[0] != '\0' && commit[strspn(commit, "0123456789abcdef")] == '\0' ? pstrdup(commit)
+																				   : NULL;
 }
 
 /* The name of the only directory in snapshots; NULL if there is none or more than one. */

@@ -729,6 +729,7 @@ run_compile(tfm_context *context, const char *directory, const char *image_path,
 {
 	arena_mark mark = arena_save(context->arena);
 	const run_compile_options defaults = {0};
+	const char *root = context->root;
 	compiler c = {.context = context};
 
 	if (options == NULL)
@@ -743,8 +744,9 @@ run_compile(tfm_context *context, const char *directory, const char *image_path,
 	c.directory = ckpt_is_gguf(directory) ? ckpt_gguf_part_path(context, directory, 1) : directory;
 	if (c.directory == NULL)
 		return false;
-	if (identify(&c, options))
+	if (ckpt_confine(context, c.directory) && identify(&c, options))
 		compile(&c, image_path);
+	context->root = root;
 	arena_restore(context->arena, mark);
 	return !tfm_failed(context);
 }

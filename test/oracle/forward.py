@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import pathlib
 import shutil
 
@@ -83,7 +82,7 @@ def derive(source, directory, case):
         changed = case["names"](load_file(weights))
         save_file(changed, directory / weights.name, metadata={"format": "pt"})
     else:
-        os.symlink(f"../{source.name}/{weights.name}", directory / weights.name)
+        shutil.copyfile(weights, directory / weights.name)
     copy_config(source, directory, case)
 
 

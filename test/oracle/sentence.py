@@ -3,7 +3,6 @@
 Every case but those with a tokenizer or a model of their own links to the files of `mean`.
 """
 
-import os
 import shutil
 
 import torch
@@ -194,12 +193,12 @@ def write_distilbert(directory):
 
 def link_bert(directory):
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
-        os.symlink(f"../mean/{name}", directory / name)
+        shutil.copyfile(directory.parent / "mean" / name, directory / name)
 
 
 def link_bert_cased(directory):
     for name in ("config.json", "model.safetensors"):
-        os.symlink(f"../mean/{name}", directory / name)
+        shutil.copyfile(directory.parent / "mean" / name, directory / name)
     write_bert_tokenizer(directory, lowercase=False)
 
 

@@ -177,6 +177,46 @@ links_are_followed(void **state)
 	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "config.json");
 }
 
+/* A cache of Hugging Face: its snapshots hold links to its blobs. */
+static void
+links_stay_in_the_checkpoint(void **state)
+{
+	scratch *s = *state;
+	char hex[CKPT_HEX_LENGTH + 1];
+	char *repository = tfm_sprintf(&s->context, "%s/models--a--b", s->directory);
+	char *snapshot = tfm_sprintf(&s->context, "%s/snapshots/1", repository);
+	char *link = tfm_sprintf(&s->context, "%s/config.json", snapshot);
+
+	scratch_write_text(s, "secret", "{}");
+	mkdir(repository, 0700);
+	mkdir(tfm_sprintf(&s->context, "%s/blobs", repository), 0700);
+	mkdir(tfm_sprintf(&s->context, "%s/snapshots", repository), 0700);
+	mkdir(snapshot, 0700);
+	scratch_write_text(s, "models--a--b/blobs/1", "{}");
+	scratch_write_text(s, "models--a--b/snapshots/1/merges.txt", "");
+	assert_int_equal(symlink("../../blobs/1", link), 0);
+	assert_true(ckpt_fingerprint(&s->context, snapshot, hex));
+	assert_null(s->context.root);
+	unlink(link);
+	assert_int_equal(symlink("../../../secret", link), 0);
+	assert_false(ckpt_fingerprint(&s->context, snapshot, hex));
+	assert_failed(&s->context, TFM_CORRUPTED, "config.json\" leads out of its checkpoint");
+	assert_null(s->context.root);
+	/* Of what is no cache, the directory alone. */
+	rename(repository, scratch_path(s, "other"));
+	snapshot = scratch_path(s, "other/snapshots/1");
+	unlink(scratch_path(s, "other/snapshots/1/config.json"));
+	assert_true(ckpt_fingerprint(&s->context, snapshot, hex));
+	assert_int_equal(symlink("../../blobs/1", scratch_path(s, "other/snapshots/1/config.json")), 0);
+	assert_false(ckpt_fingerprint(&s->context, snapshot, hex));
+	assert_failed(&s->context, TFM_CORRUPTED, "leads out of its checkpoint");
+	/* The directory itself may be reached by a link. */
+	unlink(scratch_path(s, "other/snapshots/1/config.json"));
+	scratch_write_text(s, "other/snapshots/1/config.json", "{}");
+	assert_int_equal(symlink("other/snapshots/1", scratch_path(s, "linked")), 0);
+	assert_true(ckpt_fingerprint(&s->context, scratch_path(s, "linked"), hex));
+}
+
 static void
 directories_are_checked(void **state)
 {
@@ -405,6 +445,7 @@ main(void)
 		scratch_test(crowded_directories_are_refused),
 		scratch_test(fingerprint_can_be_cancelled),
 		scratch_test(memory_may_run_out),
+		scratch_test(links_stay_in_the_checkpoint),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
