@@ -55,10 +55,10 @@ COMMENT ON FUNCTION tfm_model_info(oid) IS 'what is known of a model; see the vi
 
 CREATE VIEW tfm_models AS
 	SELECT s.srvname AS name, i.family, i.model_type, i.architecture, i.task, i.parameters,
-		i.dimensions, i.max_tokens, i.dtype, i.compute, o.path, o.stored,
-		(SELECT sum(f.size)::bigint FROM tfm_stored_files f WHERE o.stored AND f.content = o.content) AS stored_bytes, o.content, i.image_bytes, i.memory_bytes, i.compile_seconds,
+		i.dimensions, i.max_tokens, i.dtype, i.compute, o.path, o.content, i.image_bytes, i.memory_bytes, i.compile_seconds,
 		i.state, i.error, pg_catalog.pg_get_userbyid(s.srvowner) AS owner,
-		pg_catalog.obj_description(s.oid, 'pg_foreign_server') AS comment
+		pg_catalog.obj_description(s.oid, 'pg_foreign_server') AS comment,
+		o.stored, (SELECT sum(f.size)::bigint FROM tfm_stored_files f WHERE o.stored AND f.content = o.content) AS stored_bytes
 	FROM pg_catalog.pg_foreign_server s
 		JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'tfm'
 		CROSS JOIN LATERAL (
