@@ -36,6 +36,7 @@ typedef struct backend_state
 	int worker_threads; /* tfm.worker_threads */
 	int worker_delay;	/* tfm.worker_delay, in microseconds */
 	int worker_queue;	/* tfm.worker_queue, in texts */
+	int worker_memory;	/* tfm.worker_memory, in kB */
 
 	/* border.c */
 	arena *scratch;			   /* what calls allocate; NULL before the first */

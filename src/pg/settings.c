@@ -329,7 +329,7 @@ int
 settings_worker_threads(void)
 {
 	return tfm_backend.worker_threads > 0 ? tfm_backend.worker_threads
-										  : Min(THREADS_MAX, count_processors());
+										  : Min(THREADS_MAX, settings_processors());
 }
 
 size_t
