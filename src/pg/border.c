@@ -209,17 +209,16 @@ border_begin(const char *model)
 		AllocSetContextCreate(CurrentMemoryContext, "tfm call", ALLOCSET_DEFAULT_SIZES);
 	border_call *call = MemoryContextAlloc(memory, sizeof(border_call));
 
-	tfm_clear_error(&call->context);
-	call->context.usage = (tfm_usage) {0};
-	call->context.progress = (tfm_progress) {0};
-	call->context.arena = scratch;
-	call->context.interrupted = must_stop;
-	call->context.interrupted_argument = call;
-	call->context.log = log_message;
-	call->context.log_argument = call;
-	call->context.pool = threads > 1 ? backend_pool() : NULL;
-	call->context.threads = threads;
-	call->context.isa = tfm_backend.cpu_isa;
+	call->context = (tfm_context) {
+		.arena = scratch,
+		.interrupted = must_stop,
+		.interrupted_argument = call,
+		.log = log_message,
+		.log_argument = call,
+		.pool = threads > 1 ? backend_pool() : NULL,
+		.threads = threads,
+		.isa = tfm_backend.cpu_isa,
+	};
 	call->memory = memory;
 	call->caught = NULL;
 	call->model = model != NULL ? MemoryContextStrdup(memory, model) : NULL;
