@@ -200,11 +200,14 @@ compile_stored(tfm_context *context, const char *content, tfm_dtype dtype)
 	run_compile_options options = {.content = content, .dtype = dtype};
 	char signature[CKPT_HEX_LENGTH + 1];
 	const char *checkpoint;
+	stat_work work;
 
 	image_remove_leftovers(context, DIRECTORY);
 	/* One of our number may have been killed. */
 	(void) image_remove_folder(folder);
+	work = stat_begin_image(context, STAT_READING);
 	checkpoint = stored_unpack(context, content, folder, false);
+	stat_end_image(context, &work, "unpack", 0);
 	if (checkpoint != NULL && ckpt_signature(context, checkpoint, signature))
 	{
 		options.signature = signature;

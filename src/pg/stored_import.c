@@ -79,7 +79,8 @@ list_path(source *s, const char *path)
 {
 	ckpt_files listed;
 
-	if (ckpt_check_path(s->context, path))
+	/* A link must not bring a file into the tables that is none of the checkpoint's. */
+	if (ckpt_check_path(s->context, path) && ckpt_confine(s->context, path))
 		ckpt_list_files(s->context, path, &listed);
 	border_check(s->context);
 	s->files = palloc0(Max(listed.count, 1) * sizeof(source_file));

@@ -134,7 +134,8 @@ copy_chunks(unpacking *u, int number, int descriptor, const char *path)
 			file_fail(u->context, errno, "write", path);
 		else
 			sha256_update(u->context, u->hash, bytes, length);
-		if (tfm_failed(u->context))
+		u->context->progress.done += (int64_t) length;
+		if (tfm_stopped(u->context))
 			size = -1;
 	}
 	stored_close(reader);
@@ -217,6 +218,9 @@ stored_unpack(tfm_context *context, const char *content, const char *folder, boo
 	u = begin_unpacking(context, content, folder, keep);
 	if (u == NULL)
 		return NULL;
+	context->progress = (tfm_progress) {0};
+	for (int i = 0; i < count; i++)
+		context->progress.total += files[i].size;
 	for (int i = 0; i < count && !tfm_stopped(context); i++)
 		unpack_file(u, i, &files[i]);
 	if (!tfm_failed(context) && ckpt_is_gguf_name(files[0].name))

@@ -33,6 +33,12 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'before', has_streaming => 1);
 $standby->start;
 
+# A link brings in no file that is not the checkpoint's.
+symlink '/etc/hostname', "$source/chat_template.jinja" or die $!;
+is((sql_error($primary, "SELECT tfm_import_model('m', $path)"))[0], 'XX001', 'a link that leads out is refused');
+is($primary->safe_psql('postgres', $stored), '0|0', 'and nothing stored');
+unlink "$source/chat_template.jinja";
+
 # The checkpoint is gone from the server's disk when it has been imported.
 $primary->safe_psql('postgres', "SELECT tfm_import_model('m', $path)");
 rename $source, "$source.moved" or die $!;
