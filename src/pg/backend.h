@@ -65,6 +65,15 @@ typedef struct backend_state
 	/* connection.c, worker_places.c */
 	struct connection *connections; /* [WORKERS_MAX]; NULL before the first */
 	bool worker_exit_registered;
+
+	/* jobs_*.c */
+	int job_workers;   /* tfm.job_workers */
+	int job_idle_time; /* tfm.job_idle_time, in ms */
+	int job_writing;   /* the job that this backend writes the embeddings of; 0: none */
+	bool job_altering; /* it makes triggers of a job */
+	bool job_queued;   /* this transaction has queued rows */
+	bool job_watches;  /* commits are looked at */
+	int job_worker;	   /* process ID of the worker last seen; 0: none */
 } backend_state;
 
 extern backend_state tfm_backend;

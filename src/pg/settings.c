@@ -253,6 +253,27 @@ static const int_setting int_settings[] = {
 		.maximum = INT_MAX,
 		.context = PGC_USERSET,
 	},
+	{
+		.name = "tfm.job_workers",
+		.summary = "Background workers that embedding jobs of a database may have.",
+		.description =
+			"They come and go with the work, and count in max_worker_processes.  0 starts "
+			"none: see tfm_run_embedding_job.",
+		.variable = &tfm_backend.job_workers,
+		.fallback = 1,
+		.maximum = 64,
+		.context = PGC_SIGHUP,
+	},
+	{
+		.name = "tfm.job_idle_time",
+		.summary = "Time that a worker of embedding jobs waits for more work before it ends.",
+		.description = NULL,
+		.variable = &tfm_backend.job_idle_time,
+		.fallback = 5000,
+		.maximum = INT_MAX,
+		.context = PGC_SIGHUP,
+		.flags = GUC_UNIT_MS,
+	},
 };
 
 /* A library that is not being preloaded may not define what only the server's start can set. */

@@ -14,6 +14,7 @@
 #include "pg/backend.h"
 #include "pg/batch.h"
 #include "pg/drops.h"
+#include "pg/jobs.h"
 #include "pg/settings.h"
 #include "pg/shared.h"
 #include "pg/worker.h"
@@ -32,4 +33,5 @@ _PG_init(void)
 	shared_install();
 	worker_install();
 	batch_install();
+	job_install();
 }

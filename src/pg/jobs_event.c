@@ -1,0 +1,123 @@
+/*
+ * jobs_event.c
+ *	  Embedding jobs when their tables are dropped or get partitions.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "pg/jobs.h"
+
+#include "catalog/pg_type.h"
+#include "commands/event_trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+static void
+check_call(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("%s can only be called by an event trigger", name));
+}
+
+/* The jobs that a query gives by their numbers. */
+static List *
+list_jobs(const char *query)
+{
+	MemoryContext memory = CurrentMemoryContext, caller;
+	uint64 rows = job_execute_kept(query, 0, NULL, NULL, NULL);
+	List *ids = NIL;
+
+	caller = MemoryContextSwitchTo(memory);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool null;
+
+		ids = lappend_int(ids, DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i],
+														   SPI_tuptable->tupdesc, 1, &null)));
+	}
+	MemoryContextSwitchTo(caller);
+	SPI_freetuptable(SPI_tuptable);
+	return ids;
+}
+
+/* A column is the third part of an address. */
+#define SELECT_DROPPED                                                                             \
+	"SELECT DISTINCT j.id FROM pg_event_trigger_dropped_objects() d JOIN @.tfm_job j ON "          \
+	"(d.objid = j.relation AND (d.objsubid = 0 OR d.address_names[3] = j.source "                  \
+	"OR d.address_names[3] = ANY (j.key::text[]) "                                                 \
+	"OR (j.chunk IS NULL AND d.address_names[3] = j.destination))) "                               \
+	"OR (d.objid = j.chunk_table AND (d.objsubid = 0 OR d.address_names[3] = j.destination)) "     \
+	"WHERE d.classid = 'pg_class'::regclass"
+
+PG_FUNCTION_INFO_V1(tfm_job_dropped);
+Datum
+tfm_job_dropped(PG_FUNCTION_ARGS)
+{
+	List *ids;
+	ListCell *cell;
+
+	check_call(fcinfo, "tfm_job_dropped");
+	if (!OidIsValid(job_keeper()))
+		PG_RETURN_NULL();
+	SPI_connect();
+	ids = list_jobs(SELECT_DROPPED);
+	foreach (cell, ids)
+	{
+		job *j = job_load(lfirst_int(cell));
+
+		if (j == NULL)
+			continue;
+		ereport(NOTICE, errmsg("embedding job \"%s\" is dropped", j->name));
+		job_forget(j->id);
+		job_drop_triggers(j->id);
+	}
+	SPI_finish();
+	PG_RETURN_NULL();
+}
+
+/* Jobs of which a table was made or changed that is theirs or a partition of it; their triggers are there. */
+#define SELECT_ALTERED                                                                             \
+	"SELECT DISTINCT j.id FROM pg_event_trigger_ddl_commands() d JOIN @.tfm_job j ON "             \
+	"j.relation = d.objid OR j.relation IN (SELECT relid FROM pg_partition_ancestors(d.objid)) "   \
+	"WHERE d.classid = 'pg_class'::regclass AND EXISTS (SELECT FROM pg_trigger t "                 \
+	"WHERE t.tgrelid = j.relation AND t.tgname = 'tfm_job_' || j.id || '_insert')"
+
+/* Rows of a partition that was attached, if it has any, are still to be queued. */
+static void
+queue_attached(const job *j, const char *command)
+{
+	Oid type = INT4OID;
+	Datum value = Int32GetDatum(j->id);
+
+	if (strcmp(command, "ALTER TABLE") != 0)
+		return;
+	(void) job_execute_kept("UPDATE @.tfm_job SET fill = coalesce(fill, 'missing'), filled = NULL "
+							"WHERE id = $1",
+							1, &type, &value, NULL);
+	job_wake_at_commit();
+}
+
+PG_FUNCTION_INFO_V1(tfm_job_altered);
+Datum
+tfm_job_altered(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
+	ListCell *cell;
+	List *ids;
+
+	check_call(fcinfo, "tfm_job_altered");
+	if (!OidIsValid(job_keeper()))
+		PG_RETURN_NULL();
+	SPI_connect();
+	ids = list_jobs(SELECT_ALTERED);
+	foreach (cell, ids)
+	{
+		job *j = job_load(lfirst_int(cell));
+
+		if (j != NULL && OidIsValid(j->owner) && job_create_triggers(j))
+			queue_attached(j, GetCommandTagName(data->tag));
+	}
+	SPI_finish();
+	PG_RETURN_NULL();
+}
