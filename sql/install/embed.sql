@@ -3,40 +3,36 @@
 -- A function that is given the model is immutable; one without takes the model of the setting
 -- tfm.embed_model, has no options, and is stable.  Options that are NULL are the model's own.
 --
--- Costs.  A text takes a millisecond, as much as 10 000 to 100 000 operators; the cost of 1000 is less
--- on purpose.  It is enough for all that the planner can choose with it: filters that need no model
--- run first, an index that holds the embeddings wins, and a scan is parallel from some 800 rows on.
--- But a plan whose cost passes jit_above_cost (100 000) is compiled as well, which makes no model
--- faster and costs the session 30 MB that it keeps; with 1000 that begins at 40 000 texts.
+-- Costs are for where tfm_support is not asked: it knows the model's size and the texts' length.
 
 CREATE FUNCTION tfm_embed(model text, input text, pooling text DEFAULT NULL,
 		"normalize" boolean DEFAULT NULL, dimensions integer DEFAULT NULL, prompt text DEFAULT NULL)
 	RETURNS tfm_vector
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_embed(text, text, text, boolean, integer, text)
 	IS 'embedding of a text; options: pooling, "normalize" (in quotes), dimensions, prompt';
 
 CREATE FUNCTION tfm_embed(model text, inputs text[], pooling text DEFAULT NULL,
 		"normalize" boolean DEFAULT NULL, dimensions integer DEFAULT NULL, prompt text DEFAULT NULL)
 	RETURNS tfm_vector[]
-	AS 'MODULE_PATHNAME', 'tfm_embed_array' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
+	AS 'MODULE_PATHNAME', 'tfm_embed_array' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_embed(text, text[], text, boolean, integer, text)
 	IS 'embeddings of texts, computed together; options as for one text';
 
 CREATE FUNCTION tfm_embed(input text) RETURNS tfm_vector
-	AS 'MODULE_PATHNAME', 'tfm_embed_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+	AS 'MODULE_PATHNAME', 'tfm_embed_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_embed(text) IS 'embedding of a text by the model of tfm.embed_model';
 
 CREATE FUNCTION tfm_embed(inputs text[]) RETURNS tfm_vector[]
-	AS 'MODULE_PATHNAME', 'tfm_embed_array_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10000;
+	AS 'MODULE_PATHNAME', 'tfm_embed_array_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_embed(text[]) IS 'embeddings of texts by the model of tfm.embed_model, computed together';
 
 CREATE FUNCTION tfm_similarity(model text, a text, b text) RETURNS double precision
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2000;
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_similarity(text, text, text) IS 'cosine similarity of the embeddings of two texts';
 
 CREATE FUNCTION tfm_similarity(a text, b text) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'tfm_similarity_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 2000;
+	AS 'MODULE_PATHNAME', 'tfm_similarity_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 2000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_similarity(text, text)
 	IS 'cosine similarity of the embeddings of two texts by the model of tfm.embed_model';
 

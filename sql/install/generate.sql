@@ -11,7 +11,7 @@ CREATE FUNCTION tfm_generate(model text, prompt text, max_new_tokens integer DEF
 		grammar text DEFAULT NULL, regex text DEFAULT NULL, choices text[] DEFAULT NULL,
 		assistant_model text DEFAULT NULL, options jsonb DEFAULT NULL)
 	RETURNS text
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_generate(text, text, integer, double precision, integer, double precision, integer, bigint, text[], jsonb, text, text, text[], text, jsonb)
 	IS 'how a text goes on, as Transformers'' generate() has it';
 
@@ -21,23 +21,23 @@ CREATE FUNCTION tfm_generate(model text, prompts text[], max_new_tokens integer 
 		grammar text DEFAULT NULL, regex text DEFAULT NULL, choices text[] DEFAULT NULL,
 		assistant_model text DEFAULT NULL, options jsonb DEFAULT NULL)
 	RETURNS text[]
-	AS 'MODULE_PATHNAME', 'tfm_generate_array' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000;
+	AS 'MODULE_PATHNAME', 'tfm_generate_array' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_generate(text, text[], integer, double precision, integer, double precision, integer, bigint, text[], jsonb, text, text, text[], text, jsonb)
 	IS 'how texts go on, computed together; options as for one text';
 
 CREATE FUNCTION tfm_generate(prompt text) RETURNS text
-	AS 'MODULE_PATHNAME', 'tfm_generate_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10000;
+	AS 'MODULE_PATHNAME', 'tfm_generate_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_generate(text) IS 'how a text goes on, by the model of tfm.generate_model';
 
 CREATE FUNCTION tfm_generate(prompts text[]) RETURNS text[]
-	AS 'MODULE_PATHNAME', 'tfm_generate_array_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100000;
+	AS 'MODULE_PATHNAME', 'tfm_generate_array_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_generate(text[])
 	IS 'how texts go on, by the model of tfm.generate_model, computed together';
 
 CREATE FUNCTION tfm_generate_ids(model text, prompts jsonb, options jsonb DEFAULT NULL,
 		assistant_model text DEFAULT NULL)
 	RETURNS jsonb
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000;
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_generate_ids(text, jsonb, jsonb, text)
 	IS 'Transformers'' generate(): arrays of token ids in, its sequences out';
 
@@ -47,7 +47,7 @@ CREATE FUNCTION tfm_generate_stream(model text, prompt text, max_new_tokens inte
 		grammar text DEFAULT NULL, regex text DEFAULT NULL, choices text[] DEFAULT NULL,
 		assistant_model text DEFAULT NULL, options jsonb DEFAULT NULL)
 	RETURNS SETOF text
-	AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 100;
+	AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 100 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_generate_stream(text, text, integer, double precision, integer, double precision, integer, bigint, text[], jsonb, text, text, text[], text, jsonb)
 	IS 'how a text goes on, a row for each piece as it comes; options as of tfm_generate';
 
@@ -58,7 +58,7 @@ CREATE FUNCTION tfm_chat(model text, messages jsonb, tools jsonb DEFAULT NULL, m
 		assistant_model text DEFAULT NULL, options jsonb DEFAULT NULL,
 		documents jsonb DEFAULT NULL, chat_template text DEFAULT NULL, kwargs jsonb DEFAULT NULL)
 	RETURNS jsonb
-	AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 10000;
+	AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 10000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_chat(text, jsonb, jsonb, integer, double precision, integer, double precision, integer, bigint, text[], jsonb, text, text, text[], text, jsonb, jsonb, text, jsonb)
 	IS 'the message that the assistant says next in a conversation, with its tool calls';
 

@@ -509,6 +509,15 @@ registry_image(const registry_handle *handle, tfm_compute *compute)
 
 /* ---- For those who manage models ---- */
 
+int64
+registry_known_parameters(const char *name)
+{
+	for (const binding *b = tfm_backend.bindings; b != NULL; b = b->next)
+		if (b->user == GetUserId() && strcmp(b->name, name) == 0)
+			return run_model_describe(b->model->model)->parameters;
+	return 0;
+}
+
 const run_model *
 registry_prepare(tfm_context *context, const char *directory, const char *content,
 				 run_precision precision)

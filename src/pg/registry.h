@@ -57,6 +57,12 @@ extern const registry_handle *registry_get(registry_handle **handle, MemoryConte
 struct generator;
 extern struct generator *registry_generator(tfm_context *context, const registry_handle *handle);
 
+/*
+ * Parameters of the model that a name meant in the session's last statement, of the same user; 0 if it
+ * meant none.  For estimates: nothing is checked.
+ */
+extern int64 registry_known_parameters(const char *name);
+
 /* Models that this session has open. */
 extern int registry_count_open(void);
 
