@@ -47,6 +47,8 @@ typedef struct backend_state
 	struct stat_table *stat_table;
 	struct stat_slot *stat_slots; /* [MaxBackends], or NULL */
 	struct stat_slot *stat_slot;  /* this backend's; NULL before the first use */
+	bool stat_computing;		  /* between stat_begin and stat_end, since then: */
+	instr_time stat_started;
 	uint32 wait_events[STAT_WAITS];
 
 	/* registry.c */

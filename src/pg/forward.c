@@ -12,6 +12,7 @@
 
 #include "pg/border.h"
 #include "pg/registry.h"
+#include "pg/stat.h"
 #include "task/forward.h"
 
 PG_FUNCTION_INFO_V1(tfm_forward);
@@ -25,10 +26,13 @@ tfm_forward(PG_FUNCTION_ARGS)
 	char *json = JsonbToCString(NULL, &inputs->root, VARSIZE(inputs));
 	tfm_context *context = border_begin(handle->name);
 	buffer *outputs = buffer_create(context);
+	stat_work work;
 	char *result;
 
-	if (outputs != NULL)
-		task_forward(context, handle->model, border_string(context, json, strlen(json)), outputs);
+	border_check(context);
+	work = stat_begin(context, handle, "forward", 1);
+	task_forward(context, handle->model, border_string(context, json, strlen(json)), outputs);
+	stat_end(context, handle, &work, "forward", 1);
 	border_check(context);
 	pfree(json);
 	result = border_to_cstring(outputs->data, outputs->length);

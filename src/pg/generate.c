@@ -18,6 +18,7 @@
 #include "pg/border.h"
 #include "pg/call.h"
 #include "pg/settings.h"
+#include "pg/stat.h"
 
 /* ---- Sites and arguments ---- */
 
@@ -237,17 +238,21 @@ CALL_ENTRY(tfm_generate_default)
 
 /* The first text of each prompt, as texts. */
 static void
-generate_texts(tfm_context *context, const generate_request *request, text **prompts, int count,
-			   text **texts)
+generate_texts(tfm_context *context, const registry_handle *model, const generate_request *request,
+			   text **prompts, int count, text **texts)
 {
 	tfm_text *inputs = tfm_alloc_array(context, count, sizeof(tfm_text));
+	const char *kind = task_kind_name(TASK_GENERATE);
 	generate_result *results;
+	stat_work work;
 	size_t made;
 
 	border_check(context);
 	for (int i = 0; i < count; i++)
 		inputs[i] = border_text(context, prompts[i]);
+	work = stat_begin(context, model, kind, count);
 	task_generate(context, request, inputs, count, &results, &made);
+	stat_end(context, model, &work, kind, count);
 	border_check(context);
 	for (size_t i = made; i-- > 0;)
 		texts[results[i].prompt] = border_to_text(results[i].text.data, results[i].text.length);
@@ -272,7 +277,7 @@ generate_array(FunctionCallInfo fcinfo, const text *model, ArrayType *prompts, i
 	if (used == 0)
 		return prompts;
 	context = generate_begin(fcinfo, generate_site_of(fcinfo), model, first, &request);
-	generate_texts(context, &request, texts, used, texts);
+	generate_texts(context, generate_site_of(fcinfo)->model, &request, texts, used, texts);
 	border_end(context);
 	used = 0;
 	for (int i = 0; i < count; i++)
@@ -311,6 +316,9 @@ tfm_generate_ids(PG_FUNCTION_ARGS)
 	generate_site *site;
 	generate_request request;
 	tfm_context *context;
+	const char *kind = task_kind_name(TASK_GENERATE);
+	stat_work work;
+	tfm_text prompts;
 	buffer *output;
 	char *object;
 
@@ -326,7 +334,10 @@ tfm_generate_ids(PG_FUNCTION_ARGS)
 		request.options = border_jsonb(context, PG_GETARG_DATUM(2));
 	output = buffer_create(context);
 	border_check(context);
-	task_generate_ids(context, &request, border_jsonb(context, PG_GETARG_DATUM(1)), output);
+	prompts = border_jsonb(context, PG_GETARG_DATUM(1));
+	work = stat_begin(context, site->model, kind, 1);
+	task_generate_ids(context, &request, prompts, output);
+	stat_end(context, site->model, &work, kind, 1);
 	border_check(context);
 	object = border_to_cstring(output->data, output->length);
 	border_end(context);

@@ -13,6 +13,8 @@
 
 #include "pg/border.h"
 #include "pg/embed.h"
+#include "pg/stat.h"
+#include "task/call.h"
 
 #define SUMMARIZE "Summarize the following text."
 
@@ -105,7 +107,10 @@ generate_over(FunctionCallInfo fcinfo, const generate_state *state)
 	tfm_context *context =
 		generate_begin(fcinfo, generate_site_of(fcinfo), state->model, -1, &request);
 	tfm_text *texts = tfm_alloc_array(context, count, sizeof(tfm_text));
+	const registry_handle *model = generate_site_of(fcinfo)->model;
+	const char *kind = task_kind_name(TASK_GENERATE);
 	tfm_text instruction = {"", 0}, answer;
+	stat_work work;
 	ListCell *cell;
 	text *result;
 
@@ -116,7 +121,9 @@ generate_over(FunctionCallInfo fcinfo, const generate_state *state)
 		instruction = border_text(context, state->instruction);
 	foreach (cell, state->texts)
 		texts[used++] = border_text(context, lfirst(cell));
+	work = stat_begin(context, model, kind, count);
 	task_generate_over(context, &request, instruction, texts, count, &answer);
+	stat_end(context, model, &work, kind, count);
 	border_check(context);
 	result = border_to_text(answer.data, answer.length);
 	border_end(context);

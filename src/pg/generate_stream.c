@@ -14,6 +14,8 @@
 
 #include "pg/border.h"
 #include "pg/settings.h"
+#include "pg/stat.h"
+#include "task/call.h"
 
 /* What lives from the first row to the last. */
 typedef struct stream_state
@@ -21,6 +23,7 @@ typedef struct stream_state
 	generate_site *site; /* holds the model */
 	arena *arena;
 	generate_stream *stream;
+	bool begun; /* the first piece has been asked for */
 	MemoryContextCallback callback;
 } stream_state;
 
@@ -72,9 +75,12 @@ tfm_generate_stream(PG_FUNCTION_ARGS)
 	FuncCallContext *calls;
 	stream_state *state;
 	tfm_context *context;
+	const char *kind = task_kind_name(TASK_GENERATE);
+	stat_work work;
 	tfm_text piece;
 	text *row;
 	bool done;
+	int rows;
 
 	if (SRF_IS_FIRSTCALL())
 	{
@@ -87,7 +93,11 @@ tfm_generate_stream(PG_FUNCTION_ARGS)
 	calls = SRF_PERCALL_SETUP();
 	state = calls->user_fctx;
 	context = border_begin(state->site->model->name);
+	rows = state->begun ? 0 : 1;
+	state->begun = true;
+	work = stat_begin(context, state->site->model, kind, rows);
 	task_generate_next(context, state->stream, &piece, &done);
+	stat_end(context, state->site->model, &work, kind, rows);
 	border_check(context);
 	if (done)
 	{

@@ -288,12 +288,18 @@ images_open(tfm_context *context, const char *content, run_precision precision)
 	if (context->error.kind == TFM_FILE_NOT_FOUND) /* it is to be made first */
 		stat_set_phase(work.outer, NULL);
 	else
+	{
 		stat_end_image(context, &work, "open",
 					   model != NULL ? run_model_describe(model)->image_bytes : 0);
+		elog(DEBUG1, "opened image \"%s\" in %.3f ms", path, stat_elapsed(&work));
+	}
 	if (model != NULL && !check_identity(context, model, path, content, precision.dtype))
 		model = NULL;
 	if (model == NULL && context->error.kind == TFM_CORRUPTED)
 	{
+		ereport(LOG, errmsg("removed image \"%s\", which is damaged or of another version", path),
+				errdetail_log("%s.", border_message(context->error.message)), errhidestmt(true),
+				errhidecontext(true));
 		unlink(path);
 		tfm_clear_error(context);
 		tfm_fail(context, TFM_FILE_NOT_FOUND, "image \"%s\" was damaged and is removed", path);

@@ -111,6 +111,7 @@ close_idle_models(void)
 			continue;
 		}
 		*link = m->next;
+		elog(DEBUG1, "closed the model of content %s", m->content);
 		close_generators(m);
 		arena_destroy(m->arena);
 		pfree(m);

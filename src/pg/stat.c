@@ -93,18 +93,6 @@ stat_poll(const tfm_context *context)
 	stat_slot_end_change(slot);
 }
 
-void
-stat_rest(void)
-{
-	stat_slot *slot = tfm_backend.stat_slot;
-
-	if (slot == NULL || slot->phase == STAT_IDLE)
-		return;
-	stat_slot_begin_change(slot);
-	slot->phase = STAT_IDLE;
-	stat_slot_end_change(slot);
-}
-
 /* ---- What is counted ---- */
 
 static stat_work
@@ -132,14 +120,14 @@ stat_elapsed(const stat_work *work)
 }
 
 static void
-count(const tfm_context *context, const stat_work *work, const stat_key *key, int64 rows,
-	  int64 image_bytes)
+count(const tfm_context *context, const stat_work *work, const stat_key *key, int64 calls,
+	  int64 rows, int64 image_bytes)
 {
 	const tfm_usage *usage = &context->usage, *before = &work->before;
 	size_t peak = arena_peak(context->arena);
 	double elapsed = stat_elapsed(work);
 	stat_counters more = {
-		.calls = 1,
+		.calls = calls,
 		.rows = rows,
 		.passes = usage->passes - before->passes,
 		.tokens = usage->tokens - before->tokens,
@@ -173,6 +161,7 @@ stat_begin(tfm_context *context, const registry_handle *model, const char *kind,
 {
 	stat_slot *slot = stat_slot_own();
 	stat_phase outer = stat_set_phase(STAT_COMPUTING, model->name);
+	stat_work work;
 
 	stat_slot_begin_change(slot);
 	slot->registered = model->registered;
@@ -181,7 +170,10 @@ stat_begin(tfm_context *context, const registry_handle *model, const char *kind,
 	slot->tokens = slot->made = 0;
 	begin_statement(slot);
 	stat_slot_end_change(slot);
-	return start(context, outer);
+	work = start(context, outer);
+	tfm_backend.stat_computing = true;
+	tfm_backend.stat_started = work.started;
+	return work;
 }
 
 void
@@ -191,7 +183,9 @@ stat_end(tfm_context *context, const registry_handle *model, const stat_work *wo
 	stat_slot *slot = stat_slot_own();
 	stat_key key = make_key(model->name, model->registered, kind);
 
-	count(context, work, &key, rows, run_model_describe(model->model)->image_bytes);
+	count(context, work, &key, rows > 0 ? 1 : 0, rows,
+		  run_model_describe(model->model)->image_bytes);
+	tfm_backend.stat_computing = false;
 	stat_slot_begin_change(slot);
 	slot->phase = work->outer;
 	slot->rows_done += rows;
@@ -211,9 +205,44 @@ stat_end_image(tfm_context *context, const stat_work *work, const char *kind, in
 	const stat_slot *slot = stat_slot_own();
 	stat_key key = make_key(slot->model, slot->registered, kind);
 
-	count(context, work, &key, 0, image_bytes);
+	count(context, work, &key, 1, 0, image_bytes);
 	context->progress = (tfm_progress) {0};
 	stat_set_phase(work->outer, NULL);
+}
+
+/* Count what an error that was thrown has ended: all that is known of it is what was seen. */
+static void
+count_thrown(const stat_slot *slot)
+{
+	stat_work work = {.started = tfm_backend.stat_started};
+	stat_key key = make_key(slot->model, slot->registered, slot->kind);
+	double elapsed = stat_elapsed(&work);
+	stat_counters more = {
+		.calls = slot->rows > 0 ? 1 : 0,
+		.rows = slot->rows,
+		.tokens = slot->tokens,
+		.made = slot->made,
+		.errors = 1,
+		.total_time = elapsed,
+		.max_time = elapsed,
+	};
+
+	stat_counts_add(&key, &more);
+}
+
+void
+stat_rest(void)
+{
+	stat_slot *slot = tfm_backend.stat_slot;
+
+	if (slot == NULL || slot->phase == STAT_IDLE)
+		return;
+	if (tfm_backend.stat_computing)
+		count_thrown(slot);
+	tfm_backend.stat_computing = false;
+	stat_slot_begin_change(slot);
+	slot->phase = STAT_IDLE;
+	stat_slot_end_change(slot);
 }
 
 /* ---- Waiting ---- */

@@ -39,11 +39,17 @@ typedef struct stat_work
 	stat_phase outer; /* what the backend did before */
 } stat_work;
 
-/* Begin to compute rows inputs with a model, as kind (a task's name, static). */
+/*
+ * Begin to compute rows inputs with a model, as kind (a task's name, static).  With 0 rows it goes on
+ * with an earlier call.
+ */
 extern stat_work stat_begin(tfm_context *context, const registry_handle *model, const char *kind,
 							int64 rows);
 
-/* It has ended, well or with the error in context; what it took is counted. */
+/*
+ * It has ended, well or with the error in context; what it took is counted.  What an error that is
+ * thrown ends is counted by stat_rest.
+ */
 extern void stat_end(tfm_context *context, const registry_handle *model, const stat_work *work,
 					 const char *kind, int64 rows);
 
