@@ -17,7 +17,7 @@
 #include <time.h>
 
 #include "base/threads.h"
-#include "serve/batch.h"
+#include "serve/sequence.h"
 
 /* Scratch memory that is kept while there is nothing to do. */
 #define SCRATCH_KEPT ((size_t) 8 * 1024 * 1024)
@@ -42,6 +42,11 @@ struct serve_engine
 
 	/* The computing thread's. */
 	serve_device device;
+	serve_sequence **sequences; /* [sequence_count] that wait for a pass */
+	size_t sequence_count;
+	size_t most;						  /* of them for now, as memory allows */
+	size_t good;						  /* that have ended since there were most */
+	serve_sequence *first_put, *last_put; /* those that were put off until others have ended */
 };
 
 static double
@@ -116,7 +121,7 @@ hand_back(serve_engine *e, serve_call *call)
 	e->last_done = call;
 }
 
-/* ---- The computing thread ---- */
+/* ---- Batches ---- */
 
 /* A portion has been computed, or failed to be. */
 static void
@@ -178,6 +183,152 @@ run_batch(serve_engine *e, serve_job *batch, serve_call *calls)
 	e->options.wake(e->options.wake_argument);
 }
 
+/* ---- Sequences ---- */
+
+/*
+ * A sequence for which there was no memory beside the others, so many with it, waits until one of them
+ * has ended.
+ */
+static void
+put_off(serve_engine *e, serve_sequence *s, size_t together)
+{
+	serve_sequence_reset(s);
+	s->next = NULL;
+	if (e->first_put == NULL)
+		e->first_put = s;
+	else
+		e->last_put->next = s;
+	e->last_put = s;
+	if (e->most >= together)
+		e->most = together - 1;
+	e->good = 0;
+}
+
+/* As many have ended well as there may be: try with one more. */
+static void
+allow_more(serve_engine *e)
+{
+	if (++e->good < e->most || e->most >= (size_t) e->options.sequences)
+		return;
+	e->most++;
+	e->good = 0;
+}
+
+/* A sequence has ended, of so many that took turns; it is not in the list of those that wait any more. */
+static void
+end_sequence(serve_engine *e, serve_sequence *s, size_t together)
+{
+	serve_call *call = s->call;
+
+	if (s->crowded && tfm_failed(&s->context) && together > 1 && !serve_call_cancelled(call) &&
+		!atomic_load(&e->stop))
+	{
+		put_off(e, s, together);
+		return;
+	}
+	serve_sequence_tell(s);
+	serve_sequence_destroy(s);
+	allow_more(e);
+	end_portion(e, call);
+	e->options.wake(e->options.wake_argument);
+}
+
+/* An input of a call that generates, if one waits. */
+static serve_sequence *
+take_sequence(serve_engine *e)
+{
+	serve_sequence *s = NULL;
+	serve_job *job;
+
+	pthread_mutex_lock(&e->mutex);
+	job = serve_queue_take_generating(&e->queue);
+	if (job != NULL)
+		begin_portion(e, serve_call_of(job));
+	pthread_mutex_unlock(&e->mutex);
+	if (job == NULL)
+		return NULL;
+	s = serve_sequence_create(&e->device, serve_call_of(job), job->first, job->count);
+	if (s == NULL)
+	{
+		tfm_context context = {0};
+
+		tfm_fail(&context, TFM_OUT_OF_MEMORY, "out of memory");
+		serve_call_fail(serve_call_of(job), &context.error);
+		end_portion(e, serve_call_of(job));
+		e->options.wake(e->options.wake_argument);
+	}
+	return s;
+}
+
+/* Those that were put off come first. */
+static serve_sequence *
+next_sequence(serve_engine *e)
+{
+	serve_sequence *s = e->first_put;
+
+	if (s == NULL)
+		return take_sequence(e);
+	e->first_put = s->next;
+	return s;
+}
+
+static void
+start_sequences(serve_engine *e)
+{
+	serve_sequence *s;
+
+	while (e->sequence_count < e->most && (s = next_sequence(e)) != NULL)
+		if (serve_sequence_begin(s))
+			e->sequences[e->sequence_count++] = s;
+		else
+			end_sequence(e, s, 1);
+}
+
+/* A pass, and what comes of it. */
+static void
+step_sequences(serve_engine *e)
+{
+	serve_sequence *ended = NULL;
+	size_t together = e->sequence_count, count = 0;
+
+	if (together == 0)
+		return;
+	serve_sequences_step(&e->device, e->sequences, e->sequence_count);
+	for (size_t i = 0; i < together; i++)
+	{
+		serve_sequence *s = e->sequences[i];
+
+		if (!s->step.over || serve_sequence_resume(s))
+			e->sequences[count++] = s;
+		else
+		{
+			s->next = ended;
+			ended = s;
+		}
+	}
+	e->sequence_count = count;
+	for (serve_sequence *s = ended, *next; s != NULL; s = next)
+	{
+		next = s->next;
+		end_sequence(e, s, together);
+	}
+}
+
+/* The engine is to stop: nobody is told. */
+static void
+drop_sequences(serve_engine *e)
+{
+	while (e->sequence_count > 0)
+		step_sequences(e);
+	for (serve_sequence *s = e->first_put, *next; s != NULL; s = next)
+	{
+		next = s->next;
+		serve_sequence_destroy(s);
+	}
+}
+
+/* ---- The computing thread ---- */
+
 /* Give back what is not needed while there is nothing to do. */
 static void
 rest(serve_engine *e)
@@ -229,31 +380,44 @@ sleep_idle(serve_engine *e, bool *rested)
 	*rested = true;
 }
 
+/* Compute what there is to be computed; whether there was anything. */
+static bool
+compute_some(serve_engine *e)
+{
+	serve_job *batch;
+	serve_call *calls;
+
+	pthread_mutex_lock(&e->mutex);
+	calls = take_batch(e, &batch);
+	pthread_mutex_unlock(&e->mutex);
+	if (calls != NULL)
+		run_batch(e, batch, calls);
+	start_sequences(e);
+	if (e->sequence_count == 0)
+		return calls != NULL;
+	step_sequences(e);
+	return true;
+}
+
 static void *
 compute(void *argument)
 {
 	serve_engine *e = argument;
 	bool rested = false;
 
-	pthread_mutex_lock(&e->mutex);
 	while (!atomic_load(&e->stop))
 	{
-		serve_job *batch;
-		serve_call *calls = take_batch(e, &batch);
+		bool any = compute_some(e);
 
-		if (calls == NULL)
-		{
-			tell_status(e);
-			sleep_idle(e, &rested);
-			continue;
-		}
-		rested = false;
-		pthread_mutex_unlock(&e->mutex);
-		run_batch(e, batch, calls);
 		pthread_mutex_lock(&e->mutex);
 		tell_status(e);
+		if (any)
+			rested = false;
+		else if (e->queue.generating.calls == 0 && !atomic_load(&e->stop))
+			sleep_idle(e, &rested);
+		pthread_mutex_unlock(&e->mutex);
 	}
-	pthread_mutex_unlock(&e->mutex);
+	drop_sequences(e);
 	return NULL;
 }
 
@@ -328,6 +492,7 @@ free_engine(serve_engine *e)
 	threads_destroy(e->device.pool);
 	serve_models_destroy(e->device.models);
 	arena_destroy(e->device.scratch);
+	free(e->sequences);
 	free(e);
 }
 
@@ -370,7 +535,10 @@ serve_engine_create(tfm_context *context, const serve_engine_options *options)
 		.threads = options->threads,
 		.stop = &e->stop,
 	};
-	if (e->device.models == NULL || e->device.scratch == NULL || e->device.pool == NULL)
+	e->most = (size_t) options->sequences;
+	e->sequences = calloc(e->most, sizeof(serve_sequence *));
+	if (e->device.models == NULL || e->device.scratch == NULL || e->device.pool == NULL ||
+		e->sequences == NULL)
 		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
 	else if (!start_thread(e))
 		tfm_fail(context, TFM_IO, "could not start a thread");
