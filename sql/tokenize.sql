@@ -107,7 +107,10 @@ SET max_parallel_workers_per_gather = 2;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
+SELECT current_setting('tfm.batching') AS batching \gset
+SET tfm.batching = off;
 EXPLAIN (COSTS OFF) SELECT sum(tfm_count_tokens('cased', body)) FROM docs;
+SET tfm.batching = :batching;
 SELECT sum(tfm_count_tokens('cased', body)) = :alone AS same FROM docs;
 DROP TABLE docs;
 
