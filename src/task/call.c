@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "task/distinct.h"
 #include "task/rerank.h"
 
 /* ---- What each kind computes ---- */
@@ -142,14 +143,67 @@ task_kind_generates(task_kind kind)
 	return is_kind(kind) && kinds[kind].generates;
 }
 
+/* The rows of size bytes each that distinct inputs gave, for all inputs. */
+static void *
+repeat_rows(tfm_context *context, const task_distinct *d, size_t count, const void *rows,
+			size_t size)
+{
+	char *all = rows == NULL ? NULL : tfm_alloc_array(context, count, size);
+
+	for (size_t i = 0; all != NULL && i < count; i++)
+		memcpy(all + i * size, (const char *) rows + d->place[i] * size, size);
+	return all;
+}
+
+/* Compute each of the distinct inputs once; equal inputs have equal results. */
+static bool
+run_distinct(tfm_context *context, const task_models *models, const task_call *call,
+			 const task_distinct *d, task_answer *answer)
+{
+	tfm_text *inputs = tfm_alloc_array(context, 2 * d->count, sizeof(tfm_text));
+	task_call once = *call;
+	task_answer a = {0};
+	size_t columns;
+
+	if (inputs == NULL)
+		return false;
+	for (size_t i = 0; i < d->count; i++)
+	{
+		inputs[i] = call->inputs[d->first[i]];
+		if (call->seconds != NULL)
+			inputs[d->count + i] = call->seconds[d->first[i]];
+	}
+	once.count = d->count;
+	once.inputs = inputs;
+	once.seconds = call->seconds != NULL ? inputs + d->count : NULL;
+	if (!kinds[call->kind].run(context, models, &once, &a))
+		return false;
+	columns = (size_t) a.columns;
+	*answer = (task_answer) {
+		.columns = a.columns,
+		.values = repeat_rows(context, d, call->count, a.values, columns * sizeof(float)),
+		.scores = repeat_rows(context, d, call->count, a.scores, columns * sizeof(double)),
+		.texts = repeat_rows(context, d, call->count, a.texts, sizeof(tfm_text)),
+		.ids = repeat_rows(context, d, call->count, a.ids, sizeof(gen_ids)),
+	};
+	return !tfm_failed(context);
+}
+
 bool
 task_call_run(tfm_context *context, const task_models *models, const task_call *call,
 			  task_answer *answer)
 {
+	task_distinct distinct;
+
 	*answer = (task_answer) {0};
 	if (!is_kind(call->kind))
 		return tfm_fail(context, TFM_INTERNAL, "%d is no kind of task", (int) call->kind);
-	return kinds[call->kind].run(context, models, call, answer);
+	if (call->count < 2)
+		return kinds[call->kind].run(context, models, call, answer);
+	if (!task_find_distinct(context, call, &distinct))
+		return false;
+	return distinct.count < call->count ? run_distinct(context, models, call, &distinct, answer)
+										: kinds[call->kind].run(context, models, call, answer);
 }
 
 /* ---- What calls have in common ---- */

@@ -105,6 +105,16 @@ many_sessions_get_what_each_would_alone(void **state)
 	server_stop(&engine);
 }
 
+/* A text like no other: equal ones would be computed once. */
+static tfm_text
+numbered_text(scratch *s, size_t number, size_t length)
+{
+	const char *text = tfm_sprintf(&s->context, "%zu %.*s", number, (int) length, words);
+
+	assert_non_null(text);
+	return (tfm_text) {text, strlen(text)};
+}
+
 /* ---- Portions, usage, errors ---- */
 
 static void
@@ -125,7 +135,7 @@ a_long_call_is_computed_in_portions(void **state)
 	task_answer expected;
 
 	for (size_t i = 0; i < COUNT; i++)
-		texts[i] = (tfm_text) {words + i % 20, 40 + i % 60};
+		texts[i] = numbered_text(s, i, 40 + i % 60);
 	options.engine.queue.batch_tokens = 200;
 	options.engine.threads = 2;
 	server_start(&engine, s, options);
@@ -215,10 +225,10 @@ a_call_without_texts_is_answered(void **state)
 
 /* A call that takes long, for a machine of today. */
 static serve_request
-long_request(const char *image, tfm_text *texts, size_t count)
+long_request(scratch *s, const char *image, tfm_text *texts, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		texts[i] = (tfm_text) {words, sizeof(words) - 1};
+		texts[i] = numbered_text(s, i, sizeof(words) - 1);
 	return embed_request(image, texts, count);
 }
 
@@ -235,7 +245,7 @@ a_cancelled_call_ends(void **state)
 	tfm_text *texts = malloc(COUNT * sizeof(tfm_text));
 	tfm_text text = TEXT("short");
 	const char *image = compile_golden(s, "sentence/dense", "image");
-	serve_request request = long_request(image, texts, COUNT), other;
+	serve_request request = long_request(s, image, texts, COUNT), other;
 	serve_reply reply;
 
 	other = embed_request(image, &text, 1);
@@ -288,7 +298,7 @@ a_session_that_goes_takes_its_calls_along(void **state)
 	session one, other;
 	tfm_text *texts = malloc(COUNT * sizeof(tfm_text));
 	serve_request request =
-		long_request(compile_golden(s, "sentence/dense", "image"), texts, COUNT);
+		long_request(s, compile_golden(s, "sentence/dense", "image"), texts, COUNT);
 	buffer half = {0};
 
 	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
@@ -427,7 +437,7 @@ too_many_calls_of_a_session_are_an_error(void **state)
 	session one;
 	tfm_text *texts = malloc(COUNT * sizeof(tfm_text)), text = TEXT("short");
 	const char *image = compile_golden(s, "sentence/dense", "image");
-	serve_request request = long_request(image, texts, COUNT), small;
+	serve_request request = long_request(s, image, texts, COUNT), small;
 	serve_reply reply;
 	buffer frames = {0};
 	int refused = 0;
@@ -469,7 +479,7 @@ it_finishes_what_was_asked_for(void **state)
 	serve_status status;
 	tfm_text texts[COUNT];
 	serve_request request =
-		long_request(compile_golden(s, "sentence/dense", "image"), texts, COUNT);
+		long_request(s, compile_golden(s, "sentence/dense", "image"), texts, COUNT);
 	serve_loop_options options = SERVE_LOOP_DEFAULTS;
 	serve_reply reply;
 
@@ -502,7 +512,7 @@ it_does_not_wait_for_ever(void **state)
 	session one;
 	tfm_text *texts = malloc(COUNT * sizeof(tfm_text));
 	serve_request request =
-		long_request(compile_golden(s, "sentence/dense", "image"), texts, COUNT);
+		long_request(s, compile_golden(s, "sentence/dense", "image"), texts, COUNT);
 	serve_loop_options options = SERVE_LOOP_DEFAULTS;
 
 	options.grace = 0.01;
