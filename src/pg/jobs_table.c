@@ -415,13 +415,21 @@ vector_type(void)
 static char *
 embedding_expression(Oid relation, const char *column)
 {
-	Oid type = key_type(relation, column);
+	Oid type = key_type(relation, column), vector = vector_type();
 	CoercionPathType path;
 	Oid function;
 
-	path = find_coercion_pathway(type, vector_type(), COERCION_ASSIGNMENT, &function);
+	if (get_attgenerated(relation, get_attnum(relation, column)) != '\0')
+		ereport(ERROR, errcode(ERRCODE_GENERATED_ALWAYS),
+				errmsg("column \"%s\" of relation \"%s\" is a generated column", column,
+					   get_rel_name(relation)));
+	path = find_coercion_pathway(type, vector, COERCION_ASSIGNMENT, &function);
 	if (path == COERCION_PATH_NONE && TypeCategory(type) == TYPCATEGORY_USER)
 		return psprintf("k.embedding::pg_catalog.text::%s", format_type_be_qualified(type));
+	if (path == COERCION_PATH_NONE)
+		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("column \"%s\" is of type %s, to which %s cannot be assigned", column,
+					   format_type_be(type), format_type_be(vector)));
 	return pstrdup("k.embedding");
 }
 

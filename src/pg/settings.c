@@ -262,7 +262,7 @@ static const int_setting int_settings[] = {
 		.variable = &tfm_backend.job_workers,
 		.fallback = 1,
 		.maximum = 64,
-		.context = PGC_SIGHUP,
+		.context = PGC_SUSET,
 	},
 	{
 		.name = "tfm.job_idle_time",
