@@ -23,6 +23,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -252,6 +253,7 @@ take(void *argument)
 	ListCell *cell;
 	int i = 0;
 
+	LockRelationOid(b->job->relation, AccessShareLock); /* not to wait with entries taken */
 	b->entries = job_take(b->id, b->runner->number, b->job->batch_size);
 	b->rows = palloc0(sizeof(job_row) * Max(list_length(b->entries), 1));
 	foreach (cell, b->entries)
@@ -363,11 +365,24 @@ note_error(void *argument)
 	job_note_error(b->id, b->error);
 }
 
-/* The job is at fault. */
+static void
+release_later(void *argument)
+{
+	batch *b = argument;
+
+	job_release(b->runner->number, BUSY_DELAY);
+}
+
+/* The job is at fault; or nobody is, and it is tried again. */
 static job_outcome
 fail_job(batch *b, const ErrorData *error)
 {
 	b->error = error;
+	if (is_conflict(error->sqlerrcode) && !b->runner->nonatomic)
+	{
+		(void) job_run_step(b->runner, release_later, b);
+		return JOB_WORKED;
+	}
 	ereport(LOG, errcode(error->sqlerrcode),
 			errmsg("embedding job %d failed: %s", b->id, error->message));
 	(void) job_run_step(b->runner, note_error, b);
@@ -452,8 +467,11 @@ static void
 choose_turn(void *argument)
 {
 	job_runner *runner = argument;
+	int last = runner->turn;
 
-	runner->turn = job_next_turn(runner->turn);
+	runner->turn = 0;
+	if (OidIsValid(job_keeper()))
+		runner->turn = job_next_turn(last);
 }
 
 job_outcome
@@ -461,9 +479,7 @@ job_run_turn(job_runner *runner)
 {
 	ErrorData *error = job_run_step(runner, choose_turn, runner);
 
-	if (error != NULL)
-		ReThrowError(error);
-	return runner->turn == 0 ? JOB_IDLE : job_run_batch(runner, runner->turn);
+	return error != NULL || runner->turn == 0 ? JOB_IDLE : job_run_batch(runner, runner->turn);
 }
 
 /* ---- The procedure ---- */

@@ -415,7 +415,7 @@ vector_type(void)
 static char *
 embedding_expression(Oid relation, const char *column)
 {
-	Oid type = key_type(relation, column), vector = vector_type();
+	Oid type = key_type(relation, column);
 	CoercionPathType path;
 	Oid function;
 
@@ -423,13 +423,13 @@ embedding_expression(Oid relation, const char *column)
 		ereport(ERROR, errcode(ERRCODE_GENERATED_ALWAYS),
 				errmsg("column \"%s\" of relation \"%s\" is a generated column", column,
 					   get_rel_name(relation)));
-	path = find_coercion_pathway(type, vector, COERCION_ASSIGNMENT, &function);
+	path = find_coercion_pathway(type, vector_type(), COERCION_ASSIGNMENT, &function);
 	if (path == COERCION_PATH_NONE && TypeCategory(type) == TYPCATEGORY_USER)
 		return psprintf("k.embedding::pg_catalog.text::%s", format_type_be_qualified(type));
 	if (path == COERCION_PATH_NONE)
 		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
-				errmsg("column \"%s\" is of type %s, to which %s cannot be assigned", column,
-					   format_type_be(type), format_type_be(vector)));
+				errmsg("column \"%s\" is of type %s, to which tfm_vector cannot be assigned",
+					   column, format_type_be(type)));
 	return pstrdup("k.embedding");
 }
 

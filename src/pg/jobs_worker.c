@@ -50,8 +50,12 @@
 /* Between two tries at what could not be done; in ms. */
 #define PAUSE 200
 
-/* How long a new worker waits for slot 0, which committers hold for a moment to look at it. */
-#define SLOT_TIMEOUT "200ms"
+/*
+ * How long a worker waits for a lock: on slot 0, which committers hold for a moment to look at it, and
+ * on a table that somebody alters.  Less than deadlock_timeout is by default, so that no session is
+ * ever told of a deadlock with a worker.
+ */
+#define LOCK_PATIENCE "300ms"
 
 extern PGDLLEXPORT void tfm_job_worker_main(Datum argument);
 extern PGDLLEXPORT void tfm_job_launcher_main(Datum argument);
@@ -198,7 +202,7 @@ set_settings(void)
 		{"default_transaction_read_only", "off"},
 		{"synchronous_commit", "off"},
 		{"statement_timeout", "0"},
-		{"lock_timeout", "0"},
+		{"lock_timeout", LOCK_PATIENCE},
 		{"idle_in_transaction_session_timeout", "0"},
 		{"session_replication_role", "origin"},
 	};
@@ -225,9 +229,7 @@ take_slot(void *argument)
 	worker *w = argument;
 	LOCKTAG tag = slot_lock(w->slot);
 
-	SetConfigOption("lock_timeout", SLOT_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
 	(void) LockAcquire(&tag, ExclusiveLock, true, false);
-	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 static void
@@ -239,8 +241,7 @@ look(void *argument)
 	w->due = -1;
 	if (!w->installed)
 		return;
-	if (!w->worked || w->runner->turn == 0)
-		job_release_dead();
+	job_release_dead();
 	w->due = job_next_due();
 }
 
@@ -279,7 +280,6 @@ ask_for_help(worker *w)
 			(void) launch(MyDatabaseId, slot);
 }
 
-/* One turn; an error of what belongs to no job is thrown. */
 static job_outcome
 take_turn(worker *w)
 {
@@ -352,9 +352,7 @@ work(worker *w)
 		reload_settings();
 		if (is_database_wanted() || tfm_backend.job_workers <= w->slot)
 			return;
-		if (job_run_step(w->runner, look, w) == NULL && !w->installed)
-			return;
-		if (w->due == 0 && take_turn(w) != JOB_IDLE)
+		if (take_turn(w) != JOB_IDLE)
 			ask_for_help(w);
 		else if (!wait_for_work(w) && leave(w))
 			return;
@@ -420,6 +418,8 @@ wait_or_end(long milliseconds)
 					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (milliseconds >= 0 ? WL_TIMEOUT : 0),
 					 milliseconds, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
+	if (ShutdownRequestPending)
+		proc_exit(1); /* 0 would say that it is not wanted again */
 	CHECK_FOR_INTERRUPTS();
 	reload_settings();
 }
@@ -431,7 +431,7 @@ tfm_job_launcher_main(Datum argument)
 	List *databases;
 	ListCell *cell;
 
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
