@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TfmTest;
 
-my $node = start_node('worker', conf => "max_connections = 40\nshared_preload_libraries = 'tfm'\n");
+my $node = start_node('worker', allows_streaming => 1, conf => "max_connections = 40\nshared_preload_libraries = 'tfm'\n");
 my ($encoder, $decoder) = map { quote_path(golden($_)) } 'sentence/mean', 'generation/llama';
 
 # The value of a column of the only worker.
