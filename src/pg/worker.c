@@ -4,7 +4,7 @@
  *
  * Its loop sleeps until a signal, a change of settings or a session wakes it; only while there is work
  * does it look every second, for what pg_stat_activity shows.  What its engine process dies of is
- * logged; the next one is started at once, and later and later where they die soon.  A change of
+ * logged; the next one is started at once, and later and later where they cannot start.  A change of
  * settings lets the engine process finish what it computes before the next one is started, so that no
  * session notices it.
  *
@@ -33,11 +33,11 @@
 #include "pg/stat.h"
 #include "pg/worker.h"
 
-/* An engine process that lived so long, in milliseconds, was a good one: the next comes at once. */
-#define GOOD_LIFE 10000
-
-/* The pause before the second start in a row, which doubles, and the longest; in milliseconds. */
-#define FIRST_PAUSE 100
+/*
+ * The next engine process comes at once, but never sooner after the one before than this.  Where they
+ * do not even get ready, the pause doubles, until it is the longest one.  In milliseconds.
+ */
+#define SHORTEST_LIFE 100
 #define LONGEST_PAUSE 30000
 
 /* How long a program may take to answer, and sessions to finish before settings change. */
@@ -56,7 +56,7 @@ typedef struct supervisor
 	worker_slot *slot;
 	worker_process process;
 	char *arguments;	   /* that follow from settings, of the process */
-	int failures;		   /* engine processes in a row that did not live long */
+	int failures;		   /* engine processes in a row that did not get ready */
 	TimestampTz started;   /* the process */
 	TimestampTz next;	   /* when to start one, where none runs */
 	TimestampTz drain_end; /* when draining has lasted too long; 0: it does not drain */
@@ -111,14 +111,14 @@ time_after(int milliseconds)
 static void
 plan_next(supervisor *s)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	int pause = 0;
 
-	if (s->started != 0 && TimestampDifferenceExceeds(s->started, GetCurrentTimestamp(), GOOD_LIFE))
-		s->failures = 0;
 	if (s->failures > 0)
-		pause = Min(LONGEST_PAUSE, FIRST_PAUSE << Min(s->failures - 1, 16));
-	s->failures++;
-	s->next = time_after(pause);
+		pause = Min(LONGEST_PAUSE, SHORTEST_LIFE << Min(s->failures - 1, 16));
+	else if (!TimestampDifferenceExceeds(s->started, now, SHORTEST_LIFE))
+		pause = SHORTEST_LIFE;
+	s->next = TimestampTzPlusMilliseconds(now, pause);
 	set_state(s, WORKER_WAITING);
 	if (pause > 0)
 		ereport(LOG, (errmsg("worker %d starts its next engine process in %d ms", s->worker + 1,
@@ -189,7 +189,7 @@ start_process(supervisor *s)
 	if (s->arguments != NULL)
 		pfree(s->arguments);
 	s->arguments = MemoryContextStrdup(TopMemoryContext, worker_program_arguments());
-	s->started = 0;
+	s->failures++;
 	if (!worker_start_process(s->worker, &s->process))
 	{
 		plan_next(s);
@@ -199,6 +199,7 @@ start_process(supervisor *s)
 	show_state(s);
 	if (wait_for_hello(s))
 	{
+		s->failures = 0;
 		set_state(s, WORKER_READY);
 		ereport(LOG, (errmsg("worker %d is ready, its engine process has PID %d", s->worker + 1,
 							 (int) s->process.pid)));
