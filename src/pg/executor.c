@@ -197,8 +197,8 @@ try_worker(errand *e)
 	return result;
 }
 
-static void
-pg_attribute_noreturn() throw_lost(const errand *e)
+static _Noreturn void
+throw_lost(const errand *e)
 {
 	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					errmsg("worker %d lost its engine process while it computed", e->worker + 1),
@@ -207,8 +207,8 @@ pg_attribute_noreturn() throw_lost(const errand *e)
 					errhint("The transaction might succeed if retried.")));
 }
 
-static void
-pg_attribute_noreturn() throw_nobody(void)
+static _Noreturn void
+throw_nobody(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_CANNOT_CONNECT_NOW), errmsg("no worker is ready"),
 					errhint("See the view tfm_stat_workers and the server's log, or compute in the "

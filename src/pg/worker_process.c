@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "common/file_perm.h"
+#include "common/file_utils.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "port.h"
@@ -133,9 +134,8 @@ reset_signals(void)
  * What the child does, between fork and the program; nothing but calls of the system, since it has the
  * parent's memory in whatever state.
  */
-static void
-pg_attribute_noreturn()
-	run_program(const char *path, char *const arguments[], int lifeline, int listener, pid_t parent)
+static _Noreturn void
+run_program(const char *path, char *const arguments[], int lifeline, int listener, pid_t parent)
 {
 	static const char message[] = "could not run " PROGRAM "\n";
 	int high;
