@@ -312,6 +312,25 @@ child_columns(Plan *plan)
 	return units;
 }
 
+/*
+ * Leave a node the units alone and the first members of its filter.  False, and it is as before, if
+ * it must not give rows before they are asked for.
+ */
+static bool
+reduce_node(const rewriter *to, Plan *plan, List *units, List **filter, int cheap,
+			const demand *asked, bool among_volatile)
+{
+	List *old_targets = plan->targetlist, *old_filter = *filter;
+
+	plan->targetlist = make_targets(units);
+	*filter = list_truncate(list_copy(*filter), cheap);
+	if (!must_not_hurry(to, plan, asked, among_volatile))
+		return true;
+	plan->targetlist = old_targets;
+	*filter = old_filter;
+	return false;
+}
+
 /* Put a scan above a node if its target list or filter calls models; the scan takes its place. */
 static Plan *
 scan_above(rewriter *to, Plan *plan, demand asked)
@@ -335,26 +354,22 @@ scan_above(rewriter *to, Plan *plan, demand asked)
 	hoist.columns = list_length(search.units);
 	hoist_lists(&hoist, &moved, &targets);
 	if (hoist.calls == NIL || search.changing ||
-		must_not_hurry(to, plan, &asked, batch_contains_volatile((Node *) targets, hoist.subplans)))
+		!reduce_node(to, plan, search.units, filter, cheap, &asked,
+					 batch_contains_volatile((Node *) targets, hoist.subplans)))
 		return plan;
 	if (moved != NIL)
 		asked.count = asked.offset = NULL;
+	if (filter != &plan->qual)
+		((Join *) plan)->inner_unique = false; /* it may have been so by the filter alone */
 	above = make_scan(to, is_superfluous(plan) ? plan->lefttree : plan, &hoist, &asked);
 	above->plan_width = plan->plan_width;
 	above->plan_rows = plan->plan_rows;
 	above->total_cost = plan->total_cost;
 	above->targetlist = targets;
 	above->qual = moved;
-	above->initPlan = plan->initPlan;
-	if (is_superfluous(plan))
-		return above;
-	*filter = list_truncate(list_copy(*filter), cheap);
-	if (filter != &plan->qual)
-		((Join *) plan)->inner_unique = false; /* it may have been so by the filter alone */
-	plan->targetlist = make_targets(search.units);
+	above->initPlan = list_concat(above->initPlan, plan->initPlan);
 	plan->initPlan = NIL;
 	reduce_estimates(plan, &hoist, list_length(moved));
-	set_scan_tuple(above, plan, &hoist);
 	return above;
 }
 
@@ -413,6 +428,17 @@ pass_columns(const CustomScan *scan, const List *named)
 	return targets;
 }
 
+/* Let a scan give the columns of its child and those of the calls. */
+static void
+add_columns(Plan *scan, Plan *child, const batch_hoist *hoist)
+{
+	scan->targetlist = pass_columns((CustomScan *) scan, child->targetlist);
+	scan->total_cost += cost_of_calls(hoist, 0, 0, scan->plan_rows);
+	scan->plan_width = width_of_targets(scan->targetlist);
+	scan->initPlan = child->initPlan;
+	child->initPlan = NIL;
+}
+
 /* Put a scan below a node if what it does with rows that it takes in calls models. */
 static void
 scan_below(rewriter *to, Plan *plan, const demand *asked)
@@ -435,14 +461,119 @@ scan_below(rewriter *to, Plan *plan, const demand *asked)
 		must_not_hurry(to, child, asked, batch_contains_volatile((Node *) targets, hoist.subplans)))
 		return;
 	scan = make_scan(to, child, &hoist, asked);
-	scan->targetlist = pass_columns((CustomScan *) scan, child->targetlist);
-	scan->total_cost += cost_of_calls(&hoist, 0, 0, scan->plan_rows);
-	scan->plan_width = width_of_targets(scan->targetlist);
-	scan->initPlan = child->initPlan;
-	child->initPlan = NIL;
+	add_columns(scan, child, &hoist);
 	plan->lefttree = scan;
 	plan->targetlist = targets;
 	plan->qual = filter;
+}
+
+/* ---- Beside a join ---- */
+
+/*
+ * Where a scan can stand on a side of a join.  Nodes in between, which pass on what they get, are
+ * listed.
+ */
+static Plan **
+find_side(Plan *join, bool inner, List **between)
+{
+	Plan **side = inner ? &join->righttree : &join->lefttree;
+
+	*between = NIL;
+	while (IsA(*side, Hash) || IsA(*side, Material) || IsA(*side, Sort))
+	{
+		*between = lappend(*between, *side);
+		side = &(*side)->lefttree;
+	}
+	return side;
+}
+
+/* Nodes between a scan and a join pass the scan's columns on as well. */
+static void
+extend_targets(List *between, const Plan *scan)
+{
+	ListCell *cell;
+
+	foreach (cell, between)
+	{
+		Plan *plan = lfirst(cell);
+		int known = list_length(plan->targetlist);
+
+		for (int i = known; i < list_length(scan->targetlist); i++)
+		{
+			TargetEntry *target = list_nth_node(TargetEntry, scan->targetlist, i);
+			Var *column = makeVarFromTargetEntry(OUTER_VAR, target);
+
+			plan->targetlist = lappend(
+				plan->targetlist, makeTargetEntry((Expr *) column, target->resno, NULL, false));
+		}
+	}
+}
+
+/* An expression of a join over the rows of one side. */
+typedef struct side_expression
+{
+	List **place; /* NULL: there is none */
+	Index varno;  /* by which it refers to that side */
+} side_expression;
+
+/* What a join evaluates for each row of a side, whatever rows the other has. */
+static void
+find_side_expressions(Plan *join, bool inner, side_expression found[2])
+{
+	Index varno = inner ? INNER_VAR : OUTER_VAR;
+
+	if (IsA(join, HashJoin))
+	{
+		HashJoin *hash_join = (HashJoin *) join;
+
+		found[0] = inner ? (side_expression) {&((Hash *) join->righttree)->hashkeys, OUTER_VAR}
+						 : (side_expression) {&hash_join->hashkeys, OUTER_VAR};
+		found[1] = (side_expression) {&hash_join->hashclauses, varno};
+	}
+	else if (IsA(join, NestLoop) && ((NestLoop *) join)->nestParams == NIL)
+		found[0] = (side_expression) {&((Join *) join)->joinqual, varno};
+}
+
+/* Hoist calls out of an expression of a join; of a filter only out of its first member. */
+static List *
+hoist_side(batch_hoist *hoist, Plan *join, const side_expression *expression)
+{
+	List *copy = list_copy(*expression->place);
+
+	hoist->column_varno = expression->varno;
+	if (!IsA(join, NestLoop))
+		return (List *) batch_hoist_calls(hoist, (Node *) copy, NIL, 0);
+	linitial(copy) = batch_hoist_calls(hoist, linitial(copy), NIL, 0);
+	return copy;
+}
+
+/*
+ * Put a scan on a side of a join if calls are a part of what it compares there: computed for each
+ * row, not for each pair.
+ */
+static void
+scan_beside(rewriter *to, Plan *join, bool inner, bool parallel)
+{
+	List *between, *hoisted[2] = {NIL};
+	Plan **side = find_side(join, inner, &between), *scan;
+	side_expression expressions[2] = {{NULL}};
+	demand asked = {.parallel = parallel, .all = inner && IsA(join, HashJoin)};
+	batch_hoist hoist = {.subplans = to->statement->subplans,
+						 .columns = list_length((*side)->targetlist)};
+
+	find_side_expressions(join, inner, expressions);
+	for (size_t i = 0; i < lengthof(expressions); i++)
+		if (expressions[i].place != NULL && batch_contains_call((Node *) *expressions[i].place))
+			hoisted[i] = hoist_side(&hoist, join, &expressions[i]);
+	if (hoist.calls == NIL || must_not_hurry(to, *side, &asked, false))
+		return;
+	scan = make_scan(to, *side, &hoist, &asked);
+	add_columns(scan, *side, &hoist);
+	*side = scan;
+	extend_targets(between, scan);
+	for (size_t i = 0; i < lengthof(expressions); i++)
+		if (hoisted[i] != NIL)
+			*expressions[i].place = hoisted[i];
 }
 
 /* ---- Walking plans ---- */
@@ -589,6 +720,11 @@ rewrite_plan(rewriter *to, Plan *plan, demand asked)
 			child = demand_on_child(to, plan, &asked);
 			scan_below(to, plan, &child);
 			return plan;
+		case T_NestLoop:
+		case T_HashJoin:
+			scan_beside(to, plan, false, asked.parallel);
+			scan_beside(to, plan, true, asked.parallel);
+			return scan_above(to, plan, asked);
 		case T_SeqScan:
 		case T_SampleScan:
 		case T_IndexScan:
@@ -604,9 +740,7 @@ rewrite_plan(rewriter *to, Plan *plan, demand asked)
 		case T_NamedTuplestoreScan:
 		case T_WorkTableScan:
 		case T_ForeignScan:
-		case T_NestLoop:
 		case T_MergeJoin:
-		case T_HashJoin:
 		case T_Group:
 		case T_Gather:
 		case T_GatherMerge:

@@ -18,13 +18,17 @@
 #include "access/relscan.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
+#include "common/hashfn.h"
 #include "common/int.h"
 #include "executor/executor.h"
 #include "executor/instrument.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "port/pg_bitutils.h"
 #include "utils/acl.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -35,15 +39,27 @@
 /* Rows of a batch, at most: more of the shortest texts fill no pass better. */
 #define ROWS_MAX 1024
 
+/* Of the first batch, at most, under a LIMIT: it is likely that all are wanted. */
+#define LIMITED_ROWS 32
+
+/* An argument of a call. */
+typedef struct batch_argument
+{
+	ExprState *expression;
+	bool passing; /* a subplan gives it, which forgets it when it is evaluated again */
+	int16 length;
+	bool by_value;
+} batch_argument;
+
 /* A call, computed into a column. */
 struct batch_call
 {
 	const call_function *function;
 	call_site *site;
-	bool strict;		   /* the function is NULL if any argument is */
-	int column;			   /* from 0 */
-	ExprState *guard;	   /* NULL: always computed */
-	ExprState **arguments; /* [argument_count] */
+	bool strict;			   /* the function is NULL if any argument is */
+	int column;				   /* from 0 */
+	ExprState *guard;		   /* NULL: always computed */
+	batch_argument *arguments; /* [argument_count] */
 	int argument_count;
 	bool early; /* neither guard nor arguments wait for other calls or the filter */
 };
@@ -122,6 +138,22 @@ keep_row(batch_state *state, TupleTableSlot *slot, batch_row *row)
 
 /* ---- Computing ---- */
 
+static NullableDatum
+evaluate_argument(const batch_argument *argument, ExprContext *context)
+{
+	NullableDatum value;
+
+	value.value = ExecEvalExprSwitchContext(argument->expression, context, &value.isnull);
+	if (argument->passing && !value.isnull && !argument->by_value)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(context->ecxt_per_tuple_memory);
+
+		value.value = datumCopy(value.value, false, argument->length);
+		MemoryContextSwitchTo(caller);
+	}
+	return value;
+}
+
 /* The arguments of a call for a row, NULL where it is not wanted or NULL anyway. */
 static NullableDatum *
 evaluate_arguments(batch_state *state, const batch_call *call, const batch_row *row)
@@ -138,30 +170,91 @@ evaluate_arguments(batch_state *state, const batch_call *call, const batch_row *
 								sizeof(NullableDatum) * (Size) call->argument_count);
 	for (int i = 0; i < call->argument_count; i++)
 	{
-		values[i].value = ExecEvalExprSwitchContext(call->arguments[i], context, &values[i].isnull);
+		values[i] = evaluate_argument(&call->arguments[i], context);
 		if (values[i].isnull && call->strict)
 			return NULL;
 	}
 	return values;
 }
 
-/* What a batch has to compute of a call. */
+/* What a batch has to compute of a call: rows with the same arguments have one computation. */
 typedef struct portion
 {
-	call_arguments *arguments;
-	NullableDatum *results;
-	batch_row **rows;
+	batch_row **rows; /* [row_count] */
+	int *numbers;	  /* [row_count] of the row's computation */
+	int row_count;
+	call_arguments *arguments; /* [count] */
+	NullableDatum *results;	   /* [count] */
 	int count;
+	int *table; /* computations by the hash of their arguments, from 1; 0: free */
+	uint32 table_mask;
 } portion;
+
+static portion
+make_portion(int rows)
+{
+	uint32 size = pg_nextpower2_32((uint32) rows * 2);
+
+	return (portion) {
+		.rows = palloc(sizeof(batch_row *) * (Size) rows),
+		.numbers = palloc(sizeof(int) * (Size) rows),
+		.arguments = palloc(sizeof(call_arguments) * (Size) rows),
+		.results = palloc(sizeof(NullableDatum) * (Size) rows),
+		.table = palloc0(sizeof(int) * size),
+		.table_mask = size - 1,
+	};
+}
+
+static uint32
+hash_arguments(const batch_call *call, const NullableDatum *values)
+{
+	uint32 hash = 0;
+
+	for (int i = 0; i < call->argument_count; i++)
+	{
+		const batch_argument *argument = &call->arguments[i];
+
+		hash = hash_combine(
+			hash, values[i].isnull
+					  ? 1
+					  : datum_image_hash(values[i].value, argument->by_value, argument->length));
+	}
+	return hash;
+}
+
+static bool
+same_arguments(const batch_call *call, const NullableDatum *a, const NullableDatum *b)
+{
+	for (int i = 0; i < call->argument_count; i++)
+	{
+		const batch_argument *argument = &call->arguments[i];
+
+		if (a[i].isnull != b[i].isnull ||
+			(!a[i].isnull &&
+			 !datum_image_eq(a[i].value, b[i].value, argument->by_value, argument->length)))
+			return false;
+	}
+	return true;
+}
+
+/* The computation of these arguments, a new one if there is none. */
+static int
+find_computation(portion *todo, const batch_call *call, const NullableDatum *values)
+{
+	uint32 place = hash_arguments(call, values) & todo->table_mask;
+
+	for (; todo->table[place] != 0; place = (place + 1) & todo->table_mask)
+		if (same_arguments(call, todo->arguments[todo->table[place] - 1].values, values))
+			return todo->table[place] - 1;
+	todo->arguments[todo->count] = (call_arguments) {values, call->argument_count};
+	todo->table[place] = ++todo->count;
+	return todo->count - 1;
+}
 
 static portion
 collect_rows(batch_state *state, const batch_call *call, batch_row *rows, int count)
 {
-	portion todo = {
-		.arguments = palloc(sizeof(call_arguments) * (Size) count),
-		.results = palloc(sizeof(NullableDatum) * (Size) count),
-		.rows = palloc(sizeof(batch_row *) * (Size) count),
-	};
+	portion todo = make_portion(count);
 
 	for (int i = 0; i < count; i++)
 	{
@@ -173,8 +266,8 @@ collect_rows(batch_state *state, const batch_call *call, batch_row *rows, int co
 							 : evaluate_arguments(state, call, &rows[i]);
 		if (values == NULL)
 			continue;
-		todo.arguments[todo.count] = (call_arguments) {values, call->argument_count};
-		todo.rows[todo.count++] = &rows[i];
+		todo.rows[todo.row_count] = &rows[i];
+		todo.numbers[todo.row_count++] = find_computation(&todo, call, values);
 	}
 	return todo;
 }
@@ -223,10 +316,10 @@ compute_call(batch_state *state, const batch_call *call, batch_row *rows, int co
 		if (!call_model(state, call, &todo, first, some, lenient))
 			return false;
 	}
-	for (int i = 0; i < todo.count; i++)
+	for (int i = 0; i < todo.row_count; i++)
 	{
-		todo.rows[i]->values[call->column] = todo.results[i].value;
-		todo.rows[i]->nulls[call->column] = todo.results[i].isnull;
+		todo.rows[i]->values[call->column] = todo.results[todo.numbers[i]].value;
+		todo.rows[i]->nulls[call->column] = todo.results[todo.numbers[i]].isnull;
 	}
 	return true;
 }
@@ -298,6 +391,8 @@ start_scan(batch_state *state)
 	state->wanted = -1;
 	if (count < 0 || offset < 0 || pg_add_s64_overflow(count, offset, &state->wanted))
 		state->wanted = -1;
+	if (state->wanted > 0)
+		state->size = Max(state->size, (int) Min(state->wanted, LIMITED_ROWS));
 	ExecSetTupleBound(state->wanted, outerPlanState(state));
 }
 
@@ -465,9 +560,15 @@ begin_call(batch_state *state, const FuncExpr *expression, Expr *guard, int colu
 				errmsg("function with OID %u is no longer one of a model", expression->funcid));
 	check_permission(expression->funcid);
 	call.site = call_site_create(CurrentMemoryContext, call.function, expression->funcid);
-	call.arguments = palloc(sizeof(ExprState *) * (Size) Max(call.argument_count, 1));
+	call.arguments = palloc(sizeof(batch_argument) * (Size) Max(call.argument_count, 1));
 	foreach (cell, expression->args)
-		call.arguments[foreach_current_index(cell)] = ExecInitExpr(lfirst(cell), parent);
+	{
+		batch_argument *argument = &call.arguments[foreach_current_index(cell)];
+
+		argument->expression = ExecInitExpr(lfirst(cell), parent);
+		argument->passing = contain_subplans(lfirst(cell));
+		get_typlenbyval(exprType(lfirst(cell)), &argument->length, &argument->by_value);
+	}
 	return call;
 }
 
