@@ -205,3 +205,150 @@ SELECT * FROM batch_compare_change($$MERGE INTO batch_docs d USING (SELECT id + 
 	WHEN MATCHED THEN UPDATE SET word = s.v WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.v)$$);
 SELECT * FROM batch_compare_change($$WITH gone AS (DELETE FROM batch_docs WHERE id < 10 RETURNING id, body, word)
 	INSERT INTO batch_docs SELECT id, tfm_embed(body)::text FROM gone RETURNING tfm_embed(body)$$);
+
+-- What EXPLAIN shows, without what differs from run to run
+CREATE FUNCTION batch_explain(query text, options text DEFAULT 'COSTS OFF') RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (' || options || ') ' || query LOOP
+		CONTINUE WHEN line ~ '(Planning|Execution) Time|Buffers|Heap Fetches|Index Searches|Rows Removed|Disabled|Sort Method';
+		RETURN NEXT regexp_replace(regexp_replace(line, 'Memory Usage: \d+kB', 'Memory Usage: NkB'),
+			'actual rows=(\d+)(\.\d+)? ', 'actual rows=\1 ');
+	END LOOP;
+END $$;
+SELECT batch_explain($$SELECT id, tfm_embed('batcher', body) FROM batch_docs$$);
+SELECT batch_explain($$SELECT tfm_embed('batcher', body, "normalize" => true), tfm_embed(word) FROM batch_docs
+	WHERE kind = 1 AND tfm_embed('batcher', word) <=> tfm_embed(body) < 0.5$$, 'COSTS OFF, VERBOSE');
+SELECT batch_explain($$SELECT count(tfm_embed('batcher', body)) FROM batch_docs$$, 'COSTS OFF, ANALYZE, TIMING OFF, SUMMARY OFF');
+SELECT batch_explain($$SELECT tfm_embed('batcher', body) FROM batch_docs WHERE tfm_embed('batcher', word) IS NOT NULL LIMIT 4$$,
+	'COSTS OFF, ANALYZE, TIMING OFF, SUMMARY OFF');
+SELECT batch_explain($$SELECT tfm_embed('batcher', body) FROM batch_docs ORDER BY id LIMIT 3 OFFSET 2$$,
+	'COSTS OFF, ANALYZE, TIMING OFF, SUMMARY OFF');
+SELECT batch_explain($$SELECT CASE WHEN id <= 4 THEN tfm_embed('batcher', body) END FROM batch_docs$$,
+	'COSTS OFF, ANALYZE, TIMING OFF, SUMMARY OFF');
+DO $$
+DECLARE
+	plan jsonb;
+BEGIN
+	EXECUTE $q$EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(tfm_embed('batcher', body)) FROM batch_docs$q$ INTO plan;
+	plan := plan->0->'Plan'->'Plans'->0;
+	RAISE NOTICE '% % % % % % % % %', plan->'Node Type', plan->'Custom Plan Provider', plan->'Calls', plan->'Models', plan->'Batch Tokens',
+		plan->'Batches', plan->'Computed', plan->'Tokens', (plan->>'Model Time')::float8 > 0 AND (plan->>'Peak Memory Usage')::int > 0;
+END $$;
+SET tfm.batch_tokens = 100;
+SELECT batch_explain($$SELECT sum(length(tfm_embed('batcher', body)::text)) FROM batch_docs$$, 'COSTS OFF, ANALYZE, TIMING OFF, SUMMARY OFF');
+RESET tfm.batch_tokens;
+SET tfm.batch_tokens = 0;
+SET tfm.batching = off;
+SELECT batch_explain($$SELECT id, tfm_embed('batcher', body) FROM batch_docs$$);
+RESET tfm.batching;
+
+-- Cursors compute what is fetched, and go where they could go.
+BEGIN;
+DECLARE plain CURSOR FOR SELECT id, tfm_embed(body) IS NULL AS embedded FROM batch_docs;
+FETCH 2 FROM plain;
+FETCH BACKWARD 1 FROM plain;
+DECLARE scrolling SCROLL CURSOR FOR SELECT id, tfm_embed(body) IS NULL AS embedded FROM batch_docs WHERE tfm_embed(word) IS NOT NULL;
+FETCH LAST FROM scrolling;
+FETCH BACKWARD 2 FROM scrolling;
+FETCH ABSOLUTE 13 FROM scrolling;
+DECLARE straight NO SCROLL CURSOR FOR SELECT id, tfm_embed(body) IS NULL AS embedded FROM batch_docs;
+FETCH 3 FROM straight;
+UPDATE batch_docs SET word = 'current' WHERE CURRENT OF straight RETURNING id;
+FETCH 1 FROM straight;
+DELETE FROM batch_docs WHERE CURRENT OF straight RETURNING id;
+DECLARE locking CURSOR FOR SELECT id, tfm_embed(body) IS NULL AS embedded FROM batch_docs WHERE id > 50 FOR UPDATE;
+FETCH 2 FROM locking;
+UPDATE batch_docs SET word = 'current' WHERE CURRENT OF locking RETURNING id;
+DECLARE kept CURSOR WITH HOLD FOR SELECT id FROM batch_docs WHERE tfm_embed(body) IS NOT NULL ORDER BY id;
+ROLLBACK;
+BEGIN;
+DECLARE kept CURSOR WITH HOLD FOR SELECT id FROM batch_docs WHERE tfm_embed(body) IS NOT NULL ORDER BY id;
+FETCH 2 FROM kept;
+COMMIT;
+FETCH 2 FROM kept;
+CLOSE kept;
+
+-- Prepared statements, and functions in SQL and PL/pgSQL
+PREPARE near(text, int) AS SELECT id FROM batch_docs WHERE tfm_embed($1 || body) <=> tfm_embed(word) < 0.6 ORDER BY id LIMIT $2;
+SET plan_cache_mode = force_generic_plan;
+SELECT batch_nodes($$EXECUTE near('a', 3)$$);
+EXECUTE near('a', 3);
+SET tfm.batching = off;
+SELECT batch_nodes($$EXECUTE near('a', 3)$$);
+EXECUTE near('a', 3);
+RESET tfm.batching;
+SELECT batch_nodes($$EXECUTE near('a', 3)$$);
+ALTER TABLE batch_docs ADD COLUMN extra int;
+EXECUTE near('a', 3);
+RESET plan_cache_mode;
+CREATE FUNCTION batch_inlined(text) RETURNS tfm_vector LANGUAGE sql STABLE AS $$SELECT tfm_embed($1)$$;
+CREATE FUNCTION batch_rows(int) RETURNS SETOF tfm_vector LANGUAGE sql STABLE STRICT SET tfm.embed_model = 'batcher' AS $$SELECT tfm_embed(body) FROM batch_docs WHERE id < $1$$;
+CREATE FUNCTION batch_loop(int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	r record;
+	n int := 0;
+BEGIN
+	FOR r IN SELECT tfm_embed(body) AS v FROM batch_docs WHERE id < $1 LOOP
+		n := n + (r.v IS NOT NULL)::int;
+	END LOOP;
+	RETURN n;
+END $$;
+SELECT * FROM batch_compare($$SELECT batch_inlined(body) FROM batch_docs$$);
+SELECT * FROM batch_compare($$SELECT * FROM batch_rows(30)$$);
+SELECT * FROM batch_compare($$SELECT batch_loop(id) FROM batch_docs WHERE id IN (1, 20, 60)$$);
+
+-- Views, policies: what a user may not see is not computed for their condition.
+CREATE VIEW batch_plain AS SELECT id, tfm_embed(body) AS v FROM batch_docs;
+CREATE VIEW batch_barrier WITH (security_barrier) AS SELECT id, body FROM batch_docs WHERE tfm_embed(word) = tfm_embed('w1');
+CREATE FUNCTION batch_leak(text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$BEGIN RAISE NOTICE 'seen: %', $1; RETURN true; END$$;
+SELECT * FROM batch_compare($$SELECT id, tfm_embed(v::text) FROM batch_plain WHERE v IS NOT NULL$$);
+SELECT count(*) FROM batch_barrier WHERE id < 10 AND batch_leak(body);
+SELECT batch_explain($$SELECT count(*) FROM batch_barrier WHERE id < 10 AND batch_leak(body)$$);
+SELECT * FROM batch_compare($$SELECT id FROM batch_barrier WHERE tfm_embed((1 / (id - 2))::text) IS NOT NULL$$);
+
+-- A function's owner may forbid its use, or have it run in another way.
+CREATE ROLE regress_batch;
+GRANT SELECT ON batch_docs TO regress_batch;
+GRANT USAGE ON FOREIGN SERVER batcher TO regress_batch;
+REVOKE EXECUTE ON FUNCTION tfm_embed(text) FROM PUBLIC;
+SET ROLE regress_batch;
+SELECT tfm_embed(body) FROM batch_docs;
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION tfm_embed(text) TO PUBLIC;
+ALTER FUNCTION tfm_embed(text) SECURITY DEFINER;
+SELECT * FROM batch_compare($$SELECT tfm_embed(body) FROM batch_docs$$);
+ALTER FUNCTION tfm_embed(text) SECURITY INVOKER;
+ALTER FUNCTION tfm_embed(text) VOLATILE;
+SELECT * FROM batch_compare($$SELECT tfm_embed(body) FROM batch_docs$$);
+ALTER FUNCTION tfm_embed(text) STABLE;
+
+-- Compiled expressions
+SET jit = on;
+SET jit_above_cost = 0;
+SET jit_inline_above_cost = 0;
+SET jit_optimize_above_cost = 0;
+SELECT * FROM batch_compare($$SELECT id, tfm_embed('a ' || body) FROM batch_docs WHERE tfm_embed(upper(word)) IS NOT NULL AND id > 100$$);
+RESET jit_above_cost;
+RESET jit_inline_above_cost;
+RESET jit_optimize_above_cost;
+SET jit = off;
+
+-- Parallel workers
+ALTER TABLE batch_docs SET (parallel_workers = 2);
+SET max_parallel_workers_per_gather = 2;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT batch_explain($$SELECT kind, count(tfm_embed('batcher', body)) FROM batch_docs GROUP BY kind ORDER BY kind$$);
+SELECT * FROM batch_compare($$SELECT kind, count(tfm_embed('batcher', body)), max(tfm_embed(body) <-> tfm_embed(word)) FROM batch_docs GROUP BY kind ORDER BY kind$$);
+SELECT * FROM batch_compare($$SELECT id, tfm_embed('batcher', body) FROM batch_docs WHERE tfm_embed(word) IS NOT NULL ORDER BY id$$);
+SELECT * FROM batch_compare($$SELECT count(*) FROM batch_docs a JOIN batch_docs b ON tfm_embed(a.body) = tfm_embed(b.body)$$);
+SET parallel_leader_participation = off;
+SELECT substring(line FROM 'Computed: \d+  Tokens: \d+') AS sums
+  FROM batch_explain($$SELECT count(tfm_embed('batcher', 'x' || id)) FROM batch_docs$$, 'COSTS OFF, ANALYZE, TIMING OFF, SUMMARY OFF') line
+ WHERE line ~ 'Computed';
+
+DROP OWNED BY regress_batch;
+DROP ROLE regress_batch;
