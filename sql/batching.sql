@@ -2,6 +2,7 @@
 \getenv golden TFM_GOLDEN
 \set model :golden /sentence/mean
 SELECT tfm_load_model('batcher', :'model');
+SET tfm.batching = on;
 SET tfm.embed_model = 'batcher';
 SET max_parallel_workers_per_gather = 0;
 SET jit = off;
@@ -242,7 +243,7 @@ RESET tfm.batch_tokens;
 SET tfm.batch_tokens = 0;
 SET tfm.batching = off;
 SELECT batch_explain($$SELECT id, tfm_embed('batcher', body) FROM batch_docs$$);
-RESET tfm.batching;
+SET tfm.batching = on;
 
 -- Cursors compute what is fetched, and go where they could go.
 BEGIN;
@@ -278,7 +279,7 @@ EXECUTE near('a', 3);
 SET tfm.batching = off;
 SELECT batch_nodes($$EXECUTE near('a', 3)$$);
 EXECUTE near('a', 3);
-RESET tfm.batching;
+SET tfm.batching = on;
 SELECT batch_nodes($$EXECUTE near('a', 3)$$);
 ALTER TABLE batch_docs ADD COLUMN extra int;
 EXECUTE near('a', 3);

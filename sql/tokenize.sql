@@ -109,7 +109,9 @@ SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 SELECT current_setting('tfm.batching') AS batching \gset
 SET tfm.batching = off;
+SET tfm.batching = off;
 EXPLAIN (COSTS OFF) SELECT sum(tfm_count_tokens('cased', body)) FROM docs;
+RESET tfm.batching;
 SET tfm.batching = :batching;
 SELECT sum(tfm_count_tokens('cased', body)) = :alone AS same FROM docs;
 DROP TABLE docs;
