@@ -28,8 +28,13 @@ SELECT kind, calls, rows, tokens, errors, image_bytes > 0 AS image
 SELECT tfm_load_model('stat_llama', :'llama');
 SELECT count(tfm_generate('stat_llama', 'a cat', options => '{"max_new_tokens": 5, "min_new_tokens": 5}'));
 SELECT count(tfm_generate('stat_llama', 'a cat', options => '{"max_new_tokens": 5, "min_new_tokens": 5, "num_beams": 2}'));
+SELECT count(*) > 0 AS pieces FROM tfm_generate_stream('stat_llama', 'a cat', options => '{"max_new_tokens": 5, "min_new_tokens": 5}');
 SELECT rows, generated_tokens, tokens > 10 AS tokens FROM tfm_stat_models WHERE database = current_database() AND model = 'stat_llama' AND kind = 'generate';
 SELECT tfm_drop_model('stat_llama');
+
+-- passes with tensors
+SELECT tfm_forward('stat_mean', '{"input_ids": [[1, 2, 3]]}') IS NOT NULL AS passed;
+SELECT calls, rows, passes, tokens FROM tfm_stat_models WHERE database = current_database() AND model = 'stat_mean' AND kind = 'forward';
 
 -- a path is counted under its name
 SELECT tfm_embed(:'mean', 'one', dimensions => 1) IS NOT NULL AS embedded;
