@@ -4,6 +4,7 @@
 \set mean :golden '/sentence/mean'
 \set llama :golden '/generation/llama'
 SELECT tfm_load_model('stat_mean', :'mean');
+SELECT DISTINCT kind FROM tfm_stat_models WHERE database = current_database() AND model = 'stat_mean' AND kind = 'read';
 SELECT tfm_stat_reset();
 SELECT tfm_embed('stat_mean', 'one', dimensions => 1) IS NOT NULL AS embedded;
 SELECT array_length(tfm_embed('stat_mean', ARRAY['one', 'two', 'three']), 1);

@@ -163,6 +163,7 @@ pin_checkpoint(server_model *model)
 		char *content = palloc(sizeof(image_content));
 		tfm_context *context = border_begin(model->name);
 
+		stat_set_model(model->name, true);
 		images_fingerprint(context, directory, true, content);
 		border_end(context);
 		model->content = content;
