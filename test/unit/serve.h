@@ -264,6 +264,12 @@ compute_here(tfm_context *context, const serve_request *request, task_answer *an
 
 	if (model != NULL && task_kind_generates(request->call.kind))
 		models.generator = task_generator_create(context, model, &options);
+	if (models.generator != NULL && request->assistant != NULL)
+	{
+		model = run_model_open(context, request->assistant, request->assistant_compute);
+		if (model != NULL)
+			models.assistant = task_generator_create(context, model, &options);
+	}
 	return !tfm_failed(context) && task_call_run(context, &models, &request->call, answer);
 }
 
