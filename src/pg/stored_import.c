@@ -30,6 +30,7 @@
 #include "pg/locate.h"
 #include "pg/models.h"
 #include "pg/server.h"
+#include "pg/stat.h"
 #include "pg/stored.h"
 
 PG_FUNCTION_INFO_V1(tfm_import_model_path);
@@ -222,9 +223,10 @@ pass_chunks(pass *p, int number, sha256 *own)
 	{
 		size_t length = (size_t) Min(f->size - offset, STORED_CHUNK);
 
-		CHECK_FOR_INTERRUPTS();
-		s->read(s, f, offset, s->chunk, length);
+		if (!tfm_stopped(s->context))
+			s->read(s, f, offset, s->chunk, length);
 		border_check(s->context);
+		s->context->progress.done += (int64_t) length;
 		sha256_update(s->context, p->all, s->chunk, length);
 		if (p->writer == NULL)
 			continue;
@@ -349,7 +351,15 @@ register_import(const server_model *old, const server_model *model)
 static Datum
 import_source(source *s, server_model *model, const server_model *old)
 {
+	stat_work work;
+
+	stat_set_model(model->name, true);
+	work = stat_begin_image(s->context, STAT_READING);
+	/* Two passes, if they are not stored yet. */
+	for (int i = 0; i < s->count; i++)
+		s->context->progress.total += 2 * s->files[i].size;
 	model->content = store_source(s);
+	stat_end_image(s->context, &work, "import", 0);
 	border_end(s->context);
 	models_prepare(model, NULL);
 	register_import(old, model);
