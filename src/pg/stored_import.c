@@ -54,7 +54,9 @@ typedef struct source_file
 typedef struct source
 {
 	tfm_context *context;
-	source_file *files; /* by bytes of their names */
+	const char *path; /* of the checkpoint; NULL: the files are not on the server */
+	char signature[CKPT_HEX_LENGTH + 1]; /* of that */
+	source_file *files;					 /* by bytes of their names */
 	int count;
 	/* Copy length bytes at offset, which are there; errors are thrown or in the context. */
 	void (*read)(struct source *s, const source_file *f, int64 offset, char *bytes, size_t length);
@@ -81,7 +83,8 @@ list_path(source *s, const char *path)
 	ckpt_files listed;
 
 	/* A link must not bring a file into the tables that is none of the checkpoint's. */
-	if (ckpt_check_path(s->context, path) && ckpt_confine(s->context, path))
+	if (ckpt_check_path(s->context, path) && ckpt_confine(s->context, path) &&
+		ckpt_signature(s->context, path, s->signature))
 		ckpt_list_files(s->context, path, &listed);
 	border_check(s->context);
 	s->files = palloc0(Max(listed.count, 1) * sizeof(source_file));
@@ -93,6 +96,7 @@ list_path(source *s, const char *path)
 		s->files[i].size = (int64) listed.items[i].status.st_size;
 	}
 	s->read = read_path;
+	s->path = path;
 }
 
 /* ---- Values and large objects ---- */
@@ -271,6 +275,27 @@ pass_files(source *s, stored_writer *writer, image_content content)
 	border_check(s->context);
 }
 
+static void
+throw_changed(void)
+{
+	ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("the checkpoint changed while it was read"));
+}
+
+/* Whether files on the server are still those that were listed. */
+static void
+check_unchanged(source *s)
+{
+	char signature[CKPT_HEX_LENGTH + 1];
+
+	if (s->path == NULL)
+		return;
+	ckpt_signature(s->context, s->path, signature);
+	border_check(s->context);
+	if (strcmp(signature, s->signature) != 0)
+		throw_changed();
+}
+
 /* Store the files, unless they are; their content, palloc'ed. */
 static char *
 store_source(source *s)
@@ -283,6 +308,7 @@ store_source(source *s)
 		ereport(ERROR, errcode(ERRCODE_UNDEFINED_FILE), errmsg("there are no files of a model"));
 	s->chunk = palloc(STORED_CHUNK);
 	pass_files(s, NULL, content);
+	check_unchanged(s);
 	stored_lock(content);
 	if (stored_exists(content))
 		return content;
@@ -290,8 +316,7 @@ store_source(source *s)
 	pass_files(s, writer, again);
 	stored_finish(writer);
 	if (strcmp(content, again) != 0)
-		ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("the checkpoint changed while it was read"));
+		throw_changed();
 	return content;
 }
 
