@@ -40,7 +40,8 @@ srand($seed);
 note("seed $seed, $seconds seconds");
 
 my $node = start_node('chaos', extra => ['--wal-segsize=1'],
-	conf => "shared_preload_libraries = 'tfm'\nrestart_after_crash = on\nlog_statement = none\nmax_connections = 50\n");
+	conf => "shared_preload_libraries = 'tfm'\nrestart_after_crash = on\nlog_statement = none\n"
+	  . "max_connections = 50\ntfm.worker_queue = 64\n");
 
 # ---------------------------------------------------------------------------
 # Models and what they say
@@ -105,8 +106,9 @@ sub change_bias
 # Load
 # ---------------------------------------------------------------------------
 
-# What a session may always be told: that it or the server is ended, or its statement cancelled.
-my $ended = qr/57P01|57P02|57P03|57014/;
+# What a session may always be told: that it or the server is ended, its statement cancelled, or its
+# call lost with the engine process that had it.
+my $ended = qr/57P01|57P02|57P03|57014|40001/;
 
 # Kinds of load: a script for a session, and what else it may be told.
 my %loads = (
@@ -236,7 +238,9 @@ sub run_load
 	$ENV{PGAPPNAME} = 'load';
 	until (-e "$place/stop")
 	{
-		write_raw("$file.sql", $load->{script}->());
+		my $executor = (qw(auto worker session))[ rand 3 ];
+
+		write_raw("$file.sql", "SET tfm.executor = '$executor';\n" . $load->{script}->());
 		my $status = system("timeout @{[STUCK]} psql -XAtq -v VERBOSITY=verbose -d $database <$file.sql >$file.out 2>$file.err");
 
 		judge($load, $result, slurp_file("$file.out"), slurp_file("$file.err"), $status >> 8);
@@ -264,6 +268,9 @@ my %troubles = (
 	'a backend is terminated' => sub { signal_backends('pg_terminate_backend', 2) },
 	'statements are cancelled' => sub { signal_backends('pg_cancel_backend', 4) },
 	'a backend is killed' => \&kill_backend,
+	'an engine process is killed' => sub { signal_engine('KILL') },
+	'an engine process stands still' => sub { signal_engine('STOP'); pause(); signal_engine('CONT') },
+	'a worker is terminated' => sub { quietly('SELECT pg_terminate_backend(pid) FROM tfm_stat_workers') },
 	'a model goes and comes' => sub {
 		quietly(q{SELECT tfm_drop_model('fleeting')});
 		pause();
@@ -294,6 +301,14 @@ sub signal_backends
 
 	quietly("SELECT $function(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'load' ORDER BY random() LIMIT "
 		  . pick($most) . ') AS s');
+}
+
+sub signal_engine
+{
+	my ($signal) = @_;
+
+	kill $signal, grep { $_ } split /\n/,
+	  $node->safe_psql('postgres', 'SELECT engine_pid FROM tfm_stat_workers WHERE engine_pid IS NOT NULL');
 }
 
 # The server ends all sessions then, recovers, and is there again.
@@ -390,9 +405,30 @@ is(scalar(grep { !$there{$_} } @ids), 0, scalar(@ids) . ' acknowledged rows are 
 is($node->safe_psql('postgres', q{SELECT count(*) FROM docs WHERE embedding IS DISTINCT FROM tfm_embed('mini', body)}),
 	0, 'all rows have their embeddings');
 
-# Sessions are gone; the next image removes what killed ones have left.
+# Sessions are gone, and with them what they had to do.
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'load'}),
 	'no session is left');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM tfm_stat_activity WHERE pid <> pg_backend_pid()'),
+	0, 'nothing is being computed');
+ok( $node->poll_query_until('postgres',
+		q{SELECT state = 'ready' AND waiting = 0 AND running = 0 FROM tfm_stat_workers}),
+	'the worker is ready and has nothing to do')
+  or diag($node->safe_psql('postgres', 'SELECT * FROM tfm_stat_workers'));
+
+# The engine process does not grow with what it has done.
+sub engine_memory
+{
+	my ($sessions) = @_;
+	my $script = "SET tfm.executor = 'worker';\n" . single_script() . generate_script() . batch_script();
+
+	$node->safe_psql('postgres', $script) for 1 .. $sessions;
+	return $node->safe_psql('postgres',
+		q{SELECT substring(pg_read_file('/proc/' || engine_pid || '/status') FROM 'RssAnon:\s+(\d+)') FROM tfm_stat_workers});
+}
+my $before = engine_memory(2);
+cmp_ok(engine_memory(6) - $before, '<', GROWTH, 'the engine process does not grow');
+
+# The next image removes what killed sessions have left.
 $node->safe_psql('postgres', q{SELECT tfm_prune_images('0 seconds')});
 unlink images($node);
 is($node->safe_psql('postgres', q{SELECT count(tfm_embed('mini', body)) FROM texts}), TEXTS, 'images are made again');
@@ -406,6 +442,8 @@ unlike($log, qr/was terminated by signal (?!9\b)/, 'nothing crashed by itself');
 
 my $data = $node->data_dir;
 $node->stop;
+@files = grep { !/\.tfm$/ } glob("$data/tfm/* $data/tfm/.??*");
+is("@files", '', 'no socket is left');
 my @processes = grep { (readlink($_) // '') eq $data } glob('/proc/[0-9]*/cwd');
 is("@processes", '', 'no process is left');
 done_testing();
