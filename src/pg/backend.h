@@ -25,6 +25,7 @@ typedef struct backend_state
 	int threads;		  /* tfm.threads */
 	int max_memory;		  /* tfm.max_memory, in kB */
 	int cpu_isa;		  /* tfm.cpu_isa, as tfm_context has it */
+	int processors;		  /* settings_processors(); 0: not asked yet */
 	bool batching;		  /* tfm.batching */
 	int batch_tokens;	  /* tfm.batch_tokens */
 	int executor;		  /* tfm.executor: an executor_choice */

@@ -328,12 +328,14 @@ int
 settings_processors(void)
 {
 	cpu_set_t set;
-	long online;
 
+	if (tfm_backend.processors > 0)
+		return tfm_backend.processors;
 	if (sched_getaffinity(0, sizeof(set), &set) == 0)
-		return CPU_COUNT(&set);
-	online = sysconf(_SC_NPROCESSORS_ONLN);
-	return online < 1 ? 1 : (int) Min(online, INT_MAX);
+		tfm_backend.processors = CPU_COUNT(&set);
+	else
+		tfm_backend.processors = (int) Max(Min(sysconf(_SC_NPROCESSORS_ONLN), INT_MAX), 1);
+	return tfm_backend.processors;
 }
 
 int

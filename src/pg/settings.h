@@ -24,7 +24,7 @@ extern void settings_define(void);
 /* Threads that a computation may use now, the backend's own included: tfm.threads, or its default. */
 extern int settings_threads(void);
 
-/* Processors that this process may run on. */
+/* Processors that this process might run on when it was first asked: asking takes longer than a token. */
 extern int settings_processors(void);
 
 /* The values of tfm.cpu_isa that this processor has, separated by commas; palloc'ed. */

@@ -96,9 +96,15 @@ save_table(int code, Datum argument)
 }
 
 static uint64
+hash_string(const char *string, uint64 seed)
+{
+	return hash_bytes_extended((const unsigned char *) string, (int) strlen(string), seed);
+}
+
+static uint64
 hash_key(const stat_key *key)
 {
-	return hash_bytes_extended((const unsigned char *) key, sizeof(*key), 0);
+	return hash_string(key->model, hash_string(key->kind, key->database));
 }
 
 static stat_row *
