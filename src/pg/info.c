@@ -93,6 +93,7 @@ static void
 put_processor(ReturnSetInfo *result)
 {
 	put_value(result, "device", "processor");
+	put_value(result, "GPU", "none");
 	put_value(result, "matrix products", "own kernels");
 	put_value(result, "instruction sets", settings_instruction_sets());
 	put_value(result, "instruction set in use",

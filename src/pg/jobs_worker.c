@@ -43,6 +43,7 @@
 #include "utils/timestamp.h"
 
 #include "pg/backend.h"
+#include "pg/stat.h"
 
 /* A waiting worker looks this often whether somebody wants to drop the database; in ms. */
 #define TICK 1000
@@ -263,7 +264,7 @@ wait_for_latch(int64 milliseconds)
 {
 	pgstat_report_activity(STATE_IDLE, NULL);
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 (long) Min(milliseconds, TICK), PG_WAIT_EXTENSION);
+					 (long) Min(milliseconds, TICK), stat_wait_event(STAT_WAIT_JOBS));
 }
 
 /* Start further workers, where there is work for more than one batch. */
@@ -416,7 +417,7 @@ wait_or_end(long milliseconds)
 {
 	(void) WaitLatch(MyLatch,
 					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (milliseconds >= 0 ? WL_TIMEOUT : 0),
-					 milliseconds, PG_WAIT_EXTENSION);
+					 milliseconds, stat_wait_event(STAT_WAIT_JOBS));
 	ResetLatch(MyLatch);
 	if (ShutdownRequestPending)
 		proc_exit(1); /* 0 would say that it is not wanted again */

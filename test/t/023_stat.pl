@@ -12,7 +12,7 @@ use Test::More;
 
 use TfmTest;
 
-my $node = start_node('stat', conf => "shared_preload_libraries = 'tfm'\nautovacuum = off\nrestart_after_crash = on");
+my $node = start_node('stat', allows_streaming => 1, conf => "shared_preload_libraries = 'tfm'\nautovacuum = off\nrestart_after_crash = on");
 my $tiny = quote_path(golden('sentence/mean'));
 my $big = quote_path(big_checkpoint(96));
 my $counters = "SELECT sum(calls), sum(rows), sum(errors) FROM tfm_stat_models WHERE kind = 'embed' AND model";
@@ -126,7 +126,18 @@ query(qq{
 is(query("SELECT count(*), count(*) FILTER (WHERE model = 'm300' AND kind = 'embed'), count(*) FILTER (WHERE model = 'm1') FROM tfm_stat_models"),
 	'256|1|0', 'the newest counters are kept');
 
-# They outlive a restart, but not a crash.
+# A standby has its own.
+$node->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('stat_standby');
+$standby->init_from_backup($node, 'copy', has_streaming => 1);
+$standby->start;
+$standby->safe_psql('postgres', "SELECT tfm_embed('tiny', ARRAY['one', 'two'])");
+is($standby->safe_psql('postgres', "$counters = 'tiny'"), '1|2|0', 'calls of a standby');
+$standby->safe_psql('postgres', 'SELECT tfm_stat_reset()');
+is($standby->safe_psql('postgres', "$counters = 'tiny'"), '||', 'which can be reset there');
+$standby->stop;
+
+# Counters outlive a restart, but not a crash.
 query("SELECT tfm_stat_reset(); SELECT tfm_embed('tiny', 'one')");
 $node->restart;
 is(query("$counters = 'tiny'"), '1|1|0', 'counters are there after a restart');
