@@ -86,7 +86,7 @@ extern const char *job_schema(void);
 extern uint64 job_execute(const char *command, int count, const Oid *types, const Datum *values,
 						  const char *nulls);
 
-/* As job_execute, as the keeper. */
+/* As job_execute, as the keeper, and prepared once: command is a static string. */
 extern uint64 job_execute_kept(const char *command, int count, const Oid *types,
 							   const Datum *values, const char *nulls);
 

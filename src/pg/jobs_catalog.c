@@ -9,6 +9,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
@@ -22,15 +23,18 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
+
+#include "pg/backend.h"
 
 #define EXTENSION "tfm"
 
 /* ---- Who acts ---- */
 
-/* Owner and schema of the extension; false where it is not there. */
-static bool
-find_extension(Oid *owner, Oid *schema)
+/* Read owner and schema of the extension, of which there are none where it is not there. */
+static void
+read_extension(void)
 {
 	Relation extensions = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -41,45 +45,74 @@ find_extension(Oid *owner, Oid *schema)
 				CStringGetDatum(EXTENSION));
 	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
+	tfm_backend.job_keeper = InvalidOid;
 	if (HeapTupleIsValid(tuple))
 	{
-		*owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
-		*schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+		Form_pg_extension form = (Form_pg_extension) GETSTRUCT(tuple);
+		char *schema = get_namespace_name(form->extnamespace);
+
+		tfm_backend.job_keeper = form->extowner;
+		strlcpy(tfm_backend.job_schema, schema != NULL ? schema : "", NAMEDATALEN);
 	}
 	systable_endscan(scan);
 	table_close(extensions, AccessShareLock);
-	return HeapTupleIsValid(tuple);
+}
+
+/* Look for the extension, at most once in a statement; false where it is not there. */
+static bool
+find_extension(void)
+{
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (tfm_backend.job_statement != statement)
+		read_extension();
+	tfm_backend.job_statement = statement;
+	return OidIsValid(tfm_backend.job_keeper);
 }
 
 Oid
 job_keeper(void)
 {
-	Oid owner, schema;
-
-	return find_extension(&owner, &schema) ? owner : InvalidOid;
+	return find_extension() ? tfm_backend.job_keeper : InvalidOid;
 }
 
-/* Settings on which the meaning of names, and the text form of values, depend. */
-static const char *const safe_settings[][2] = {
-	{"search_path", "pg_catalog, pg_temp"},
-	{"DateStyle", "ISO"},
-	{"IntervalStyle", "postgres"},
-	{"TimeZone", "UTC"},
-	{"extra_float_digits", "1"},
-	{"bytea_output", "hex"},
-	{"row_security", "off"},
+/*
+ * What names mean, how values are written, and how the queue is looked at: by index, since plans that
+ * are kept may be of a time when it was empty.
+ */
+static const struct
+{
+	const char *name;
+	const char *value;
+	bool of_keeper; /* for commands of the keeper, too */
+} safe_settings[] = {
+	{"search_path", "pg_catalog, pg_temp", true},
+	{"enable_seqscan", "off", true},
+	{"DateStyle", "ISO", false},
+	{"IntervalStyle", "postgres", false},
+	{"TimeZone", "UTC", false},
+	{"extra_float_digits", "1", false},
+	{"bytea_output", "hex", false},
+	{"row_security", "off", false},
 };
 
-void
-job_become(Oid user, job_identity *before)
+static void
+become(Oid user, bool is_keeper, job_identity *before)
 {
 	GetUserIdAndSecContext(&before->user, &before->context);
 	SetUserIdAndSecContext(user, before->context | SECURITY_LOCAL_USERID_CHANGE |
 									 SECURITY_RESTRICTED_OPERATION);
 	before->nest = NewGUCNestLevel();
 	for (size_t i = 0; i < lengthof(safe_settings); i++)
-		(void) set_config_option(safe_settings[i][0], safe_settings[i][1], PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		if (safe_settings[i].of_keeper || !is_keeper)
+			(void) set_config_option(safe_settings[i].name, safe_settings[i].value, PGC_USERSET,
+									 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+job_become(Oid user, job_identity *before)
+{
+	become(user, false, before);
 }
 
 void
@@ -94,12 +127,10 @@ job_return(const job_identity *before)
 const char *
 job_schema(void)
 {
-	Oid owner, schema;
-
-	if (!find_extension(&owner, &schema))
+	if (!find_extension())
 		ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("extension \"%s\" does not exist", EXTENSION));
-	return get_namespace_name(schema);
+	return tfm_backend.job_schema;
 }
 
 /* A command with the schema in place of each "@". */
@@ -134,18 +165,74 @@ job_execute(const char *command, int count, const Oid *types, const Datum *value
 	return SPI_processed;
 }
 
+/* A command of the keeper that has been prepared. */
+typedef struct job_plan
+{
+	struct job_plan *next;
+	const char *command; /* static */
+	SPIPlanPtr plan;
+} job_plan;
+
+static void
+forget_plans(void)
+{
+	while (tfm_backend.job_plans != NULL)
+	{
+		job_plan *p = tfm_backend.job_plans;
+
+		tfm_backend.job_plans = p->next;
+		SPI_freeplan(p->plan);
+		pfree(p);
+	}
+}
+
+static SPIPlanPtr
+prepare(const char *command, int count, const Oid *types)
+{
+	SPIPlanPtr plan = SPI_prepare_cursor(name_schema(command), count, unconstify(Oid *, types),
+										 CURSOR_OPT_GENERIC_PLAN);
+	job_plan *p;
+
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "%s: %s", command, SPI_result_code_string(SPI_result));
+	p = MemoryContextAlloc(TopMemoryContext, sizeof(job_plan));
+	p->command = command;
+	p->plan = plan;
+	p->next = tfm_backend.job_plans;
+	tfm_backend.job_plans = p;
+	return plan;
+}
+
+/* The plan of a command, which is known by its address. */
+static SPIPlanPtr
+find_plan(const char *command, int count, const Oid *types)
+{
+	if (strcmp(tfm_backend.job_plans_schema, job_schema()) != 0)
+		forget_plans();
+	strlcpy(tfm_backend.job_plans_schema, job_schema(), NAMEDATALEN);
+	for (job_plan *p = tfm_backend.job_plans; p != NULL; p = p->next)
+		if (p->command == command)
+			return p->plan;
+	return prepare(command, count, types);
+}
+
 uint64
 job_execute_kept(const char *command, int count, const Oid *types, const Datum *values,
 				 const char *nulls)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	job_identity before;
-	Oid keeper = job_keeper();
-	uint64 rows;
+	SPIPlanPtr plan;
+	int result;
 
-	job_become(OidIsValid(keeper) ? keeper : GetUserId(), &before);
-	rows = job_execute(command, count, types, values, nulls);
+	become(job_keeper(), true, &before);
+	plan = find_plan(command, count, types);
+	result = SPI_execute_plan(plan, unconstify(Datum *, values), nulls, false, 0);
+	MemoryContextSwitchTo(caller); /* SPI leaves us in its own */
+	if (result < 0)
+		elog(ERROR, "%s: %s", command, SPI_result_code_string(result));
 	job_return(&before);
-	return rows;
+	return SPI_processed;
 }
 
 /* ---- Jobs ---- */
