@@ -101,7 +101,7 @@ CREATE FUNCTION tfm_alter_embedding_job(job name, model text DEFAULT NULL, sourc
 		rename_to name DEFAULT NULL)
 	RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION tfm_alter_embedding_job(name, text, name, name, integer, integer, text, boolean, integer, text, integer, integer, name)
-	IS 'change a job in place; NULL leaves as it is, an empty text or 0 is the model''s own; what depends on it is computed again';
+	IS 'change a job in place; NULL leaves as it is, empty pooling or 0 dimensions are the model''s own; what depends on it is computed again';
 
 CREATE FUNCTION tfm_pause_embedding_job(job name) RETURNS void
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;

@@ -378,7 +378,7 @@ change_job(FunctionCallInfo fcinfo, job *j)
 	set_string(&j->pooling, text_argument(fcinfo, 6));
 	j->normalize = PG_ARGISNULL(7) ? j->normalize : PG_GETARG_BOOL(7);
 	j->dimensions = int_argument(fcinfo, 8, j->dimensions);
-	set_string(&j->prompt, text_argument(fcinfo, 9));
+	j->prompt = PG_ARGISNULL(9) ? j->prompt : text_argument(fcinfo, 9); /* "" is no prompt */
 	j->batch_size = int_argument(fcinfo, 10, j->batch_size);
 	j->max_attempts = int_argument(fcinfo, 11, j->max_attempts);
 	set_string(&j->name, name_argument(fcinfo, 12));

@@ -26,9 +26,9 @@
 #include "storage/lock.h"
 #include "utils/elog.h"
 
-/* Classes of our advisory locks, beside that of images.c; SQL's own have 1 or 2 there. */
-#define JOB_SLOT_LOCK 4
-#define JOB_RUNNER_LOCK 5
+/* Classes of our advisory locks, beside those of other files; SQL's own have 1 or 2 there. */
+#define JOB_SLOT_LOCK 6
+#define JOB_RUNNER_LOCK 7
 
 /* What keeps the rows of an embedding job current; all in one memory context. */
 typedef struct job
