@@ -159,11 +159,11 @@ CREATE VIEW tfm_stat_jobs WITH (security_barrier) AS
 		coalesce(j.made_with <> m.made_with, false) AS stale,
 		p.sqlstate, p.error, p.failed_at, p.retry_at, pg_catalog.pg_get_userbyid(c.relowner) AS owner
 	FROM tfm_job j
-		LEFT JOIN pg_catalog.pg_class c ON c.oid = j.relation
+		LEFT JOIN pg_catalog.pg_class c ON c.oid = j.relation::pg_catalog.oid
 		LEFT JOIN tfm_job_progress p ON p.job = j.id
 		CROSS JOIN LATERAL (
 			SELECT count(*) FILTER (WHERE NOT x.set_aside) AS backlog,
-				count(x.taken_by) AS taken,
+				pg_catalog.count(x.taken_by) AS taken,
 				count(*) FILTER (WHERE x.attempts > 0 AND NOT x.set_aside) AS retried,
 				count(*) FILTER (WHERE x.set_aside) AS set_aside,
 				min(x.queued) FILTER (WHERE NOT x.set_aside) AS oldest
@@ -195,7 +195,7 @@ CREATE VIEW tfm_job_errors WITH (security_barrier) AS
 		CASE WHEN NOT q.set_aside THEN q.due END AS retry_at
 	FROM tfm_job_queue q
 		JOIN tfm_job j ON j.id = q.job
-		JOIN pg_catalog.pg_class c ON c.oid = j.relation
+		JOIN pg_catalog.pg_class c ON c.oid = j.relation::pg_catalog.oid
 	WHERE q.error IS NOT NULL
 		AND (pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
 GRANT SELECT ON tfm_job_errors TO PUBLIC;

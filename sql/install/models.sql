@@ -53,7 +53,7 @@ CREATE FUNCTION tfm_model_info(server oid,
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION tfm_model_info(oid) IS 'what is known of a model; see the view tfm_models';
 
-CREATE VIEW tfm_models AS
+CREATE VIEW tfm_models WITH (security_barrier) AS
 	SELECT s.srvname AS name, i.family, i.model_type, i.architecture, i.task, i.parameters,
 		i.dimensions, i.max_tokens, i.dtype, i.compute, o.path, o.content, i.image_bytes, i.memory_bytes, i.compile_seconds,
 		i.state, i.error, pg_catalog.pg_get_userbyid(s.srvowner) AS owner,

@@ -32,6 +32,11 @@ $node->safe_psql('postgres', qq{
 	GRANT USAGE ON FOREIGN SERVER m TO granter WITH GRANT OPTION;
 	GRANT USAGE ON FOREIGN SERVER public_m, gen TO PUBLIC;
 	REVOKE USAGE ON FOREIGN SERVER m FROM former;
+	SELECT tfm_import_model('stored', $path);
+	GRANT USAGE ON FOREIGN SERVER stored TO "user";
+	CREATE TABLE texts (id int PRIMARY KEY, body text, embedding tfm_vector, other tfm_vector);
+	INSERT INTO texts SELECT i, 'text ' || i FROM generate_series(1, 1000) i; GRANT ALL ON texts TO PUBLIC;
+	SELECT tfm_create_embedding_job('texts', 'body', 'other', 'public_m', job => 'j');
 	RESET SESSION AUTHORIZATION;
 	ALTER SERVER inherited OWNER TO heir});
 
@@ -165,6 +170,23 @@ my @actions = (
 	[ q{SELECT tfm_drop_model('inherited')}, [qw(boss heir)] ],
 	[ q{SELECT tfm_drop_model('m')}, \@owners ],
 	[ q{SELECT tfm_prune_images()}, ['boss'] ],
+	[ q{SELECT tfm_stat_reset()}, ['boss'] ],
+	[ "SELECT tfm_import_model('new', $path)", \@owners ],
+	[ "SELECT tfm_import_model('m', $path, replace => true)", \@owners ],
+	[ "SELECT tfm_import_model('inherited', $path, replace => true)", ['boss'] ],
+	# The hash of another's model is no secret, and no key to it.
+	[ q{CREATE SERVER new FOREIGN DATA WRAPPER tfm OPTIONS (stored 'true', content '} . ('0' x 64) . q{')}, \@owners ],
+	[ q{SELECT tfm_export_model('stored', '/nonexistent/x')}, [], boss => '58P01' ],
+	[ q{SELECT * FROM tfm_model_files('stored')}, [qw(boss owner user member)] ],
+	[ q{SELECT tfm_model_file('stored', 'config.json')}, \@owners ],
+	[ q{SELECT * FROM tfm_stored_files}, ['boss'] ],
+	[ q{SELECT * FROM tfm_stored_chunks}, ['boss'] ],
+	[ q{SELECT * FROM tfm_job, tfm_job_queue, tfm_job_made, tfm_job_progress}, ['boss'] ],
+	[ q{INSERT INTO tfm_job_queue (job, key) VALUES (1, '{}')}, ['boss'] ],
+	[ q{SELECT nextval('tfm_job_ids')}, ['boss'] ],
+	[ q{SELECT tfm_create_embedding_job('texts', 'body', 'embedding', 'public_m')}, \@owners ],
+	[ q{SELECT tfm_drop_embedding_job('j')}, \@owners ],
+	[ q{SELECT count(*) FROM tfm_stat_jobs, tfm_job_errors, tfm_stat_models, tfm_stat_activity, tfm_stat_workers, tfm_info()}, \@roles ],
 	[ q{SELECT tfm_model_info(oid) FROM pg_foreign_server}, \@roles ],
 	[ q{SELECT * FROM tfm_models}, \@roles ],
 	[ q{SET tfm.model_path = '/'}, ['boss'] ],
@@ -207,7 +229,7 @@ is(join(' ', outcomes('SET ROLE', [ 'stranger', q{SET tfm.max_memory = 0}, 'GRAN
 		[ 'stranger', q{SELECT tfm_embed('public_m', 'x')}, 'REVOKE EXECUTE ON FUNCTION tfm_embed(text, text, text, boolean, integer, text) FROM PUBLIC' ])),
 	'  42501', 'settings and functions can be granted and revoked');
 # What each sees.
-my %visible = (boss => 5, owner => 4, heir => 4, user => 3, granter => 3, member => 3, files => 2, maker => 2, stranger => 2, former => 2);
+my %visible = (boss => 6, owner => 5, heir => 4, user => 4, granter => 3, member => 4, files => 2, maker => 2, stranger => 2, former => 2);
 is($node->safe_psql('postgres', join ';', map { qq{SET ROLE "$_"; SELECT count(*) FROM tfm_models WHERE state IS NOT NULL; RESET ROLE} } @roles),
 	join("\n", @visible{@roles}), 'the view shows what one may use');
 is($node->safe_psql('postgres', q{SET ROLE stranger; SELECT count(i.state) FROM pg_foreign_server s, tfm_model_info(s.oid) i WHERE srvname = 'private'}),
@@ -218,7 +240,6 @@ is($node->safe_psql('postgres', q{SET ROLE stranger; SELECT count(i.state) FROM 
 # ---------------------------------------------------------------------------
 
 $node->safe_psql('postgres', q{
-	CREATE TABLE texts (body text); INSERT INTO texts SELECT 'text ' || i FROM generate_series(1, 1000) i; GRANT ALL ON texts TO PUBLIC;
 	SET ROLE owner;
 	CREATE FUNCTION lent(text) RETURNS integer[] LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp RETURN tfm_tokenize('m', $1);
 	CREATE FUNCTION invoked(text) RETURNS integer[] LANGUAGE plpgsql AS $$ BEGIN RETURN tfm_tokenize('m', $1); END $$;
