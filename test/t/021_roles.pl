@@ -318,5 +318,13 @@ is($read->(), join(' ', ('denied') x @uses), 'DROP OWNED revokes too');
 $session->quit;
 is(join(' ', outcomes('SET ROLE', [ 'member', q{SELECT tfm_tokenize('m', 'x')} ])), '42501', 'so does the end of a membership');
 
+# A worker computes for those who may, and for nobody else.
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'tfm'\ntfm.workers = 1\n");
+$node->restart;
+my $worker = q{SET LOCAL tfm.executor = 'worker'};
+is(join(' ', outcomes('SET SESSION AUTHORIZATION',
+		map { my $name = $_; map { [ $_, "SELECT tfm_embed($name, 'x')", $worker ] } qw(owner stranger) } q{'inherited'}, q{'m'}, q{'public_m'}, $path)),
+	'42501 42501  42501    42501', 'nor does a worker give more');
+
 $node->stop;
 done_testing();
