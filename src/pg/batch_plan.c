@@ -159,7 +159,7 @@ width_of_targets(const List *targets)
 
 		width += get_typavgwidth(exprType(expression), exprTypmod(expression));
 	}
-	return (int) Min(width, MaxAllocSize);
+	return (int) Min(width, (int64) MaxAllocSize);
 }
 
 /* Whether a plan must not give its rows earlier than each is asked for. */
@@ -556,7 +556,7 @@ scan_beside(rewriter *to, Plan *join, bool inner, bool parallel)
 {
 	List *between, *hoisted[2] = {NIL};
 	Plan **side = find_side(join, inner, &between), *scan;
-	side_expression expressions[2] = {{NULL}};
+	side_expression expressions[2] = {{NULL, 0}, {NULL, 0}};
 	demand asked = {.parallel = parallel, .all = inner && IsA(join, HashJoin)};
 	batch_hoist hoist = {.subplans = to->statement->subplans,
 						 .columns = list_length((*side)->targetlist)};
