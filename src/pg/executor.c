@@ -229,6 +229,20 @@ check_workers(void)
 						errhint("Raise tfm.workers above 0 and restart the server.")));
 }
 
+/* What the attempt comes to; an image that has been removed is still open here, and only here. */
+static bool
+conclude(errand *e, attempt result)
+{
+	tfm_context *context = e->context;
+
+	if (result == ATTEMPT_LOST)
+		throw_lost(e);
+	if (result == ATTEMPT_DONE && context->error.kind != TFM_FILE_NOT_FOUND)
+		return !tfm_failed(context);
+	tfm_clear_error(context);
+	return run_here(context, e->model, e->assistant, e->call, e->answer);
+}
+
 /* Have a worker compute, whatever it takes. */
 static bool
 run_in_worker(errand *e)
@@ -239,25 +253,14 @@ run_in_worker(errand *e)
 	while ((result = try_worker(e)) == ATTEMPT_NOBODY)
 		if (!worker_wait_ready(e->worker, e->generation, e->until))
 			throw_nobody();
-	if (result == ATTEMPT_LOST)
-		throw_lost(e);
-	return !tfm_failed(e->context);
+	return conclude(e, result);
 }
 
 /* Have a worker compute if one is ready, and this session if not. */
 static bool
 run_anywhere(errand *e)
 {
-	tfm_context *context = e->context;
-	attempt result = try_worker(e);
-
-	if (result == ATTEMPT_LOST)
-		throw_lost(e);
-	/* an image that has been pruned is still open here */
-	if (result == ATTEMPT_DONE && context->error.kind != TFM_FILE_NOT_FOUND)
-		return !tfm_failed(context);
-	tfm_clear_error(context);
-	return run_here(context, e->model, e->assistant, e->call, e->answer);
+	return conclude(e, try_worker(e));
 }
 
 /* ---- Who computes ---- */

@@ -130,6 +130,20 @@ is($session->{out}, "t\nt\n", 'and the next one succeeds');
 (undef, $engine) = ready($engine);
 like(slurp_file($node->logfile), qr/1 call that it was computing has failed/, 'the log says what it cost');
 
+# ---- An image that is gone ----
+
+# A session keeps what it has opened; the next engine process finds no file.
+for my $executor ('worker', 'auto')
+{
+	$session = $node->background_psql('postgres');
+	is($session->query_safe("SET tfm.executor = '$executor'; $good"), 't', "$executor: with an image");
+	unlink images($node);
+	kill 'KILL', $engine;
+	(undef, $engine) = ready($engine);
+	is($session->query_safe($good), 't', "$executor: and without");
+	$session->quit;
+}
+
 # ---- The background worker ----
 
 kill 'TERM', $supervisor;
