@@ -64,7 +64,9 @@ $node->safe_psql('postgres', qq{
 	CREATE TABLE texts AS SELECT i, 'text number ' || i || repeat(' and more', i % 40) AS body FROM generate_series(1, @{[TEXTS]}) AS i;
 	CREATE TABLE docs (id bigint PRIMARY KEY, body text, embedding tfm_vector(16));
 	CREATE TRIGGER embed BEFORE INSERT OR UPDATE ON docs
-		FOR EACH ROW EXECUTE FUNCTION tfm_embed_trigger('body', 'embedding', 'mini')});
+		FOR EACH ROW EXECUTE FUNCTION tfm_embed_trigger('body', 'embedding', 'mini');
+	CREATE TABLE notes (id bigint PRIMARY KEY, body text, embedding tfm_vector(16));
+	SELECT tfm_create_embedding_job('notes', 'body', 'embedding', 'mini')});
 
 # $known{kind}{key}: the values that are right.
 my %known;
@@ -117,6 +119,7 @@ my %loads = (
 	generate => { script => \&generate_script },
 	changing => { script => \&changing_script, told => qr/42704|55000/ },
 	insert => { script => \&insert_script },
+	queue => { script => \&queue_script },
 	hurried => { script => \&hurried_script },
 );
 
@@ -181,6 +184,24 @@ sub insert_script
 	return join '', map { my $id = $next_id++; "INSERT INTO docs VALUES ($id, 'document $id') RETURNING 'row', id, '';\n" } 1 .. 20;
 }
 
+# Rows of which a job makes embeddings; some change and some go before it has come to them.
+sub queue_script
+{
+	my $script = '';
+
+	for (1 .. 10)
+	{
+		my ($first, $last) = ($next_id, $next_id + 9);
+
+		$next_id = $last + 1;
+		$script .= "INSERT INTO notes SELECT i, 'note ' || i FROM generate_series($first, $last) AS i RETURNING 'note', id, '';\n"
+		  . "UPDATE notes SET body = 'changed ' || id WHERE id = $first + " . int(rand 10) . ";\n"
+		  . "DELETE FROM notes WHERE id = " . -pick($last) . ";\n"
+		  . "INSERT INTO notes VALUES (-$first, 'fleeting'), (-$last, 'fleeting');\n";
+	}
+	return $script;
+}
+
 sub hurried_script
 {
 	return join '', map { sprintf "SET statement_timeout = '%dms';\n%s", pick(40),
@@ -203,7 +224,7 @@ sub judge
 		}
 		elsif (!defined $value) { push @{ $result->{wrong} }, $_ }
 		elsif ($kind eq 'memory') { $seen{$key} = $value }
-		elsif ($kind eq 'row') { push @{ $result->{ids} }, $key; $result->{right}++ }
+		elsif ($kind eq 'row' || $kind eq 'note') { push @{ $result->{$kind} }, $key; $result->{right}++ }
 		elsif ($known{$kind}{$key}{$value}) { $result->{right}++ }
 		else { push @{ $result->{wrong} }, $_ }
 	}
@@ -229,7 +250,7 @@ sub run_load
 {
 	my ($name, $number) = @_;
 	my $load = $loads{$name};
-	my $result = { right => 0, sessions => 0, wrong => [], ids => [], told => {} };
+	my $result = { right => 0, sessions => 0, wrong => [], told => {} };
 
 	my $database = '"' . $node->connstr('postgres') . '"';
 	my $file = "$place/load.$number";
@@ -268,6 +289,8 @@ my %troubles = (
 	'a backend is terminated' => sub { signal_backends('pg_terminate_backend', 2) },
 	'statements are cancelled' => sub { signal_backends('pg_cancel_backend', 4) },
 	'a backend is killed' => \&kill_backend,
+	'job workers are terminated' => sub { quietly("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type ~ '^tfm job'") },
+	'job workers are cancelled' => sub { quietly("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type ~ '^tfm job'") },
 	'an engine process is killed' => sub { signal_engine('KILL') },
 	'an engine process stands still' => sub { signal_engine('STOP'); pause(); signal_engine('CONT') },
 	'a worker is terminated' => sub { quietly('SELECT pg_terminate_backend(pid) FROM tfm_stat_workers') },
@@ -319,7 +342,7 @@ sub kill_backend
 	for (1 .. 100)
 	{
 		$pid = $node->safe_psql('postgres',
-			q{SELECT pid FROM pg_stat_activity WHERE application_name = 'load' ORDER BY state = 'active' DESC, random() LIMIT 1});
+			q{SELECT pid FROM pg_stat_activity WHERE application_name = 'load' OR backend_type = 'tfm job worker' ORDER BY random() LIMIT 1});
 		last if $pid;
 	}
 	return unless $pid;
@@ -383,7 +406,7 @@ write_raw("$place/stop", '');
 # What is left
 # ---------------------------------------------------------------------------
 
-my @ids;
+my %acknowledged = (row => [], note => []);
 for my $load (@running)
 {
 	waitpid $load->{pid}, 0;
@@ -395,15 +418,24 @@ for my $load (@running)
 	  or diag(join "\n", @{ $result->{wrong} }[ 0 .. ($#{ $result->{wrong} } < 9 ? $#{ $result->{wrong} } : 9) ]);
 	note(sprintf '%s: %d right in %d sessions; told %s', $load->{name}, $result->{right} // 0, $result->{sessions} // 0,
 		join ', ', map { "$_ $result->{told}{$_} times" } sort keys %{ $result->{told} });
-	push @ids, @{ $result->{ids} // [] };
+	push @{ $acknowledged{$_} }, @{ $result->{$_} // [] } for keys %acknowledged;
 }
 note(map { "$_: $done{$_} times\n" } sort keys %done);
 
-# Every row that was acknowledged is there, and every row has its embedding.
-my %there = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', 'SELECT id FROM docs');
-is(scalar(grep { !$there{$_} } @ids), 0, scalar(@ids) . ' acknowledged rows are there');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM docs WHERE embedding IS DISTINCT FROM tfm_embed('mini', body)}),
-	0, 'all rows have their embeddings');
+# Every row that was acknowledged is there, and every row has its embedding: at once, or once the job
+# has come to it.
+for my $case ([ 'docs', 'row' ], [ 'notes', 'note' ])
+{
+	my ($table, $kind) = @$case;
+	my %there = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', "SELECT id FROM $table");
+
+	is(scalar(grep { !$there{$_} } @{ $acknowledged{$kind} }), 0,
+		"$table: all of " . @{ $acknowledged{$kind} } . ' acknowledged rows are there');
+	$kind eq 'row' || wait_for(sub { $node->safe_psql('postgres', 'SELECT backlog FROM tfm_stat_jobs') == 0 }, STUCK);
+	is($node->safe_psql('postgres', "SELECT count(*) FROM $table WHERE embedding IS DISTINCT FROM tfm_embed('mini', body)"),
+		0, "$table: all rows have their embeddings");
+}
+is($node->safe_psql('postgres', 'SELECT * FROM tfm_job_errors'), '', 'no row was set aside');
 
 # Sessions are gone, and with them what they had to do.
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'load'}),
@@ -442,7 +474,7 @@ unlike($log, qr/was terminated by signal (?!9\b)/, 'nothing crashed by itself');
 
 my $data = $node->data_dir;
 $node->stop;
-@files = grep { !/\.tfm$/ } glob("$data/tfm/* $data/tfm/.??*");
+@files = grep { -S || /tmp[^\/]*$/ } glob("$data/tfm/* $data/tfm/.??*");
 is("@files", '', 'no socket is left');
 my @processes = grep { (readlink($_) // '') eq $data } glob('/proc/[0-9]*/cwd');
 is("@processes", '', 'no process is left');
