@@ -244,6 +244,10 @@ SELECT bool_and(embedding = tfm_embed('mine', body)::real[]) AS same FROM before
 SELECT length(tfm_model_file('mine', 'config.json')) > 0 AS readable;
 SELECT tfm_refresh_model('mine');
 SELECT tfm_import_model('mine', names, contents, dtype => 'bf16', replace => true) FROM given;
+SELECT tfm_import_model('mine too', names || 'vocab.txt'::text, contents || 'more'::bytea) FROM given;
+SELECT models FROM stored;
+SELECT tfm_drop_model('mine too');
+SELECT models FROM stored;
 SELECT tfm_export_model('mine', '/nonexistent/x');
 ALTER SERVER mine OPTIONS (SET content 'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff');
 -- The model of somebody else: not to be replaced, read, or taken by its content, which all may see.

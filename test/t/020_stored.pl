@@ -109,6 +109,12 @@ unlink images($to);
 is($sqlstate, '58P01', 'without the files the model cannot be compiled');
 is($to->safe_psql('plain', $use), $embedding, 'with them it can');
 
+# Who may not read the tables can leave them out.
+$primary->safe_psql('postgres', 'CREATE ROLE dumper LOGIN; GRANT ALL ON SCHEMA public, models TO dumper; GRANT SELECT ON docs, counted TO dumper');
+my @dump = ('pg_dump', '-U', 'dumper', '-d', $primary->connstr('postgres'), '-f', "$temporary/by_dumper");
+$primary->command_fails_like(\@dump, qr/permission denied for (table|sequence) tfm_/, 'the files are not for everybody');
+$primary->command_ok([ @dump, '--exclude-table-data=*.tfm_*' ], 'a dump without them');
+
 # ---- Logical replication ----
 
 $primary->safe_psql('postgres', 'CREATE PUBLICATION models FOR TABLE tfm_stored_files, tfm_stored_chunks');
