@@ -80,7 +80,7 @@ read_path(source *s, const source_file *f, int64 offset, char *bytes, size_t len
 static void
 list_path(source *s, const char *path)
 {
-	ckpt_files listed;
+	ckpt_files listed = {0};
 
 	/* A link must not bring a file into the tables that is none of the checkpoint's. */
 	if (ckpt_check_path(s->context, path) && ckpt_confine(s->context, path) &&
