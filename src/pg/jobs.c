@@ -396,6 +396,7 @@ fill_again(const job *j, const char *which)
 
 	(void) job_execute_kept("UPDATE @.tfm_job SET fill = $2, filled = NULL WHERE id = $1", 2, types,
 							values, NULL);
+	(void) job_retry_rows(j->id);
 	job_wake_at_commit();
 }
 
@@ -417,10 +418,7 @@ tfm_alter_embedding_job(PG_FUNCTION_ARGS)
 				"$11, $12, $13, $14, $15, $16) WHERE id = $17",
 				j);
 	if (again)
-	{
 		fill_again(j, "all");
-		(void) job_retry_rows(j->id);
-	}
 	job_clear_error(j->id);
 	SPI_finish();
 	job_wake_at_commit();

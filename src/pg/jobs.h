@@ -92,6 +92,14 @@ extern uint64 job_execute_kept(const char *command, int count, const Oid *types,
 
 /* Read a job, in the current memory context (SPI is connected); NULL if there is none. */
 extern job *job_load(int id);
+
+/* As job_load, keeping others from altering it, and from reading it so, or only from the former. */
+extern job *job_load_for_update(int id);
+extern job *job_load_for_share(int id);
+
+/* Whether embeddings of a job are the same when it is as a and as b. */
+extern bool job_same_options(const job *a, const job *b);
+
 extern job *job_load_named(const char *name);
 
 /* As job_load_named; throws for one that is not there, or whose table is not the current user's. */
@@ -128,10 +136,16 @@ typedef struct job_entry
 } job_entry;
 
 /*
- * Queue rows, given by the text form of their keys (char *); wakes a worker when the transaction
- * commits.  Rows that tfm_job_made tells to be of unless_made_with (NULL: nothing) are left out.
+ * Queue rows that have changed, given by the text form of their keys (char *); wakes a worker when
+ * the transaction commits.
  */
-extern void job_enqueue(int id, const List *keys, const char *unless_made_with);
+extern void job_enqueue(int id, const List *keys);
+
+/*
+ * The same of rows that have not changed, but for those that tfm_job_made tells to be of
+ * unless_made_with (NULL: of nothing).
+ */
+extern void job_enqueue_existing(int id, const List *keys, const char *unless_made_with);
 
 /* A number for a runner, and the lock that says that it lives; held until job_end_runner. */
 extern int64 job_begin_runner(void);

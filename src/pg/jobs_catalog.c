@@ -356,6 +356,34 @@ job_load(int id)
 }
 
 job *
+job_load_for_update(int id)
+{
+	return load(SELECT_JOB "id = $1 FOR UPDATE", INT4OID, Int32GetDatum(id));
+}
+
+job *
+job_load_for_share(int id)
+{
+	return load(SELECT_JOB "id = $1 FOR SHARE", INT4OID, Int32GetDatum(id));
+}
+
+static bool
+same_string(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool
+job_same_options(const job *a, const job *b)
+{
+	return strcmp(a->model, b->model) == 0 && strcmp(a->source, b->source) == 0 &&
+		   strcmp(a->destination, b->destination) == 0 && a->chunk == b->chunk &&
+		   a->overlap == b->overlap && a->normalize == b->normalize &&
+		   a->dimensions == b->dimensions && same_string(a->pooling, b->pooling) &&
+		   same_string(a->prompt, b->prompt);
+}
+
+job *
 job_load_named(const char *name)
 {
 	return load(SELECT_JOB "job = $1", NAMEOID, CStringGetDatum(name));

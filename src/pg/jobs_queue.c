@@ -42,8 +42,9 @@ string_array(const List *strings, int first, int count)
 	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-void
-job_enqueue(int id, const List *keys, const char *unless_made_with)
+/* Execute a command that queues keys ($2) of a job ($1), some at a time; $3 is a text. */
+static void
+execute_keys(const char *command, int id, const List *keys, const char *argument)
 {
 	for (int first = 0; first < list_length(keys); first += PORTION)
 	{
@@ -52,21 +53,38 @@ job_enqueue(int id, const List *keys, const char *unless_made_with)
 		Datum values[] = {
 			Int32GetDatum(id),
 			string_array(keys, first, count),
-			CStringGetTextDatum(unless_made_with != NULL ? unless_made_with : ""),
+			CStringGetTextDatum(argument != NULL ? argument : ""),
 		};
 
-		(void) job_execute_kept(
-			"INSERT INTO @.tfm_job_queue AS q (job, key) "
-			"SELECT DISTINCT $1, k::text[] FROM unnest($2) k WHERE $3 = '' OR NOT EXISTS "
-			"(SELECT FROM @.tfm_job_made m WHERE m.job = $1 AND m.key = k::text[] "
-			"AND m.made_with = $3) ORDER BY 2 "
-			"ON CONFLICT (job, key) DO UPDATE SET version = q.version + 1, attempts = 0, "
-			"due = clock_timestamp(), set_aside = false, sqlstate = NULL, error = NULL, "
-			"failed_at = NULL WHERE q.taken_by IS NOT NULL OR q.attempts > 0",
-			3, types, values, NULL);
+		(void) job_execute_kept(command, 3, types, values, NULL);
 	}
 	if (keys != NIL)
 		job_wake_at_commit();
+}
+
+void
+job_enqueue(int id, const List *keys)
+{
+	execute_keys("INSERT INTO @.tfm_job_queue AS q (job, key) "
+				 "SELECT DISTINCT $1, k::text[] FROM unnest($2) k WHERE $3 = '' ORDER BY 2 "
+				 "ON CONFLICT (job, key) DO UPDATE SET version = q.version + 1, attempts = 0, "
+				 "due = clock_timestamp(), set_aside = false, sqlstate = NULL, error = NULL, "
+				 "failed_at = NULL WHERE q.taken_by IS NOT NULL OR q.attempts > 0",
+				 id, keys, NULL);
+}
+
+/*
+ * An entry that is there is left alone: if a runner has taken it, it will write what is true at that
+ * time, or nothing.  Locking it would only keep the runner from removing it.
+ */
+void
+job_enqueue_existing(int id, const List *keys, const char *unless_made_with)
+{
+	execute_keys("INSERT INTO @.tfm_job_queue AS q (job, key) "
+				 "SELECT $1, k::text[] FROM unnest($2) k WHERE $3 = '' OR NOT EXISTS "
+				 "(SELECT FROM @.tfm_job_made m WHERE m.job = $1 AND m.key = k::text[] "
+				 "AND m.made_with = $3) ON CONFLICT (job, key) DO NOTHING",
+				 id, keys, unless_made_with);
 }
 
 /* ---- Runners ---- */

@@ -184,19 +184,6 @@ prepare(void *argument)
 
 /* ---- 2. Filling and taking ---- */
 
-/* Read the job again, under a lock that keeps others from altering or filling it. */
-static job *
-lock_job(int id)
-{
-	Oid type = INT4OID;
-	Datum value = Int32GetDatum(id);
-
-	if (job_execute_kept("SELECT id FROM @.tfm_job WHERE id = $1 FOR UPDATE SKIP LOCKED", 1, &type,
-						 &value, NULL) == 0)
-		return NULL;
-	return job_load(id);
-}
-
 /* All existing rows are queued: what was made with anything else is in the queue now. */
 static void
 end_fill(const job *j, const char *made_with)
@@ -228,16 +215,16 @@ static void
 fill(void *argument)
 {
 	batch *b = argument;
-	job *j = lock_job(b->id);
+	job *j = job_load_for_update(b->id);
 	job_identity before;
 	List *keys;
 
-	if (j == NULL || j->fill == NULL || j->paused || strcmp(j->model, b->job->model) != 0)
+	if (j == NULL || j->fill == NULL || j->paused || !job_same_options(j, b->job))
 		return;
 	job_become(j->owner, &before);
 	keys = job_next_keys(j, FILL_PORTION, strcmp(j->fill, "missing") == 0);
 	job_return(&before);
-	job_enqueue(j->id, keys, strcmp(j->fill, "stale") == 0 ? b->made_with : NULL);
+	job_enqueue_existing(j->id, keys, strcmp(j->fill, "stale") == 0 ? b->made_with : NULL);
 	if (list_length(keys) < FILL_PORTION)
 		end_fill(j, b->made_with);
 	else
@@ -293,13 +280,13 @@ write_portion(void *argument)
 	batch *b = argument;
 	job_row *rows = palloc(sizeof(job_row) * Max(b->portion, 1));
 	int count = sound_rows(b, rows);
-	job *now = job_load(b->id);
+	job *now = job_load_for_share(b->id);
 	job_identity before;
 	List *finished;
 
-	/* Altered meanwhile: what was computed is of no use, and all is queued again. */
-	if (now == NULL || now->paused || strcmp(now->model, b->job->model) != 0 ||
-		now->chunk != b->job->chunk || count == 0)
+	/* Altered meanwhile: what was computed is of no use, and the entries stay. */
+	if (now == NULL || now->paused || count == 0 || !job_same_options(now, b->job) ||
+		strcmp(job_made_with(now, b->model->handle), b->made_with) != 0)
 		return;
 	job_become(now->owner, &before);
 	finished = job_write_rows(now, rows, count);

@@ -225,7 +225,7 @@ queue_changes(const job *j, const TriggerData *data)
 	else
 		keys = statement_keys(data, &columns);
 	job_return(&before);
-	job_enqueue(j->id, keys, NULL);
+	job_enqueue(j->id, keys);
 }
 
 static void

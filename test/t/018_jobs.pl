@@ -93,6 +93,18 @@ $locker->quit;
 ok(done(), 'and is done when it is free');
 is(wrong('docs'), '0', 'with its last text');
 
+# Nor does a table that is locked: the worker waits without holding anything that the session wants
+$locker = $node->background_psql('postgres', on_error_stop => 1);
+query("INSERT INTO tfm_job_queue (job, key) SELECT 1, ARRAY[i::text] FROM generate_series(1, 300) i");
+$locker->query_safe('BEGIN; LOCK TABLE docs');
+query('SELECT tfm_start_job_worker()');
+ok(wait_for(sub { query("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'tfm job worker' AND wait_event_type = 'Lock'") > 0 }),
+	'a worker waits for a table');
+$locker->query_safe("UPDATE docs SET body = 'while locked' WHERE id <= 300; COMMIT");
+$locker->quit;
+ok(done(), 'and goes on');
+is(wrong('docs'), '0', 'with the last texts');
+
 # Workers that are terminated or cancelled at any time
 query("UPDATE docs SET body = body || '!'");
 for (1 .. 6)
