@@ -38,6 +38,38 @@ BEGIN;
 CALL tfm_run_embedding_job('docs_embedding');
 ROLLBACK;
 
+-- A row that changes while a runner has taken it stays in the queue; what a dead one had taken is free
+INSERT INTO docs VALUES (3001, 'taken'), (3002, 'taken');
+UPDATE tfm_job_queue SET taken_by = 42;
+SELECT state, taken FROM state;
+UPDATE docs SET body = 'changed' WHERE id = 3001;
+SELECT key, version, taken_by FROM tfm_job_queue ORDER BY key;
+CALL tfm_run_embedding_job('docs_embedding');
+SELECT state, backlog FROM state;
+SELECT embedding = tfm_embed('embedder', 'changed') AS changed FROM docs WHERE id = 3001;
+
+-- Its triggers cannot be dropped by themselves
+DROP TRIGGER tfm_job_1_insert ON docs;
+
+-- A trigger of the table that changes the text, or other rows, while the embedding is written
+CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.body = 'to change' THEN
+		NEW.body := 'has changed';
+		UPDATE public.docs SET body = 'by the way' WHERE id = 3001;
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER meddle BEFORE UPDATE OF embedding ON docs FOR EACH ROW EXECUTE FUNCTION meddle();
+INSERT INTO docs VALUES (3003, 'to change');
+CALL tfm_run_embedding_job('docs_embedding', batches => 1);
+SELECT key FROM tfm_job_queue ORDER BY key;
+UPDATE tfm_job_queue SET due = now();
+CALL tfm_run_embedding_job('docs_embedding');
+SELECT id, body, embedding = tfm_embed('embedder', body) AS right FROM docs WHERE id > 3000 ORDER BY id;
+DROP TRIGGER meddle ON docs;
+DROP FUNCTION meddle;
+
 -- Pause, resume, truncate
 SELECT tfm_pause_embedding_job('docs_embedding');
 UPDATE docs SET body = 'paused' WHERE id = 7;
@@ -47,6 +79,11 @@ SELECT tfm_resume_embedding_job('docs_embedding');
 CALL tfm_run_embedding_job('docs_embedding', batches => 1);
 SELECT * FROM state;
 UPDATE docs SET body = 'truncated' WHERE id = 7;
+SET work_mem = '64kB';
+INSERT INTO docs SELECT i, 'many' FROM generate_series(10001, 35000) i;
+UPDATE docs SET body = body || CASE WHEN id % 2 = 0 THEN '!' ELSE '' END WHERE id > 10000;
+RESET work_mem;
+SELECT count(*) FROM tfm_job_queue;
 TRUNCATE docs;
 SELECT * FROM state;
 

@@ -50,6 +50,29 @@ list_jobs(const char *query)
 	"OR (d.objid = j.chunk_table AND (d.objsubid = 0 OR d.address_names[3] = j.destination)) "     \
 	"WHERE d.classid = 'pg_class'::regclass"
 
+/* Triggers of jobs that go on to be there, of tables that belong to them. */
+#define SELECT_BEREFT                                                                              \
+	"SELECT DISTINCT j.id FROM pg_event_trigger_dropped_objects() d JOIN @.tfm_job j "             \
+	"ON starts_with(d.address_names[3], 'tfm_job_' || j.id || '_') "                               \
+	"WHERE d.original AND d.object_type = 'trigger' AND EXISTS (SELECT FROM "                      \
+	"(SELECT j.relation AS relid UNION SELECT relid FROM pg_partition_tree(j.relation)) t "        \
+	"JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace "            \
+	"WHERE c.relname = d.address_names[2] AND n.nspname = d.address_names[1])"
+
+/* Without its triggers a job would miss changes, and nobody would know. */
+static void
+refuse_bereft(void)
+{
+	List *ids = list_jobs(SELECT_BEREFT);
+	job *j = ids == NIL ? NULL : job_load(linitial_int(ids));
+
+	if (j != NULL)
+		ereport(ERROR, errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				errmsg("cannot drop a trigger that embedding job \"%s\" needs", j->name),
+				errhint("Drop the job with SELECT tfm_drop_embedding_job(%s).",
+						quote_literal_cstr(j->name)));
+}
+
 PG_FUNCTION_INFO_V1(tfm_job_dropped);
 Datum
 tfm_job_dropped(PG_FUNCTION_ARGS)
@@ -72,6 +95,7 @@ tfm_job_dropped(PG_FUNCTION_ARGS)
 		job_forget(j->id);
 		job_drop_triggers(j->id);
 	}
+	refuse_bereft();
 	SPI_finish();
 	PG_RETURN_NULL();
 }

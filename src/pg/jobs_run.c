@@ -22,6 +22,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -29,7 +30,6 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
-#include "pg/backend.h"
 #include "pg/registry.h"
 
 /* Existing rows that are queued in one transaction. */
@@ -135,7 +135,6 @@ job_run_step(job_runner *runner, void (*step)(void *), void *argument)
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		tfm_backend.job_writing = 0;
 	}
 	PG_END_TRY();
 	CurrentResourceOwner = owner;
@@ -173,6 +172,8 @@ prepare(void *argument)
 
 	if (j == NULL || j->paused)
 		return;
+	if (!b->runner->nonatomic)
+		pgstat_report_activity(STATE_RUNNING, psprintf("embedding job %s", j->name));
 	job_check_table(j);
 	job_become(j->owner, &before);
 	b->model = find_model(b->runner, j->id);

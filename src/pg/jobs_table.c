@@ -24,7 +24,6 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-#include "pg/backend.h"
 #include "pg/vector.h"
 
 /* About as many bytes of text, some 4 million tokens, are a batch, however few rows have them. */
@@ -614,7 +613,6 @@ job_write_rows(const job *j, job_row *rows, int count)
 	find_present(j, rows, count);
 	finished = finished_entries(rows, count);
 	w = collect_results(j, rows, count);
-	tfm_backend.job_writing = j->id;
 	if (j->chunk > 0)
 	{
 		char **keys = palloc(sizeof(char *) * Max(list_length(finished), 1));
@@ -628,7 +626,6 @@ job_write_rows(const job *j, job_row *rows, int count)
 	}
 	else
 		update_column(j, &w);
-	tfm_backend.job_writing = 0;
 	return finished;
 }
 

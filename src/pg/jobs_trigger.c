@@ -34,6 +34,9 @@
 
 #include "pg/backend.h"
 
+/* Keys that are queued at once. */
+#define PORTION 10000
+
 /* The columns that matter, in rows of the relation that has the trigger. */
 typedef struct row_columns
 {
@@ -146,32 +149,89 @@ next_row(Tuplestorestate *table, TupleTableSlot *slot)
 	return table != NULL && tuplestore_gettupleslot(table, true, false, slot) ? slot : NULL;
 }
 
-/*
- * Both tables of an UPDATE have its rows in the same order.  Where they had not, keys would differ,
- * and be queued.
- */
-static List *
-statement_keys(const TriggerData *data, row_columns *columns)
+/* The transition tables of a statement, on the way through them. */
+typedef struct changes
 {
-	TupleTableSlot *old_slot, *new_slot, *old, *new;
-	List *keys = NIL;
+	const TriggerData *data;
+	row_columns *columns;
+	TupleTableSlot *old_slot;
+	TupleTableSlot *new_slot;
+	bool ended;
+} changes;
 
-	old_slot = MakeSingleTupleTableSlot(columns->descriptor, &TTSOpsMinimalTuple);
-	new_slot = MakeSingleTupleTableSlot(columns->descriptor, &TTSOpsMinimalTuple);
+static changes
+begin_changes(const TriggerData *data, row_columns *columns)
+{
 	begin_table(data->tg_oldtable);
 	begin_table(data->tg_newtable);
-	for (;;)
+	return (changes) {
+		.data = data,
+		.columns = columns,
+		.old_slot = MakeSingleTupleTableSlot(columns->descriptor, &TTSOpsMinimalTuple),
+		.new_slot = MakeSingleTupleTableSlot(columns->descriptor, &TTSOpsMinimalTuple),
+	};
+}
+
+static void
+end_changes(changes *c)
+{
+	ExecDropSingleTupleTableSlot(c->old_slot);
+	ExecDropSingleTupleTableSlot(c->new_slot);
+}
+
+/*
+ * Some of the keys.  Both tables of an UPDATE have its rows in the same order; where they had not,
+ * keys would differ, and be queued.
+ */
+static List *
+next_keys(changes *c)
+{
+	List *keys = NIL;
+
+	while (!c->ended && list_length(keys) < PORTION)
 	{
-		old = next_row(data->tg_oldtable, old_slot);
-		new = next_row(data->tg_newtable, new_slot);
-		if (old == NULL && new == NULL)
-			break;
-		keys = add_keys(keys, columns, old, new);
+		TupleTableSlot *old = next_row(c->data->tg_oldtable, c->old_slot);
+		TupleTableSlot *new = next_row(c->data->tg_newtable, c->new_slot);
+
+		c->ended = old == NULL && new == NULL;
+		keys = add_keys(keys, c->columns, old, new);
 		CHECK_FOR_INTERRUPTS();
 	}
-	ExecDropSingleTupleTableSlot(old_slot);
-	ExecDropSingleTupleTableSlot(new_slot);
+	ExecClearTuple(c->old_slot); /* a row that was read back is in the portion's memory */
+	ExecClearTuple(c->new_slot);
 	return keys;
+}
+
+/* Queue a portion; the output functions of types run as who changes the rows, who could call them. */
+static void
+queue_portion(const job *j, changes *c)
+{
+	job_identity before;
+	List *keys;
+
+	job_become(GetUserId(), &before);
+	keys = next_keys(c);
+	job_return(&before);
+	job_enqueue(j->id, keys);
+}
+
+static void
+queue_statement(const job *j, const TriggerData *data, row_columns *columns)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext portion =
+		AllocSetContextCreate(caller, "tfm job changes", ALLOCSET_DEFAULT_SIZES);
+	changes c = begin_changes(data, columns);
+
+	while (!c.ended)
+	{
+		MemoryContextSwitchTo(portion);
+		queue_portion(j, &c);
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(portion);
+	}
+	end_changes(&c);
+	MemoryContextDelete(portion);
 }
 
 static List *
@@ -210,22 +270,28 @@ belongs_to(Relation relation, const job *j)
 }
 
 static void
-queue_changes(const job *j, const TriggerData *data)
+queue_row(const job *j, const TriggerData *data, row_columns *columns)
 {
 	job_identity before;
-	row_columns columns;
 	List *keys;
 
-	/* The output functions of types run as who changes the rows, in whose right they could any way. */
 	job_become(GetUserId(), &before);
-	if (!find_columns(j, data->tg_relation, &columns))
-		keys = NIL;
-	else if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
-		keys = row_keys(data, &columns);
-	else
-		keys = statement_keys(data, &columns);
+	keys = row_keys(data, columns);
 	job_return(&before);
 	job_enqueue(j->id, keys);
+}
+
+static void
+queue_changes(const job *j, const TriggerData *data)
+{
+	row_columns columns;
+
+	if (!find_columns(j, data->tg_relation, &columns))
+		return;
+	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
+		queue_row(j, data, &columns);
+	else
+		queue_statement(j, data, &columns);
 }
 
 static void
@@ -253,11 +319,7 @@ tfm_job_trigger(PG_FUNCTION_ARGS)
 
 	check_call(fcinfo);
 	id = pg_strtoint32(data->tg_trigger->tgargs[0]);
-	if (id == tfm_backend.job_writing)
-		return PointerGetDatum(NULL);
 	SPI_connect();
-	if (TRIGGER_FIRED_FOR_STATEMENT(data->tg_event))
-		SPI_register_trigger_data(data);
 	j = job_load(id);
 	if (j != NULL && OidIsValid(j->owner) && belongs_to(data->tg_relation, j))
 	{

@@ -286,7 +286,7 @@ take_turn(worker *w)
 {
 	job_outcome outcome;
 
-	pgstat_report_activity(STATE_RUNNING, "embedding jobs");
+	pgstat_report_activity(STATE_RUNNING, "looking for embedding jobs");
 	outcome = job_run_turn(w->runner);
 	pgstat_report_stat(false);
 	if (outcome == JOB_IDLE)
