@@ -27,6 +27,7 @@
 #include "utils/syscache.h"
 
 #include "pg/registry.h"
+#include "pg/vector.h"
 
 #define BATCH_SIZE_MAX 10000
 #define ATTEMPTS_MAX 1000
@@ -114,6 +115,20 @@ check_source(const job *j)
 					   get_rel_name(j->relation)));
 }
 
+/* The embedding of a short text: whether model and options go together, and what they make. */
+static const TfmVector *
+try_model(const job *j, const registry_handle *model)
+{
+	job_row row = {.source = "a"};
+	ErrorData *error = job_compute(j, model, &row, 0, 1);
+
+	if (error == NULL)
+		error = row.error;
+	if (error != NULL)
+		ReThrowError(error);
+	return row.chunks > 0 ? row.results[0].embedding : NULL;
+}
+
 /* Throw what would keep the job from working: its table, its model, the write. */
 static void
 check_job(job *j)
@@ -125,7 +140,8 @@ check_job(job *j)
 	check_source(j);
 	job_become(j->owner, &before);
 	(void) registry_get(&handle, CurrentMemoryContext, cstring_to_text(j->model), NULL);
-	job_check_write(j);
+	job_check_write(j, NULL);
+	job_check_write(j, try_model(j, handle));
 	job_return(&before);
 }
 

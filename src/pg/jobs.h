@@ -227,8 +227,11 @@ extern char *job_key_text(char **values, int count);
  */
 extern List *job_write_rows(const job *j, job_row *rows, int count);
 
-/* Write nothing, as the owner, to find out whether it can work. */
-extern void job_check_write(const job *j);
+/*
+ * Write nothing, as the owner, to find out whether it can work; with an embedding (NULL: none) also
+ * whether that fits the column.
+ */
+extern void job_check_write(const job *j, const struct TfmVector *embedding);
 
 /* Clear the table of chunks of those whose rows were truncated. */
 extern void job_truncate_chunks(const job *j, bool all);

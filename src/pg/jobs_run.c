@@ -306,7 +306,7 @@ write_nothing(void *argument)
 
 	job_check_table(b->job);
 	job_become(b->job->owner, &before);
-	job_check_write(b->job);
+	job_check_write(b->job, NULL);
 	job_return(&before);
 }
 

@@ -629,11 +629,33 @@ job_write_rows(const job *j, job_row *rows, int count)
 	return finished;
 }
 
+/* The embedding, cast to the type of the column, whose dimensions it may not have. */
+static void
+check_value(const job *j, const TfmVector *embedding)
+{
+	Oid relation = j->chunk > 0 ? j->chunk_table : j->relation;
+	Oid type, collation, vector = vector_type();
+	int32 typmod;
+	Datum value = PointerGetDatum(embedding);
+
+	get_atttypetypmodcoll(relation, get_attnum(relation, j->destination), &type, &typmod,
+						  &collation);
+	(void) job_execute(
+		psprintf("SELECT CAST(%s AS %s) FROM (SELECT $1 AS embedding) k",
+				 embedding_expression(relation, j->destination),
+				 format_type_extended(type, typmod,
+									  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY)),
+		1, &vector, &value, NULL);
+	SPI_freetuptable(SPI_tuptable);
+}
+
 void
-job_check_write(const job *j)
+job_check_write(const job *j, const TfmVector *embedding)
 {
 	written none = {0};
 
+	if (embedding != NULL)
+		check_value(j, embedding);
 	if (j->chunk > 0)
 		insert_chunks(j, &none);
 	else
