@@ -132,6 +132,15 @@ def generation_rows(bench):
             yield compare(bench, f"{name[:12]}, {what}", key, "engine", f"{name}, {other}")
 
 
+def worker_rows(bench):
+    """The worker beside sessions that compute for themselves."""
+    for key in list(bench.results.all):
+        if key.part == "workers" and key.peer.endswith("worker"):
+            name = key.peer.removesuffix("worker")
+            for peer in ("sessions", "sessions of 1 thread"):
+                yield compare(bench, f"{name.split()[1]}, {key.what}", key, name + peer)
+
+
 def rows_of(bench):
     for rows in (
         embedding_rows,
@@ -141,6 +150,7 @@ def rows_of(bench):
         memory_rows,
         tokenizer_rows,
         generation_rows,
+        worker_rows,
         kernel_rows,
     ):
         yield from filter(None, rows(bench))
