@@ -312,6 +312,7 @@ relative_names_are_checked(void **state)
 									  "onnx/model.onnx"};
 	char long_name[400];
 
+	(void) state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		assert_true(ckpt_is_relative_name(good[i]));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
