@@ -303,8 +303,9 @@ $session->query(q{
 	PREPARE folded AS SELECT tfm_tokenize('m', 'hello');
 	PREPARE generic(text) AS SELECT tfm_tokenize('m', $1);
 	PREPARE named(text) AS SELECT tfm_tokenize($1, 'hello');
+	PREPARE many AS SELECT min(ids) FROM (SELECT tfm_tokenize('m', 'hello' || left(body, 0)) AS ids FROM texts) AS t;
 	SET plan_cache_mode = force_generic_plan});
-my @uses = (q{EXECUTE folded}, q{EXECUTE generic('hello')}, q{EXECUTE named('m')}, q{SELECT invoked('hello')}, q{SELECT tfm_tokenize('m', 'hello')});
+my @uses = (q{EXECUTE folded}, q{EXECUTE generic('hello')}, q{EXECUTE named('m')}, q{EXECUTE many}, q{SELECT invoked('hello')}, q{SELECT tfm_tokenize('m', 'hello')});
 my $read = sub {
 	return join ' ', map { my $row = $session->query($_); $row =~ /^\{2,28,3\}$/ ? 'read' : $row eq '' ? 'denied' : $row } @uses;
 };
