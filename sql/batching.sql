@@ -184,6 +184,19 @@ SELECT * FROM batch_compare($$SELECT tfm_embed(unnest(ARRAY[body, word])) FROM b
 SELECT * FROM batch_compare($$SELECT tfm_embed(body) FROM batch_docs FOR UPDATE$$);
 SELECT * FROM batch_compare($$SELECT tfm_embed(body) FROM (SELECT * FROM batch_docs ORDER BY id FOR UPDATE) s LIMIT 10$$);
 
+-- Other functions and models, several at once
+\set llama :golden /generation/llama_long
+\set reranker :golden /cross_encoder/sigmoid
+SELECT tfm_load_model('batch_llama', :'llama'), tfm_load_model('batch_reranker', :'reranker');
+SET tfm.generate_model = 'batch_llama';
+SELECT * FROM batch_compare($$SELECT tfm_generate('batch_llama', body, max_new_tokens => 4), tfm_generate('batch_llama', word, max_new_tokens => 1 + kind) FROM batch_docs WHERE id < 12$$);
+SELECT * FROM batch_compare($$SELECT id, (tfm_classify('batch_llama', body, ARRAY['good', 'bad'])).*, tfm_embed(body) FROM batch_docs WHERE id < 12$$);
+SELECT * FROM batch_compare($$SELECT id FROM batch_docs WHERE id < 12 AND (tfm_classify(body, ARRAY['good', 'bad', word])).label = 'good'$$);
+SELECT * FROM batch_compare($$SELECT tfm_rerank('batch_reranker', 'w1', body) FROM batch_docs WHERE tfm_filter(word, 'it is a number') OR id < 12$$);
+SELECT * FROM batch_compare($$SELECT tfm_similarity(body, word), tfm_similarity('batcher', word, NULL), tfm_count_tokens(body), tfm_tokenize('batcher', word) FROM batch_docs$$);
+SELECT * FROM batch_compare($$SELECT tfm_extract(body, '{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}') FROM batch_docs WHERE id < 4$$);
+SELECT * FROM batch_compare($$SELECT c.label, tfm_generate('batch_llama', c.label, max_new_tokens => 2) FROM batch_docs, tfm_classify('batch_llama', word, ARRAY['good', 'bad']) c WHERE id < 6$$);
+
 -- Volatile functions are called when they were
 SELECT * FROM batch_compare($$SELECT setseed(0.5), NULL, NULL UNION ALL SELECT NULL, random(), tfm_embed(body) FROM batch_docs WHERE random() < 0.5$$);
 SELECT * FROM batch_compare($$SELECT NULL, NULL, setseed(0.5) UNION ALL SELECT tfm_embed(body || random()), random(), NULL FROM batch_docs$$);
@@ -352,3 +365,7 @@ SELECT substring(line FROM 'Computed: \d+  Tokens: \d+') AS sums
 
 DROP OWNED BY regress_batch;
 DROP ROLE regress_batch;
+DROP VIEW batch_plain, batch_barrier;
+DROP TABLE batch_docs, batch_kinds, batch_wide;
+DROP SEQUENCE batch_numbers;
+SELECT tfm_drop_model(name) FROM unnest(ARRAY['batcher', 'batch_llama', 'batch_reranker']) name;
