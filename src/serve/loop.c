@@ -130,6 +130,23 @@ drain_pipe(int descriptor)
 
 /* ---- Connections ---- */
 
+/* Room to wait for one connection more. */
+static bool
+reserve_polls(loop *l)
+{
+	size_t wanted = POLL_OTHERS + l->count + 1;
+	struct pollfd *polls;
+
+	if (wanted <= l->capacity)
+		return true;
+	polls = realloc(l->polls, 2 * wanted * sizeof(struct pollfd));
+	if (polls == NULL)
+		return false;
+	l->polls = polls;
+	l->capacity = 2 * wanted;
+	return true;
+}
+
 /* Others than the owner of this process have no business here. */
 static bool
 is_ours(int descriptor)
@@ -155,7 +172,7 @@ add_connection(loop *l, int descriptor)
 
 	if (!is_ours(descriptor))
 		tfm_log(l->context, TFM_LOG_WARNING, "refused a connection of another user");
-	else if (set_nonblocking(&(tfm_context) {0}, descriptor))
+	else if (set_nonblocking(&(tfm_context) {0}, descriptor) && reserve_polls(l))
 		c = serve_connection_create(descriptor, &l->waiting);
 	if (c == NULL)
 	{
@@ -294,6 +311,8 @@ take_frame(loop *l, serve_connection *c)
 		tfm_log(l->context, TFM_LOG_WARNING, "closed a connection that did not say its version");
 		c->broken = true;
 	}
+	else if (c->left_out && c->header.kind != SERVE_CALL)
+		c->broken = true;
 	else if (c->header.kind == SERVE_HELLO)
 		take_hello(l, c);
 	else if (c->header.kind == SERVE_CALL)
@@ -351,22 +370,6 @@ send_done(loop *l)
 }
 
 /* ---- Waiting ---- */
-
-static bool
-reserve_polls(loop *l)
-{
-	size_t wanted = POLL_OTHERS + l->count;
-	struct pollfd *polls;
-
-	if (wanted <= l->capacity)
-		return true;
-	polls = realloc(l->polls, 2 * wanted * sizeof(struct pollfd));
-	if (polls == NULL)
-		return false;
-	l->polls = polls;
-	l->capacity = 2 * wanted;
-	return true;
-}
 
 static void
 prepare_polls(loop *l)
@@ -456,8 +459,6 @@ serve_connections(loop *l)
 static bool
 serve_once(loop *l)
 {
-	if (!reserve_polls(l))
-		return tfm_fail(l->context, TFM_OUT_OF_MEMORY, "out of memory");
 	prepare_polls(l);
 	if (poll(l->polls, POLL_OTHERS + l->count, find_timeout(l)) < 0)
 		return errno == EINTR ||
@@ -487,6 +488,8 @@ prepare(loop *l)
 		l->wake[0] = l->wake[1] = -1;
 		return tfm_fail(l->context, TFM_IO, "could not create a pipe: %s", strerror(errno));
 	}
+	if (!reserve_polls(l))
+		return tfm_fail(l->context, TFM_OUT_OF_MEMORY, "out of memory");
 	engine.wake = wake;
 	engine.wake_argument = l;
 	return set_nonblocking(l->context, l->wake[0]) && set_nonblocking(l->context, l->wake[1]) &&

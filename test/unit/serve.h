@@ -40,9 +40,9 @@ run_server(void *argument)
 	return NULL;
 }
 
-/* Start one with options that the caller has prepared: SERVE_LOOP_DEFAULTS and what is to differ. */
+/* All but the thread, with options that the caller has prepared: SERVE_LOOP_DEFAULTS, or others. */
 static inline void
-server_start(server *s, const scratch *place, serve_loop_options options)
+server_prepare(server *s, const scratch *place, serve_loop_options options)
 {
 	*s = (server) {.options = options};
 	snprintf(s->path, sizeof(s->path), "%s/socket", place->directory);
@@ -52,13 +52,18 @@ server_start(server *s, const scratch *place, serve_loop_options options)
 	assert_true(s->options.listener >= 0);
 	s->options.stop = s->stop[0];
 	s->options.watched = s->watched[0];
+}
+
+static inline void
+server_start(server *s, const scratch *place, serve_loop_options options)
+{
+	server_prepare(s, place, options);
 	assert_int_equal(pthread_create(&s->thread, NULL, run_server, s), 0);
 }
 
 static inline void
-server_join(server *s)
+server_close(server *s)
 {
-	pthread_join(s->thread, NULL);
 	for (int i = 0; i < 2; i++)
 	{
 		close(s->stop[i]);
@@ -66,6 +71,13 @@ server_join(server *s)
 			close(s->watched[i]);
 	}
 	close(s->options.listener);
+}
+
+static inline void
+server_join(server *s)
+{
+	pthread_join(s->thread, NULL);
+	server_close(s);
 	assert_true(s->served);
 }
 
