@@ -110,7 +110,8 @@ sql/tfm--$(EXTVERSION).sql: $(INSTALL_FILES)
 # forgotten; sql/upgrade/README.md says how it is frozen when this version is released.
 UPGRADE_FILES = sql/upgrade/tfm--$(RELEASED).sql sql/upgrade/changes.sql $(INSTALL_FILES)
 sql/tfm--$(RELEASED)--$(EXTVERSION).sql: script/make-upgrade $(UPGRADE_FILES)
-	@script/make-upgrade $(EXTVERSION) $(UPGRADE_FILES) >$@.new && mv $@.new $@
+	@script/make-upgrade $(EXTVERSION) $(UPGRADE_FILES) >$@.new || { rm $@.new; false; }
+	@mv $@.new $@
 
 # ---------------------------------------------------------------------------
 # Engine
