@@ -78,7 +78,8 @@ BEGIN
 		BEGIN
 			EXECUTE statement;
 			GET DIAGNOSTICS changed = ROW_COUNT;
-			SELECT string_agg(d::text, E'\n' ORDER BY id, d::text) INTO state FROM batch_docs d;
+			SELECT string_agg(line, E'\n' ORDER BY line COLLATE "C") INTO state
+			  FROM (SELECT d::text AS line FROM batch_docs d UNION ALL SELECT w::text FROM batch_wide w) l;
 			RAISE 'undo';
 		EXCEPTION WHEN raise_exception THEN
 			after := after || (changed || SQLERRM || state);
@@ -174,6 +175,10 @@ SELECT * FROM batch_compare($$SELECT tfm_embed(body) FROM batch_docs UNION ALL S
 SELECT * FROM batch_compare($$SELECT tfm_embed(word) FROM batch_docs INTERSECT SELECT tfm_embed('w' || kind) FROM batch_kinds ORDER BY 1$$);
 SELECT * FROM batch_compare($$SELECT id, tfm_embed(body) FROM batch_wide WHERE tfm_embed(body) IS NOT NULL$$);
 SELECT * FROM batch_compare($$SELECT id, tfm_embed(body) FROM batch_wide ORDER BY id LIMIT 50$$);
+SELECT * FROM batch_compare($$SELECT tfm_embed(w.body) FROM batch_wide w FOR UPDATE$$);
+SELECT * FROM batch_compare($$SELECT id, tfm_embed(body), count(*) OVER (), id + 1 FROM batch_wide LIMIT 45$$);
+SELECT * FROM batch_compare($$SELECT kind, tfm_embed(word) FROM batch_docs UNION ALL SELECT kind, tfm_embed(title) FROM batch_kinds LIMIT 123$$);
+SELECT * FROM batch_compare($$SELECT kind, tfm_embed(word) FROM batch_docs UNION ALL SELECT kind, tfm_embed(title || kind) FROM batch_kinds$$);
 SELECT * FROM batch_compare($$SELECT tfm_embed('n ' || n) FROM generate_series(1, 40) n WHERE tfm_embed(n::text) IS NOT NULL$$);
 SELECT * FROM batch_compare($$SELECT tfm_embed(b) FROM (VALUES ('a', 1), ('b', 2), (NULL, 3)) v (b, n)$$);
 SELECT * FROM batch_compare($$SELECT tfm_embed(body) FROM batch_docs TABLESAMPLE bernoulli (50) REPEATABLE (1)$$);
@@ -212,6 +217,9 @@ SELECT * FROM batch_compare_change($$UPDATE batch_docs SET word = tfm_embed(body
 SELECT * FROM batch_compare_change($$UPDATE batch_docs SET word = tfm_embed(body)::text WHERE tfm_embed(body) <=> tfm_embed(word) < 0.7$$);
 SELECT * FROM batch_compare_change($$UPDATE batch_docs d SET word = tfm_embed(body || title)::text FROM batch_kinds k WHERE k.kind = d.kind$$);
 SELECT * FROM batch_compare_change($$UPDATE batch_docs d SET (word, kind) = (SELECT tfm_embed(title || body)::text, 7 FROM batch_kinds k WHERE k.kind = d.kind), body = tfm_embed(body)::text$$);
+SELECT * FROM batch_compare_change($$UPDATE batch_wide SET body = tfm_embed(body)::text, id = 79 - id$$);
+SELECT * FROM batch_compare_change($$UPDATE batch_wide w SET body = tfm_embed(w.body || d.body)::text FROM batch_docs d WHERE w.id = d.id AND tfm_embed(word) <=> tfm_embed(w.body) < 0.7$$);
+SELECT * FROM batch_compare_change($$DELETE FROM batch_wide WHERE tfm_embed(body) <=> tfm_embed('text 4') < 0.7$$);
 SELECT * FROM batch_compare_change($$DELETE FROM batch_docs WHERE tfm_embed(body) <=> tfm_embed(word) < 0.7$$);
 SELECT * FROM batch_compare_change($$DELETE FROM batch_docs d USING batch_kinds k WHERE d.kind = k.kind AND tfm_embed(title) <=> tfm_embed(body) < 0.7$$);
 SELECT * FROM batch_compare_change($$MERGE INTO batch_docs d USING (SELECT id + 100 AS id, tfm_embed(body)::text AS v FROM batch_docs) s ON d.id = s.id

@@ -48,8 +48,8 @@ extern const CustomScanMethods batch_scan_methods;
 /* Register the scan, and hook into the planner; for tfm.c. */
 extern void batch_install(void);
 
-/* Put scans into a finished plan, in place (batch_plan.c). */
-extern void batch_rewrite_plan(PlannedStmt *statement);
+/* Put scans into a finished plan, in place (batch_plan.c); whether there was a place for one. */
+extern bool batch_rewrite_plan(PlannedStmt *statement);
 
 /* What is taken out of the expressions of a node. */
 typedef struct batch_hoist

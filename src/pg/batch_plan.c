@@ -278,6 +278,19 @@ make_targets(const List *expressions)
 	return targets;
 }
 
+/* Those that an Append passes on. */
+static List *
+pass_child_columns(const List *targets)
+{
+	List *columns = NIL;
+	ListCell *cell;
+
+	foreach (cell, targets)
+		columns =
+			lappend(columns, makeVarFromTargetEntry(OUTER_VAR, lfirst_node(TargetEntry, cell)));
+	return make_targets(columns);
+}
+
 /* What is left to a node whose calls are computed above it, behind a filter of so many members. */
 static void
 reduce_estimates(Plan *plan, const batch_hoist *hoist, int filter)
@@ -465,6 +478,131 @@ scan_below(rewriter *to, Plan *plan, const demand *asked)
 	plan->lefttree = scan;
 	plan->targetlist = targets;
 	plan->qual = filter;
+}
+
+/* ---- Above an Append ---- */
+
+static bool
+is_scan(const Plan *plan)
+{
+	return IsA(plan, CustomScan) && ((CustomScan *) plan)->methods == &batch_scan_methods;
+}
+
+/* Whether two scans compute the same of columns of the same types. */
+static bool
+same_scan(const CustomScan *a, const CustomScan *b)
+{
+	int columns = linitial_int(a->custom_private);
+	ListCell *one, *other;
+
+	if (!equal(a->custom_private, b->custom_private) || !equal(a->custom_exprs, b->custom_exprs) ||
+		list_length(a->custom_scan_tlist) != list_length(b->custom_scan_tlist) ||
+		list_length(a->scan.plan.targetlist) != list_length(b->scan.plan.targetlist))
+		return false;
+	forboth(one, a->custom_scan_tlist, other, b->custom_scan_tlist)
+	{
+		Node *x = (Node *) lfirst_node(TargetEntry, one)->expr;
+		Node *y = (Node *) lfirst_node(TargetEntry, other)->expr;
+
+		if (foreach_current_index(one) >= columns
+				? !equal(x, y)
+				: exprType(x) != exprType(y) || exprTypmod(x) != exprTypmod(y) ||
+					  exprCollation(x) != exprCollation(y))
+			return false;
+	}
+	forboth(
+		one, a->scan.plan.targetlist, other,
+		b->scan.plan.targetlist) if (!equal(lfirst_node(TargetEntry, one)->expr,
+											lfirst_node(TargetEntry, other)->expr)) return false;
+	return true;
+}
+
+/* Whether all that is appended comes from scans that could as well be one. */
+static bool
+are_alike(const List *plans)
+{
+	ListCell *cell;
+
+	foreach (cell, plans)
+	{
+		Plan *plan = lfirst(cell);
+
+		if (!is_scan(plan) || plan->qual != NIL || plan->initPlan != NIL ||
+			list_length(plan->lefttree->targetlist) !=
+				linitial_int(((CustomScan *) plan)->custom_private) ||
+			!same_scan(linitial(plans), (CustomScan *) plan))
+			return false;
+	}
+	return list_length(plans) > 1;
+}
+
+/* A scan reads its child one row after the other. */
+static void
+wait_for_children(List *plans)
+{
+	ListCell *cell;
+
+	foreach (cell, plans)
+		if (is_scan(lfirst(cell)))
+			((Plan *) lfirst(cell))->lefttree->async_capable = false;
+}
+
+/* Targets are called as others are: nodes above find what they need by names. */
+static void
+copy_names(List *targets, const List *others)
+{
+	ListCell *one, *other;
+
+	forboth(one, targets, other, others)
+	{
+		TargetEntry *to = lfirst_node(TargetEntry, one);
+		Expr *expression = to->expr;
+
+		*to = *lfirst_node(TargetEntry, other);
+		to->expr = expression;
+	}
+}
+
+/*
+ * Scans below an Append, such as those of partitions, become one above it: batches are larger, and
+ * foreign tables are read at the same time as before.
+ */
+static Plan *
+lift_scans(Append *append)
+{
+	List *plans = append->appendplans;
+	Plan *scan, *below = &append->plan;
+	double rows = below->plan_rows;
+	ListCell *cell;
+
+	if (!are_alike(plans))
+	{
+		wait_for_children(plans);
+		return below;
+	}
+	scan = linitial(plans);
+	copy_names(scan->targetlist, below->targetlist);
+	scan->startup_cost = below->startup_cost;
+	scan->total_cost = below->total_cost;
+	scan->plan_rows = rows;
+	scan->plan_width = below->plan_width;
+	scan->parallel_safe = below->parallel_safe;
+	scan->extParam = bms_copy(below->extParam);
+	scan->allParam = bms_copy(below->allParam);
+	scan->initPlan = below->initPlan;
+	below->initPlan = NIL;
+	below->total_cost = below->startup_cost;
+	foreach (cell, plans)
+	{
+		Plan *child = ((Plan *) lfirst(cell))->lefttree;
+
+		below->total_cost += child->total_cost;
+		lfirst(cell) = child;
+	}
+	below->targetlist = pass_child_columns(((Plan *) linitial(plans))->targetlist);
+	below->plan_width = ((Plan *) linitial(plans))->plan_width;
+	scan->lefttree = below;
+	return scan;
 }
 
 /* ---- Beside a join ---- */
@@ -720,6 +858,8 @@ rewrite_plan(rewriter *to, Plan *plan, demand asked)
 			child = demand_on_child(to, plan, &asked);
 			scan_below(to, plan, &child);
 			return plan;
+		case T_Append:
+			return lift_scans((Append *) plan);
 		case T_NestLoop:
 		case T_HashJoin:
 			scan_beside(to, plan, false, asked.parallel);
@@ -763,23 +903,26 @@ find_last_node_id(Plan *plan)
 	return last;
 }
 
-void
+bool
 batch_rewrite_plan(PlannedStmt *statement)
 {
 	rewriter to = {.statement = statement};
 	demand asked = {0};
 	ListCell *cell;
+	int last_node_id;
 
 	if (statement->planTree == NULL)
-		return;
+		return false;
 	to.last_node_id = find_last_node_id(statement->planTree);
 	foreach (cell, statement->subplans)
 		if (lfirst(cell) != NULL)
 			to.last_node_id = Max(to.last_node_id, find_last_node_id(lfirst(cell)));
+	last_node_id = to.last_node_id;
 	foreach (cell, statement->subplans)
 		if (lfirst(cell) != NULL)
 			lfirst(cell) = rewrite_plan(&to, lfirst(cell), asked);
 	statement->planTree = rewrite_plan(&to, statement->planTree, asked);
+	return to.last_node_id != last_node_id;
 }
 
 /* ---- Hooks ---- */
@@ -826,8 +969,9 @@ plan_statement(Query *query, const char *text, int options, ParamListInfo parame
 }
 
 /*
- * Statements that were being planned when the library was loaded.  Plans that are kept for later are
- * made anew then.  A cursor that may go backward stays as it is: it is too late to change its mind.
+ * Statements that were being planned when the library was loaded; those that the planner's hook has
+ * seen do not change any more.  Plans that are kept for later are made anew then.  A cursor that may
+ * go backward stays as it is: it is too late to change its mind.
  */
 static void
 start_executor(QueryDesc *query, int flags)
@@ -835,9 +979,13 @@ start_executor(QueryDesc *query, int flags)
 	if (loaded_by != 0 && loaded_by == GetCurrentStatementStartTimestamp() &&
 		tfm_backend.batching && !IsParallelWorker() && !(flags & EXEC_FLAG_BACKWARD))
 	{
-		query->plannedstmt = copyObject(query->plannedstmt);
-		batch_rewrite_plan(query->plannedstmt);
-		ResetPlanCache();
+		PlannedStmt *copy = copyObject(query->plannedstmt);
+
+		if (batch_rewrite_plan(copy))
+		{
+			query->plannedstmt = copy;
+			ResetPlanCache();
+		}
 	}
 	if (next_executor_start != NULL)
 		next_executor_start(query, flags);

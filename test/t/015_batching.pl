@@ -164,7 +164,7 @@ sub available
 
 SKIP:
 {
-	skip 'no postgres_fdw', 3 unless available('postgres_fdw');
+	skip 'no postgres_fdw', 7 unless available('postgres_fdw');
 	my ($host, $port) = ($node->host, $node->port);
 
 	$node->safe_psql('postgres', <<"EOC");
@@ -173,8 +173,8 @@ CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$host', port
 CREATE USER MAPPING FOR CURRENT_USER SERVER loop;
 CREATE FOREIGN TABLE far (id int, body text, kind int) SERVER loop OPTIONS (table_name 'docs');
 CREATE TABLE parts (id int, body text, kind int) PARTITION BY LIST (kind);
-CREATE FOREIGN TABLE part1 PARTITION OF parts FOR VALUES IN (1) SERVER loop OPTIONS (table_name 'docs', async_capable 'on');
-CREATE FOREIGN TABLE part2 PARTITION OF parts FOR VALUES IN (2) SERVER loop OPTIONS (table_name 'docs', async_capable 'on');
+CREATE FOREIGN TABLE part1 PARTITION OF parts FOR VALUES IN (1) SERVER loop OPTIONS (table_name 'docs');
+CREATE FOREIGN TABLE part2 PARTITION OF parts FOR VALUES IN (2) SERVER loop OPTIONS (table_name 'docs');
 EOC
 	for my $query ("SELECT id, $call FROM far WHERE tfm_embed(body) <-> tfm_embed('text 3') > 0.1 ORDER BY id",
 		"SELECT count($call) FROM far a JOIN far b USING (id, body)",
@@ -183,6 +183,18 @@ EOC
 		my ($together, $single) = map { $node->safe_psql('postgres', "SET tfm.batching = $_; $query") } ('on', 'off');
 
 		is($together, $single, "foreign: $query");
+	}
+	$node->safe_psql('postgres', q{ALTER SERVER loop OPTIONS (ADD async_capable 'true')});
+	like($node->safe_psql('postgres', "EXPLAIN SELECT id, $call FROM parts"),
+		qr/TfmBatch.*Append.*Async Foreign Scan.*Async Foreign Scan/s, 'foreign tables are still read side by side');
+	for my $query ("SELECT id, $call FROM parts", "SELECT id, $call FROM parts WHERE tfm_embed(body) IS NOT NULL",
+		"SELECT id, $call FROM parts WHERE kind = 1 UNION ALL SELECT 0, tfm_embed('m', 'x' || body) FROM parts")
+	{
+		my ($together, $single) = map {
+			join "\n", sort split /\n/, $node->safe_psql('postgres', "SET tfm.batching = $_; $query")
+		} ('on', 'off');
+
+		is($together, $single, "side by side: $query");
 	}
 }
 
