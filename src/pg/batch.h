@@ -22,6 +22,8 @@
 #include "nodes/extensible.h"
 #include "nodes/plannodes.h"
 
+#include "pg/call.h"
+
 /* ---- The plan node ---- */
 
 /*
@@ -107,9 +109,45 @@ typedef struct batch_shared
 	batch_counts counts[FLEXIBLE_ARRAY_MEMBER];
 } batch_shared;
 
-typedef struct batch_call batch_call;
-typedef struct batch_stage batch_stage;
-typedef struct batch_row batch_row;
+/* An argument of a call. */
+typedef struct batch_argument
+{
+	ExprState *expression;
+	bool passing; /* a subplan gives it, which forgets it when it is evaluated again */
+	int16 length;
+	bool by_value;
+} batch_argument;
+
+/* A call, computed into a column. */
+typedef struct batch_call
+{
+	const call_function *function;
+	call_site *site;
+	bool strict;			   /* the function is NULL if any argument is */
+	int column;				   /* from 0 */
+	ExprState *guard;		   /* NULL: always computed */
+	batch_argument *arguments; /* [argument_count] */
+	int argument_count;
+	bool early; /* neither guard nor arguments wait for other calls or the filter */
+} batch_call;
+
+/* Some calls, and a part of the filter after them. */
+typedef struct batch_stage
+{
+	int calls_end;	   /* they begin where the stage before ends */
+	ExprState *filter; /* NULL: all rows pass */
+} batch_stage;
+
+/* A row of the child that waits. */
+typedef struct batch_row
+{
+	Datum *values; /* [width] */
+	bool *nulls;
+	NullableDatum **arguments; /* [call_count] of early calls; NULL: the call is not wanted */
+	bool alive;				   /* the filter has not refused it */
+	ItemPointerData place;	   /* of the child's tuple, for WHERE CURRENT OF */
+	Oid table;
+} batch_row;
 
 typedef struct batch_state
 {
@@ -144,6 +182,21 @@ typedef struct batch_state
 	batch_shared *shared;		 /* NULL: not under a parallel query */
 	batch_counts *worker_shared; /* in a worker: its own there */
 } batch_state;
+
+/* Keep a row of the child in the memory of the batch; returns its size in bytes. */
+extern Size batch_keep_row(batch_state *state, TupleTableSlot *slot, batch_row *row);
+
+/*
+ * Evaluate the arguments of calls that need nothing but the row, and add their tokens, about, to
+ * tokens [call_count]; returns the most tokens that a call has.
+ */
+extern int64 batch_prepare_row(batch_state *state, batch_row *row, int64 *tokens);
+
+/* All stages for some rows; false, without having thrown it, if one of them has an error. */
+extern bool batch_compute_rows(batch_state *state, batch_row *rows, int count, bool lenient);
+
+/* Make a row the scan's tuple. */
+extern TupleTableSlot *batch_load_row(batch_state *state, const batch_row *row);
 
 /* What EXPLAIN shows, and how the counts of workers come to the leader (batch_explain.c). */
 extern void batch_explain(CustomScanState *node, List *ancestors, ExplainState *es);
