@@ -111,6 +111,9 @@ SELECT * FROM batch_compare($$SELECT id FROM batch_docs WHERE tfm_embed(body) IN
 -- Conditions: what is not reached is not computed
 SELECT * FROM batch_compare($$SELECT CASE WHEN kind = 1 THEN tfm_embed(body) WHEN kind = 2 THEN tfm_embed(word) ELSE tfm_embed('x') END FROM batch_docs$$);
 SELECT * FROM batch_compare($$SELECT CASE kind WHEN 1 THEN tfm_embed(body) WHEN 2 THEN tfm_embed(word) END FROM batch_docs$$);
+SELECT * FROM batch_compare($$SELECT tfm_embed(CASE kind WHEN 1 THEN word WHEN 2 THEN CASE id WHEN 7 THEN 'seven' ELSE body END ELSE 'none' END) FROM batch_docs$$);
+SELECT * FROM batch_compare($$SELECT CASE CASE kind WHEN 1 THEN 'a' ELSE body END WHEN 'a' THEN tfm_embed(word) ELSE tfm_embed(body) END FROM batch_docs$$);
+SELECT * FROM batch_compare($$SELECT CASE tfm_embed(body) WHEN tfm_embed('text 2') THEN tfm_embed(CASE kind WHEN 2 THEN word END) END FROM batch_docs$$);
 SELECT * FROM batch_compare($$SELECT CASE WHEN id > 10 THEN tfm_embed((100 / (id - 10))::text) END FROM batch_docs$$);
 SELECT * FROM batch_compare($$SELECT tfm_embed((100 / (id - 10))::text) FROM batch_docs$$);
 SELECT * FROM batch_compare($$SELECT COALESCE(tfm_embed(body), tfm_embed(word)) FROM batch_docs$$);
@@ -201,6 +204,17 @@ SELECT * FROM batch_compare($$SELECT tfm_rerank('batch_reranker', 'w1', body) FR
 SELECT * FROM batch_compare($$SELECT tfm_similarity(body, word), tfm_similarity('batcher', word, NULL), tfm_count_tokens(body), tfm_tokenize('batcher', word) FROM batch_docs$$);
 SELECT * FROM batch_compare($$SELECT tfm_extract(body, '{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}') FROM batch_docs WHERE id < 4$$);
 SELECT * FROM batch_compare($$SELECT c.label, tfm_generate('batch_llama', c.label, max_new_tokens => 2) FROM batch_docs, tfm_classify('batch_llama', word, ARRAY['good', 'bad']) c WHERE id < 6$$);
+
+-- Rows of VALUES are computed while they are planned, together, errors as ever.
+SELECT * FROM batch_compare($$VALUES (1, tfm_embed('batcher', 'a')), (2, tfm_embed('batcher', 'b' || 'c', dimensions => 3)), (3, NULL), (4, tfm_embed('batcher', NULL))$$);
+SELECT * FROM batch_compare($$VALUES (1, tfm_similarity('batcher', 'a', 'b')), (2, tfm_similarity('batcher', 'a', NULL))$$);
+VALUES (1, tfm_embed('batcher', 'a')), (2, tfm_embed('no such model', 'a'));
+SELECT * FROM batch_compare($$SELECT id, v::text || ' ' FROM (VALUES (1, tfm_embed('batcher', 'a')), (2, tfm_embed('batcher', 'b'))) AS d (id, v) JOIN batch_kinds ON id = kind$$);
+SELECT * FROM batch_compare_change($$INSERT INTO batch_docs VALUES (1001, tfm_embed('batcher', 'a')::text), (1002, tfm_embed('batcher', 'a b c')::text), (1003, CASE WHEN 1 > 2 THEN tfm_embed('no such model', 'a')::text END)$$);
+PREPARE rows(text, text) AS SELECT * FROM (VALUES (1, tfm_embed('batcher', $1)), (2, tfm_embed('batcher', $2)), (3, tfm_embed($1))) v (n, v);
+SELECT bool_and(v = tfm_embed('batcher', CASE n WHEN 2 THEN 'b' ELSE 'a' END)) AS same FROM (VALUES (1, tfm_embed('batcher', 'a')), (2, tfm_embed('batcher', 'b'))) v (n, v);
+SELECT * FROM batch_compare($$EXECUTE rows('a', 'b')$$);
+SELECT * FROM batch_compare($$EXECUTE rows('b', NULL)$$);
 
 -- Volatile functions are called when they were
 SELECT * FROM batch_compare($$SELECT setseed(0.5), NULL, NULL UNION ALL SELECT NULL, random(), tfm_embed(body) FROM batch_docs WHERE random() < 0.5$$);

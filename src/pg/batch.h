@@ -20,6 +20,8 @@
 #include "commands/explain.h"
 #include "nodes/execnodes.h"
 #include "nodes/extensible.h"
+#include "nodes/params.h"
+#include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 
 #include "pg/call.h"
@@ -52,6 +54,12 @@ extern void batch_install(void);
 
 /* Put scans into a finished plan, in place (batch_plan.c); whether there was a place for one. */
 extern bool batch_rewrite_plan(PlannedStmt *statement);
+
+/*
+ * Compute the calls of models with constant arguments that are in rows of VALUES (batch_values.c);
+ * they become constants.
+ */
+extern void batch_fold_values(Query *query, ParamListInfo parameters);
 
 /* What is taken out of the expressions of a node. */
 typedef struct batch_hoist

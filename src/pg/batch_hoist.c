@@ -41,11 +41,19 @@ static bool
 is_bound_case(CaseExpr *expression, bound_search *search)
 {
 	bound_search inner = {.at = search->at, .in_case = true};
+	ListCell *cell;
 
 	if (expression->arg == NULL)
 		return expression_tree_walker((Node *) expression, is_bound_walker, search);
+	foreach (cell, expression->args)
+	{
+		CaseWhen *when = lfirst_node(CaseWhen, cell);
+
+		if (is_bound_walker((Node *) when->expr, &inner) ||
+			is_bound_walker((Node *) when->result, &inner))
+			return true;
+	}
 	return is_bound_walker((Node *) expression->arg, search) ||
-		   is_bound_walker((Node *) expression->args, &inner) ||
 		   is_bound_walker((Node *) expression->defresult, &inner);
 }
 

@@ -275,11 +275,13 @@ keep_backward_scan(PlannedStmt *statement, bool backward, int options)
 static PlannedStmt *
 plan_statement(Query *query, const char *text, int options, ParamListInfo parameters)
 {
-	PlannedStmt *statement = next_planner != NULL
-								 ? next_planner(query, text, options, parameters)
-								 : standard_planner(query, text, options, parameters);
+	PlannedStmt *statement;
 	bool backward;
 
+	if (tfm_backend.batching)
+		batch_fold_values(query, parameters);
+	statement = next_planner != NULL ? next_planner(query, text, options, parameters)
+									 : standard_planner(query, text, options, parameters);
 	if (!tfm_backend.batching || statement->planTree == NULL)
 		return statement;
 	backward = ExecSupportsBackwardScan(statement->planTree);
