@@ -158,8 +158,13 @@ SELECT * FROM batch_compare($$SELECT d.id, e.id FROM batch_docs d JOIN batch_doc
 SELECT * FROM batch_compare($$SELECT id, v FROM batch_docs d, LATERAL (SELECT tfm_embed(d.body || title) AS v FROM batch_kinds k WHERE k.kind <= d.kind) s ORDER BY id, v$$);
 SELECT * FROM batch_compare($$SELECT id, v FROM batch_docs d, LATERAL (SELECT tfm_embed(d.body || title) AS v FROM batch_kinds k ORDER BY k.kind LIMIT 1 + d.kind) s ORDER BY id, v$$);
 SELECT * FROM batch_compare($$SELECT id, c FROM batch_docs d, LATERAL tfm_chunk('batcher', d.body, 4) c WHERE tfm_embed(c::text) IS NOT NULL$$);
-SET enable_hashjoin = off;
+SET enable_mergejoin = off;
 SET enable_nestloop = off;
+SELECT * FROM batch_compare($$SELECT count(*), sum(a.id * b.id) FROM batch_docs a JOIN batch_docs b ON tfm_embed(a.word) = tfm_embed(b.word) AND a.kind = b.kind$$);
+SELECT * FROM batch_compare($$SELECT a.id, b.id, tfm_embed(b.word) FROM batch_docs a LEFT JOIN batch_docs b ON tfm_embed(a.word) = tfm_embed(b.word) AND tfm_embed(a.body) <=> tfm_embed(b.body) < 0.2 ORDER BY 1, 2$$);
+SELECT * FROM batch_compare($$SELECT count(*), count(a.id), count(b.id), sum(b.id) FROM batch_docs a FULL JOIN batch_docs b ON tfm_embed(a.word) = tfm_embed(b.word) AND a.kind = b.kind + 1$$);
+RESET enable_mergejoin;
+SET enable_hashjoin = off;
 SELECT * FROM batch_compare($$SELECT a.id, tfm_embed(b.body) FROM batch_docs a JOIN batch_docs b ON a.kind = b.kind AND tfm_embed(a.word) <=> tfm_embed(b.word) < 0.2 WHERE a.id < 20 ORDER BY a.id, b.id$$);
 SELECT * FROM batch_compare($$SELECT a.id, v FROM batch_docs a JOIN (SELECT kind, tfm_embed(body) AS v FROM batch_docs OFFSET 0) b USING (kind) ORDER BY a.id, v$$);
 SET enable_sort = off;
