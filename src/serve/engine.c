@@ -22,9 +22,8 @@
 /* Scratch memory that is kept while there is nothing to do. */
 #define SCRATCH_KEPT ((size_t) 8 * 1024 * 1024)
 
-/* Seconds without work after which memory is given back, and images that are gone are looked for. */
-#define IDLE_SECONDS 1.0
-#define FORGET_SECONDS 30.0
+/* So many times as long as the engine was idle at first, it waits to look again for images that are gone. */
+#define IDLE_TIMES 30
 
 struct serve_engine
 {
@@ -372,7 +371,7 @@ sleep_idle(serve_engine *e, bool *rested)
 		await_change(e, wait);
 		return;
 	}
-	if (!await_change(e, *rested ? FORGET_SECONDS : IDLE_SECONDS))
+	if (!await_change(e, *rested ? e->options.idle * IDLE_TIMES : e->options.idle))
 		return;
 	pthread_mutex_unlock(&e->mutex);
 	rest(e);

@@ -22,6 +22,7 @@ typedef struct serve_engine_options
 	int sequences;			   /* that generate at once, at most */
 	int models;				   /* that stay open while nobody uses them */
 	size_t max_memory;		   /* bytes of the caches of a model that generates; 0: no limit */
+	double idle; /* seconds without work after which memory is given back, images are let go of */
 
 	/* Called by the computing thread when calls are done. */
 	void (*wake)(void *argument);
@@ -34,6 +35,7 @@ typedef struct serve_engine_options
 		.queue = {.batch_tokens = 1024, .delay = 0.001},                                           \
 		.sequences = 32,                                                                           \
 		.models = 8,                                                                               \
+		.idle = 1.0,                                                                               \
 	})
 
 /* NULL on error: OUT_OF_MEMORY, IO (no thread). */

@@ -221,6 +221,51 @@ a_call_without_texts_is_answered(void **state)
 	server_stop(&engine);
 }
 
+/* ---- Models ---- */
+
+/* How many models are open, once there are so many, or after some seconds. */
+static int64_t
+await_models(session *s, int64_t expected)
+{
+	for (int i = 0; i < 1000 && session_status(s).models != expected; i++)
+		usleep(5000);
+	return session_status(s).models;
+}
+
+static void
+models_are_kept_and_let_go(void **state)
+{
+	scratch *s = *state;
+	server engine;
+	session one;
+	const tfm_text text = TEXT("short");
+	const char *images[] = {compile_golden(s, "sentence/dense", "a"),
+							compile_golden(s, "sentence/mean", "b"),
+							compile_golden(s, "sentence/cls", "c")};
+	serve_loop_options options = SERVE_LOOP_DEFAULTS;
+	serve_request request;
+	serve_reply reply;
+
+	options.engine.models = 2;
+	options.engine.idle = 0.002;
+	server_start(&engine, s, options);
+	assert_true(session_open(&one, engine.path));
+	for (int i = 0; i < 6; i++)
+	{
+		request = embed_request(images[i % 3], &text, 1);
+		assert_true(session_call(&one, &request, &reply));
+	}
+	assert_int_equal(await_models(&one, 2), 2);
+
+	/* The file of an image goes: the model stays for who uses it, and no longer. */
+	assert_int_equal(unlink(images[2]), 0);
+	assert_int_equal(await_models(&one, 1), 1);
+	assert_false(session_call(&one, &request, &reply));
+	assert_failed(&one.context, TFM_FILE_NOT_FOUND, "c");
+	session_close(&one);
+	server_stop(&engine);
+}
+
 /* ---- Cancelling ---- */
 
 /* A call that takes long, for a machine of today. */
@@ -546,6 +591,7 @@ main(void)
 		scratch_test(a_long_call_is_computed_in_portions),
 		scratch_test(an_error_is_of_the_call_that_has_it),
 		scratch_test(a_call_without_texts_is_answered),
+		scratch_test(models_are_kept_and_let_go),
 		scratch_test(a_cancelled_call_ends),
 		scratch_test(a_session_that_goes_takes_its_calls_along),
 		scratch_test(nonsense_ends_a_connection),
