@@ -481,6 +481,32 @@ trim_caches(run_session *session)
 		kv_trim(session->memory);
 }
 
+/* Bytes of the sequences that are kept, those that they share counted with each. */
+static size_t
+kept_bytes(const run_session *session)
+{
+	size_t bytes = 0;
+
+	for (int32_t i = 0; i < session->count; i++)
+		if (session->sequences[i].state == SEQUENCE_KEPT)
+			bytes += kv_bytes(session->layer_count, session->layers, session->cache_dtype,
+							  session->sequences[i].length);
+	return bytes;
+}
+
+/*
+ * Give up what has been kept longest, beyond what may be: also while others are open, of which there
+ * is no end where many generate.
+ */
+static void
+forget_surplus(run_session *session)
+{
+	while ((count_state(session, SEQUENCE_KEPT) > KEPT_SEQUENCES ||
+			kept_bytes(session) > session->options.keep_limit) &&
+		   forget_oldest(session))
+		;
+}
+
 void
 run_session_close(run_session *session, int32_t number, bool keep)
 {
@@ -495,8 +521,7 @@ run_session_close(run_session *session, int32_t number, bool keep)
 		s->state = SEQUENCE_KEPT;
 		s->used = ++session->clock;
 	}
-	while (count_state(session, SEQUENCE_KEPT) > KEPT_SEQUENCES)
-		forget_oldest(session);
+	forget_surplus(session);
 	if (count_state(session, SEQUENCE_OPEN) > 0)
 		return;
 	while (kv_used(session->cache) > session->options.keep_limit && forget_oldest(session))

@@ -326,6 +326,42 @@ beginnings_are_kept(void **state)
 	server_stop(&engine);
 }
 
+/* What is kept of closed sequences has its limit, though one is always open. */
+static void
+beginnings_do_not_pile_up(void **state)
+{
+	enum
+	{
+		TOKENS = 200,
+		LIMIT = 300 * 1024
+	};
+	scratch *s = *state;
+	const char *image = compile_golden(s, "generation/llama_long", "image");
+	run_model *model = run_model_open(&s->context, image, COMPUTE_AUTO);
+	run_session *open =
+		run_session_create(&s->context, model, &(run_session_options) {.keep_limit = LIMIT});
+	int32_t ids[TOKENS], always = run_session_open(&s->context, open, NULL, 0, NULL);
+	size_t most = 0, each = 0;
+	float *logits;
+
+	for (int turn = 0; turn < 20; turn++)
+	{
+		run_step step = {.ids = ids, .count = TOKENS, .wanted = 1};
+		arena_mark mark = arena_save(s->context.arena);
+
+		for (int i = 0; i < TOKENS; i++)
+			ids[i] = 3 + (i + turn) % 50;
+		step.sequence = run_session_open(&s->context, open, ids, TOKENS, NULL);
+		assert_true(run_session_step(&s->context, open, &step, 1, &logits, NULL));
+		run_session_close(open, step.sequence, true);
+		each = each == 0 ? run_session_bytes(open) : each;
+		most = run_session_bytes(open) > most ? run_session_bytes(open) : most;
+		arena_restore(s->context.arena, mark);
+	}
+	assert_true(each > 0 && most > each && most <= LIMIT + each);
+	run_session_close(open, always, false);
+}
+
 /* An error, a cancel and a session that goes hit nobody else. */
 static void
 one_that_ends_leaves_the_others(void **state)
@@ -443,6 +479,7 @@ main(void)
 		scratch_test(encoder_decoders_generate),
 		scratch_test(long_prompts_are_run_in_pieces),
 		scratch_test(beginnings_are_kept),
+		scratch_test(beginnings_do_not_pile_up),
 		scratch_test(one_that_ends_leaves_the_others),
 		scratch_test(a_model_that_does_not_generate_says_so),
 		scratch_test(it_ends_in_the_middle_of_texts),
