@@ -421,6 +421,105 @@ nonsense_ends_a_connection(void **state)
 	server_stop(&engine);
 }
 
+/* Requests of which some bytes are others are answered, somehow, and leave the engine as it was. */
+static void
+send_damaged(session *s, const serve_request *request, unsigned *seed)
+{
+	buffer frame = {0};
+	serve_reply reply;
+
+	assert_true(serve_write_request(&s->context, &frame, 1, request));
+	for (int i = rand_r(seed) % 3; i >= 0; i--)
+		frame.data[sizeof(serve_header) +
+				   (size_t) rand_r(seed) % (frame.length - sizeof(serve_header))] =
+			(char) (rand_r(seed) % 3 == 0 ? rand_r(seed) : rand_r(seed) % 4);
+	assert_true(session_flush(s, &frame));
+	assert_true(session_read(s));
+	assert_true(s->header.kind == SERVE_ANSWER || s->header.kind == SERVE_ERROR);
+	session_take(s, request->call.count, &reply);
+	tfm_clear_error(&s->context);
+}
+
+static void
+damaged_requests_leave_it_as_it_was(void **state)
+{
+	scratch *s = *state;
+	server engine;
+	session one;
+	const tfm_text texts[] = {TEXT("short"), TEXT("a query"), TEXT("of three")};
+	const tfm_text labels[] = {TEXT("good"), TEXT("bad")};
+	serve_request good = embed_request(compile_golden(s, "sentence/dense", "image"), texts, 3);
+	serve_request requests[] = {good, good, good, good};
+	unsigned seed = 5;
+	task_answer expected;
+	serve_reply reply;
+
+	requests[1].image = requests[2].image = compile_golden(s, "generation/llama", "other");
+	requests[1].call.kind = TASK_GENERATE;
+	requests[1].call.options = TEXT("{\"max_new_tokens\": 3}");
+	requests[2].call.kind = TASK_LABEL;
+	requests[2].call.labels = labels;
+	requests[2].call.label_count = 2;
+	requests[3].call.kind = TASK_RERANK;
+	requests[3].call.seconds = texts;
+	assert_true(compute_here(&s->context, &good, &expected));
+	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
+	assert_true(session_open(&one, engine.path));
+	for (int i = 0; i < 2000; i++)
+	{
+		arena_mark mark = arena_save(one.context.arena);
+
+		send_damaged(&one, &requests[i % 4], &seed);
+		arena_restore(one.context.arena, mark);
+	}
+	assert_true(session_call(&one, &good, &reply));
+	assert_true(same_answer(&reply.answer, &expected, 3));
+	session_close(&one);
+	server_stop(&engine);
+}
+
+/* ---- Fairness ---- */
+
+/* Of a session with very many texts and one with few, the latter is not kept waiting. */
+static void
+short_calls_overtake_long_ones(void **state)
+{
+	enum
+	{
+		COUNT = 20000,
+		SHORT = 5
+	};
+	scratch *s = *state;
+	server engine;
+	session one, other;
+	tfm_text *texts = malloc(COUNT * sizeof(tfm_text));
+	const tfm_text text = TEXT("short");
+	const char *image = compile_golden(s, "sentence/dense", "image");
+	serve_request many = long_request(s, image, texts, COUNT), few = embed_request(image, &text, 1);
+	serve_reply reply;
+
+	many.session = 1;
+	few.session = 2;
+	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
+	assert_true(session_open(&one, engine.path));
+	assert_true(session_open(&other, engine.path));
+	assert_true(session_ask(&one, 1, &many));
+	while (session_status(&other).running == 0)
+		usleep(100);
+	for (int i = 0; i < SHORT; i++)
+	{
+		assert_true(session_call(&other, &few, &reply));
+		assert_int_equal(reply.batched, 1);
+	}
+	assert_int_equal(session_status(&other).running, 1);
+	assert_true(session_cancel(&one, 1));
+	assert_true(session_read(&one));
+	session_close(&one);
+	session_close(&other);
+	server_stop(&engine);
+	free(texts);
+}
+
 /* ---- Pressure ---- */
 
 /* Calls that are longer than may wait inside are computed all the same, one after the other. */
@@ -595,6 +694,8 @@ main(void)
 		scratch_test(a_cancelled_call_ends),
 		scratch_test(a_session_that_goes_takes_its_calls_along),
 		scratch_test(nonsense_ends_a_connection),
+		scratch_test(damaged_requests_leave_it_as_it_was),
+		scratch_test(short_calls_overtake_long_ones),
 		scratch_test(long_calls_wait_outside),
 		scratch_test(too_many_calls_of_a_session_are_an_error),
 		scratch_test(it_finishes_what_was_asked_for),
