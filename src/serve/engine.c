@@ -17,7 +17,7 @@
 #include <time.h>
 
 #include "base/threads.h"
-#include "serve/sequence.h"
+#include "serve/running.h"
 
 /* Scratch memory that is kept while there is nothing to do. */
 #define SCRATCH_KEPT ((size_t) 8 * 1024 * 1024)
@@ -41,11 +41,7 @@ struct serve_engine
 
 	/* The computing thread's. */
 	serve_device device;
-	serve_sequence **sequences; /* [sequence_count] that wait for a pass */
-	size_t sequence_count;
-	size_t most;						  /* of them for now, as memory allows */
-	size_t good;						  /* that have ended since there were most */
-	serve_sequence *first_put, *last_put; /* those that were put off until others have ended */
+	serve_running running;
 };
 
 static double
@@ -184,58 +180,20 @@ run_batch(serve_engine *e, serve_job *batch, serve_call *calls)
 
 /* ---- Sequences ---- */
 
-/*
- * A sequence for which there was no memory beside the others, so many with it, waits until one of them
- * has ended.
- */
 static void
-put_off(serve_engine *e, serve_sequence *s, size_t together)
+end_sequence(void *argument, serve_call *call)
 {
-	serve_sequence_reset(s);
-	s->next = NULL;
-	if (e->first_put == NULL)
-		e->first_put = s;
-	else
-		e->last_put->next = s;
-	e->last_put = s;
-	if (e->most >= together)
-		e->most = together - 1;
-	e->good = 0;
-}
+	serve_engine *e = argument;
 
-/* As many have ended well as there may be: try with one more. */
-static void
-allow_more(serve_engine *e)
-{
-	if (++e->good < e->most || e->most >= (size_t) e->options.sequences)
-		return;
-	e->most++;
-	e->good = 0;
-}
-
-/* A sequence has ended, of so many that took turns; it is not in the list of those that wait any more. */
-static void
-end_sequence(serve_engine *e, serve_sequence *s, size_t together)
-{
-	serve_call *call = s->call;
-
-	if (s->crowded && tfm_failed(&s->context) && together > 1 && !serve_call_cancelled(call) &&
-		!atomic_load(&e->stop))
-	{
-		put_off(e, s, together);
-		return;
-	}
-	serve_sequence_tell(s);
-	serve_sequence_destroy(s);
-	allow_more(e);
 	end_portion(e, call);
 	e->options.wake(e->options.wake_argument);
 }
 
 /* An input of a call that generates, if one waits. */
 static serve_sequence *
-take_sequence(serve_engine *e)
+take_sequence(void *argument)
 {
+	serve_engine *e = argument;
 	serve_sequence *s = NULL;
 	serve_job *job;
 
@@ -253,77 +211,9 @@ take_sequence(serve_engine *e)
 
 		tfm_fail(&context, TFM_OUT_OF_MEMORY, "out of memory");
 		serve_call_fail(serve_call_of(job), &context.error);
-		end_portion(e, serve_call_of(job));
-		e->options.wake(e->options.wake_argument);
+		end_sequence(e, serve_call_of(job));
 	}
 	return s;
-}
-
-/* Those that were put off come first. */
-static serve_sequence *
-next_sequence(serve_engine *e)
-{
-	serve_sequence *s = e->first_put;
-
-	if (s == NULL)
-		return take_sequence(e);
-	e->first_put = s->next;
-	return s;
-}
-
-static void
-start_sequences(serve_engine *e)
-{
-	serve_sequence *s;
-
-	while (e->sequence_count < e->most && (s = next_sequence(e)) != NULL)
-		if (serve_sequence_begin(s))
-			e->sequences[e->sequence_count++] = s;
-		else
-			end_sequence(e, s, 1);
-}
-
-/* A pass, and what comes of it. */
-static void
-step_sequences(serve_engine *e)
-{
-	serve_sequence *ended = NULL;
-	size_t together = e->sequence_count, count = 0;
-
-	if (together == 0)
-		return;
-	serve_sequences_step(&e->device, e->sequences, e->sequence_count);
-	for (size_t i = 0; i < together; i++)
-	{
-		serve_sequence *s = e->sequences[i];
-
-		if (!s->step.over || serve_sequence_resume(s))
-			e->sequences[count++] = s;
-		else
-		{
-			s->next = ended;
-			ended = s;
-		}
-	}
-	e->sequence_count = count;
-	for (serve_sequence *s = ended, *next; s != NULL; s = next)
-	{
-		next = s->next;
-		end_sequence(e, s, together);
-	}
-}
-
-/* The engine is to stop: nobody is told. */
-static void
-drop_sequences(serve_engine *e)
-{
-	while (e->sequence_count > 0)
-		step_sequences(e);
-	for (serve_sequence *s = e->first_put, *next; s != NULL; s = next)
-	{
-		next = s->next;
-		serve_sequence_destroy(s);
-	}
 }
 
 /* ---- The computing thread ---- */
@@ -391,10 +281,10 @@ compute_some(serve_engine *e)
 	pthread_mutex_unlock(&e->mutex);
 	if (calls != NULL)
 		run_batch(e, batch, calls);
-	start_sequences(e);
-	if (e->sequence_count == 0)
+	serve_running_start(&e->running);
+	if (e->running.count == 0)
 		return calls != NULL;
-	step_sequences(e);
+	serve_running_step(&e->running);
 	return true;
 }
 
@@ -416,7 +306,7 @@ compute(void *argument)
 			sleep_idle(e, &rested);
 		pthread_mutex_unlock(&e->mutex);
 	}
-	drop_sequences(e);
+	serve_running_destroy(&e->running);
 	return NULL;
 }
 
@@ -491,7 +381,7 @@ free_engine(serve_engine *e)
 	threads_destroy(e->device.pool);
 	serve_models_destroy(e->device.models);
 	arena_destroy(e->device.scratch);
-	free(e->sequences);
+	free(e->running.sequences);
 	free(e);
 }
 
@@ -534,10 +424,15 @@ serve_engine_create(tfm_context *context, const serve_engine_options *options)
 		.threads = options->threads,
 		.stop = &e->stop,
 	};
-	e->most = (size_t) options->sequences;
-	e->sequences = calloc(e->most, sizeof(serve_sequence *));
+	e->running = (serve_running) {
+		.device = &e->device,
+		.limit = (size_t) options->sequences,
+		.take = take_sequence,
+		.ended = end_sequence,
+		.argument = e,
+	};
 	if (e->device.models == NULL || e->device.scratch == NULL || e->device.pool == NULL ||
-		e->sequences == NULL)
+		!serve_running_create(&e->running))
 		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
 	else if (!start_thread(e))
 		tfm_fail(context, TFM_IO, "could not start a thread");

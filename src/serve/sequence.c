@@ -254,6 +254,7 @@ serve_sequence_begin(serve_sequence *s)
 	if (s->fiber == NULL)
 	{
 		s->context = (tfm_context) {0};
+		s->crowded = true; /* there may be threads and memory when others have ended */
 		return tfm_fail(&s->context, TFM_OUT_OF_MEMORY, "out of memory");
 	}
 	s->context = serve_device_context(s->device, s->arena, &s->call->request);
