@@ -32,7 +32,7 @@ typedef struct serve_engine_options
 #define SERVE_ENGINE_DEFAULTS                                                                      \
 	((serve_engine_options) {                                                                      \
 		.threads = 1,                                                                              \
-		.queue = {.batch_tokens = 1024, .delay = 0.001},                                           \
+		.queue = {.batch_tokens = 512, .delay = 0.001},                                            \
 		.sequences = 32,                                                                           \
 		.models = 8,                                                                               \
 		.idle = 1.0,                                                                               \

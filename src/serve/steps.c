@@ -8,12 +8,15 @@
 
 #include "serve/sequence.h"
 
-/* Tokens of a pass, unless short steps alone have more. */
-#define PASS_TOKENS 512
-
-/* Steps of so few tokens are never kept waiting; the others share what is left, but at least so much. */
+/* Steps of so few tokens are never kept waiting: all of a pass. */
 #define SHORT_STEP 32
-#define LEAST_PIECE 128
+
+/*
+ * What the others share, in their order: prompts.  Enough tokens to read the weights once for many, and
+ * beside short steps few enough that these, whose texts are read as they come, do not wait long.
+ */
+#define PASS_TOKENS 512
+#define PASS_TOKENS_BESIDE 128
 
 /* Tokens of a sequence's step that the pass computes. */
 typedef struct piece
@@ -96,19 +99,16 @@ add_pieces(pass *p, serve_step *step, int64_t limit)
 	p->wants_states |= step->states != NULL;
 }
 
-/* Short steps wholly, and as much of long ones as there is room for; each takes part. */
+/* Short steps wholly, and as much of long ones as there is room for. */
 static void
 fill_pass(pass *p)
 {
-	int64_t left = PASS_TOKENS;
+	int64_t left;
 
 	for (size_t i = 0; i < p->count; i++)
 		if (p->sequences[i]->step.left <= SHORT_STEP)
-		{
 			add_pieces(p, &p->sequences[i]->step, SHORT_STEP);
-			left -= p->sequences[i]->step.left;
-		}
-	left = left > LEAST_PIECE ? left : LEAST_PIECE;
+	left = p->step_count > 0 ? PASS_TOKENS_BESIDE : PASS_TOKENS;
 	for (size_t i = 0; i < p->count && left > 0; i++)
 		if (p->sequences[i]->step.left > SHORT_STEP)
 		{
