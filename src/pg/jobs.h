@@ -3,11 +3,11 @@
  *	  Asynchronous columns: jobs that keep embeddings of a column's texts current.
  *
  * Triggers (jobs_trigger.c) put the keys of changed rows into the queue (jobs_queue.c), in the same
- * transaction.  A runner, which is a background worker (jobs_worker.c) or a session that calls
- * tfm_run_embedding_job, takes a batch of them, reads the texts, and ends its transaction before the
- * model computes (jobs_run.c); then it writes the embeddings of the rows that still have the same
- * text (jobs_table.c) and removes their keys.  Whoever dies in between leaves entries that are taken
- * by a runner that is no more; the next one gives them free.
+ * transaction.  A runner (jobs_runner.c), which is a background worker (jobs_worker.c) or a session
+ * that calls tfm_run_embedding_job, takes a batch of them, reads the texts, and ends its transaction
+ * before the model computes (jobs_run.c, jobs_compute.c); then it writes the embeddings of the rows
+ * that still have the same text (jobs_write.c) and removes their keys.  Whoever dies in between leaves
+ * entries that are taken by a runner that is no more; the next one gives them free.
  *
  * Catalog and queue belong to the extension's owner, the "keeper"; all that may run code of the
  * table's owner (triggers, types, expressions of indexes) runs as that owner, in a context in which
@@ -221,6 +221,8 @@ extern List *job_next_keys(const job *j, int count, bool only_missing);
 /* The text form of a key: that of an array of the values' text forms. */
 extern char *job_key_text(char **values, int count);
 
+/* ---- jobs_write.c ---- */
+
 /*
  * Write what was computed of rows that still have the same text; as the owner.  Entries to be
  * finished are those of the rows written and of rows that are no more: a List of job_entry *.
@@ -232,6 +234,8 @@ extern List *job_write_rows(const job *j, job_row *rows, int count);
  * whether that fits the column.
  */
 extern void job_check_write(const job *j, const struct TfmVector *embedding);
+
+/* ---- jobs_chunks.c ---- */
 
 /* Clear the table of chunks of those whose rows were truncated. */
 extern void job_truncate_chunks(const job *j, bool all);
@@ -256,7 +260,7 @@ extern char *job_made_with(const job *j, const struct registry_handle *model);
 extern ErrorData *job_compute(const job *j, const struct registry_handle *model, job_row *rows,
 							  int first, int count);
 
-/* ---- jobs_run.c ---- */
+/* ---- jobs_runner.c, jobs_run.c ---- */
 
 typedef enum job_outcome
 {
@@ -292,6 +296,11 @@ extern ErrorData *job_run_step(job_runner *runner, void (*step)(void *), void *a
 
 /* Have the worker of this database started or woken when the transaction commits. */
 extern void job_wake_at_commit(void);
+
+/* Start a worker in a slot of a database; false if the server has no place for one. */
+extern bool job_launch(Oid database, int slot);
+
+/* ---- jobs_launcher.c ---- */
 
 /* For tfm.c: the launcher, where the library is preloaded. */
 extern void job_install(void);

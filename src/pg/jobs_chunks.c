@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "pg/jobs.h"
+#include "pg/jobs_command.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
@@ -23,13 +23,6 @@ static void
 run(const char *command)
 {
 	(void) job_execute(command, 0, NULL, NULL, NULL);
-}
-
-static char *
-relation_name(Oid relation)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
 }
 
 static char *
@@ -103,14 +96,14 @@ job_drop_chunks(const job *j)
 	if (!OidIsValid(owner))
 		return;
 	job_become(j->owner, &before);
-	run(psprintf("DROP TABLE %s", relation_name(j->chunk_table)));
+	run(psprintf("DROP TABLE %s", job_relation_name(j->chunk_table)));
 	job_return(&before);
 }
 
 void
 job_truncate_chunks(const job *j, bool all)
 {
-	char *chunks = relation_name(j->chunk_table), *source = relation_name(j->relation);
+	char *chunks = job_relation_name(j->chunk_table), *source = job_relation_name(j->relation);
 	StringInfoData command;
 	job_identity before;
 	ListCell *cell;
@@ -130,7 +123,7 @@ job_truncate_chunks(const job *j, bool all)
 
 			appendStringInfoString(&command, cell == list_head(j->key) ? "" : " AND ");
 			generate_operator_clause(&command, psprintf("c.%s", column), type,
-									 lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr,
+									 job_order_operator(type, TYPECACHE_EQ_OPR),
 									 psprintf("r.%s", column), type);
 		}
 		appendStringInfoString(&command, ")");

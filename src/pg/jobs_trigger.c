@@ -12,9 +12,8 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "pg/jobs.h"
+#include "pg/jobs_command.h"
 
-#include "access/htup_details.h"
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -355,18 +354,11 @@ run(const char *command)
 	(void) job_execute(command, 0, NULL, NULL, NULL);
 }
 
-static char *
-qualified_name(Oid relation)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
-}
-
 static void
 create_trigger(const job *j, Oid relation, int i)
 {
 	const char *name = triggers[i].is_replica ? "replica" : triggers[i].event;
-	char *table = qualified_name(relation);
+	char *table = job_relation_name(relation);
 
 	run(psprintf("CREATE TRIGGER tfm_job_%d_%s AFTER %s ON %s %s EXECUTE FUNCTION "
 				 "@.tfm_job_trigger('%d')",
@@ -450,7 +442,7 @@ job_drop_triggers(int id)
 		job_become(oid_value(found, i, 3), &before);
 		run(psprintf("DROP TRIGGER %s ON %s",
 					 quote_identifier(SPI_getvalue(found->vals[i], found->tupdesc, 1)),
-					 qualified_name(oid_value(found, i, 2))));
+					 job_relation_name(oid_value(found, i, 2))));
 		job_return(&before);
 	}
 }

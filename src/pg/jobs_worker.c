@@ -8,20 +8,10 @@
  * looks into the queue once more, and ends: so either it sees a commit, or the committer sees that
  * the slot is free.  No shared memory is needed, and no preloading.
  *
- * Where the library is preloaded, a launcher starts a worker for each database when the server
- * starts, is promoted, or has recovered from a crash.
- *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "pg/jobs.h"
 
-#include <math.h>
-
-#include "access/genam.h"
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "fmgr.h"
@@ -38,8 +28,6 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "pg/backend.h"
@@ -59,7 +47,6 @@
 #define LOCK_PATIENCE "300ms"
 
 extern PGDLLEXPORT void tfm_job_worker_main(Datum argument);
-extern PGDLLEXPORT void tfm_job_launcher_main(Datum argument);
 
 /* ---- Slots ---- */
 
@@ -99,8 +86,8 @@ find_worker(void)
 
 /* ---- Starting and waking ---- */
 
-static bool
-launch(Oid database, int slot)
+bool
+job_launch(Oid database, int slot)
 {
 	BackgroundWorker worker = {
 		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
@@ -141,7 +128,7 @@ start_or_wake(void)
 {
 	if (tfm_backend.job_workers == 0 || tfm_backend.job_worker == MyProcPid)
 		return tfm_backend.job_worker == MyProcPid;
-	return is_free(0) ? launch(MyDatabaseId, 0) : wake_worker();
+	return is_free(0) ? job_launch(MyDatabaseId, 0) : wake_worker();
 }
 
 /* The transaction has ended: nothing may be thrown any more, and rows are queued all the same. */
@@ -278,7 +265,7 @@ ask_for_help(worker *w)
 	w->helped = now;
 	for (int slot = 1; slot < tfm_backend.job_workers; slot++)
 		if (is_free(slot))
-			(void) launch(MyDatabaseId, slot);
+			(void) job_launch(MyDatabaseId, slot);
 }
 
 static job_outcome
@@ -377,86 +364,4 @@ tfm_job_worker_main(Datum argument)
 	if (job_run_step(w.runner, take_slot, &w) == NULL)
 		work(&w);
 	proc_exit(0);
-}
-
-/* ---- The launcher ---- */
-
-/* The databases that take connections, in TopMemoryContext. */
-static List *
-list_databases(void)
-{
-	List *databases = NIL;
-	Relation catalog;
-	TableScanDesc scan;
-	HeapTuple tuple;
-
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	catalog = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(catalog, 0, NULL);
-	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
-	{
-		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
-		MemoryContext caller;
-
-		if (!form->datallowconn || form->datistemplate)
-			continue;
-		caller = MemoryContextSwitchTo(TopMemoryContext);
-		databases = lappend_oid(databases, form->oid);
-		MemoryContextSwitchTo(caller);
-	}
-	table_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	return databases;
-}
-
-static void
-wait_or_end(long milliseconds)
-{
-	(void) WaitLatch(MyLatch,
-					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (milliseconds >= 0 ? WL_TIMEOUT : 0),
-					 milliseconds, stat_wait_event(STAT_WAIT_JOBS));
-	ResetLatch(MyLatch);
-	if (ShutdownRequestPending)
-		proc_exit(1); /* 0 would say that it is not wanted again */
-	CHECK_FOR_INTERRUPTS();
-	reload_settings();
-}
-
-/* Workers of databases without jobs end at once.  When all are started, it waits for the server's end. */
-void
-tfm_job_launcher_main(Datum argument)
-{
-	List *databases;
-	ListCell *cell;
-
-	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	databases = list_databases();
-	foreach (cell, databases)
-		while (tfm_backend.job_workers > 0 && !launch(lfirst_oid(cell), 0))
-			wait_or_end(TICK);
-	for (;;)
-		wait_or_end(-1);
-}
-
-void
-job_install(void)
-{
-	BackgroundWorker launcher = {
-		.bgw_name = "tfm job launcher",
-		.bgw_type = "tfm job launcher",
-		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
-		.bgw_start_time = BgWorkerStart_RecoveryFinished,
-		.bgw_restart_time = 10,
-		.bgw_library_name = "tfm",
-		.bgw_function_name = "tfm_job_launcher_main",
-	};
-
-	if (process_shared_preload_libraries_in_progress)
-		RegisterBackgroundWorker(&launcher);
 }
