@@ -48,8 +48,13 @@ CALL tfm_run_embedding_job('docs_embedding');
 SELECT state, backlog FROM state;
 SELECT embedding = tfm_embed('embedder', 'changed') AS changed FROM docs WHERE id = 3001;
 
--- Its triggers cannot be dropped by themselves
+-- Without one of its triggers it does not go on as if it saw everything
 DROP TRIGGER tfm_job_1_insert ON docs;
+CALL tfm_run_embedding_job('docs_embedding');
+SELECT state, sqlstate, error FROM state;
+SELECT tfm_resume_embedding_job('docs_embedding');
+SELECT state FROM state;
+SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'docs'::regclass ORDER BY 1;
 
 -- A trigger of the table that changes the text, or other rows, while the embedding is written
 CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$

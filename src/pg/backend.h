@@ -72,7 +72,6 @@ typedef struct backend_state
 	/* jobs_*.c */
 	int job_workers;			  /* tfm.job_workers */
 	int job_idle_time;			  /* tfm.job_idle_time, in ms */
-	bool job_altering;			  /* it makes triggers of a job */
 	bool job_queued;			  /* this transaction has queued rows */
 	bool job_watches;			  /* commits are looked at */
 	Oid job_keeper;				  /* owner of the extension, InvalidOid: it is not there; */

@@ -458,6 +458,8 @@ set_paused(const char *name, bool paused)
 							NULL);
 	if (!paused)
 	{
+		if (OidIsValid(j->owner))
+			(void) job_create_triggers(j);
 		job_clear_error(j->id);
 		job_wake_at_commit();
 	}

@@ -119,7 +119,10 @@ extern void job_forget(int id);
 
 /* ---- jobs_trigger.c ---- */
 
-/* Give the relation of a job, and partitions without them, its triggers; whether any was missing. */
+/* Throw undefined_object where the relation of a job lacks any of its triggers. */
+extern void job_check_triggers(const job *j);
+
+/* Give the relation of a job and its partitions the triggers that they lack; whether they lacked any. */
 extern bool job_create_triggers(const job *j);
 
 /* Drop them, from wherever they are. */
@@ -278,6 +281,7 @@ typedef struct job_runner
 	MemoryContext models;	   /* of handles */
 	struct job_model *handles; /* a model for each job */
 	int turn;				   /* the job that had the last one */
+	bool full;				   /* the last batch was: there may be as much again */
 } job_runner;
 
 /* A runner, in the current memory context; ended by job_end_runner(runner->number). */

@@ -10,6 +10,7 @@
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 
 static void
@@ -59,18 +60,22 @@ list_jobs(const char *query)
 	"JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace "            \
 	"WHERE c.relname = d.address_names[2] AND n.nspname = d.address_names[1])"
 
-/* Without its triggers a job would miss changes, and nobody would know. */
+/* Without its triggers a job misses changes.  Not an error: pg_restore --clean drops them, too. */
 static void
-refuse_bereft(void)
+warn_bereft(void)
 {
 	List *ids = list_jobs(SELECT_BEREFT);
-	job *j = ids == NIL ? NULL : job_load(linitial_int(ids));
+	ListCell *cell;
 
-	if (j != NULL)
-		ereport(ERROR, errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				errmsg("cannot drop a trigger that embedding job \"%s\" needs", j->name),
-				errhint("Drop the job with SELECT tfm_drop_embedding_job(%s).",
-						quote_literal_cstr(j->name)));
+	foreach (cell, ids)
+	{
+		job *j = job_load(lfirst_int(cell));
+
+		if (j != NULL)
+			ereport(WARNING, errmsg("embedding job \"%s\" does not see changes any more", j->name),
+					errhint("Drop the job with tfm_drop_embedding_job, or have its triggers made "
+							"again with tfm_resume_embedding_job."));
+	}
 }
 
 PG_FUNCTION_INFO_V1(tfm_job_dropped);
@@ -95,7 +100,7 @@ tfm_job_dropped(PG_FUNCTION_ARGS)
 		job_forget(j->id);
 		job_drop_triggers(j->id);
 	}
-	refuse_bereft();
+	warn_bereft();
 	SPI_finish();
 	PG_RETURN_NULL();
 }
@@ -107,15 +112,29 @@ tfm_job_dropped(PG_FUNCTION_ARGS)
 	"WHERE d.classid = 'pg_class'::regclass AND EXISTS (SELECT FROM pg_trigger t "                 \
 	"WHERE t.tgrelid = j.relation AND t.tgname = 'tfm_job_' || j.id || '_insert')"
 
-/* Rows of a partition that was attached, if it has any, are still to be queued. */
+/* Whether a command makes or attaches a partition; any other is no business of ours. */
+static bool
+adds_partition(Node *command, bool *attaches)
+{
+	ListCell *cell;
+
+	*attaches = false;
+	if (IsA(command, CreateStmt))
+		return ((CreateStmt *) command)->partbound != NULL;
+	if (IsA(command, AlterTableStmt))
+		foreach (cell, ((AlterTableStmt *) command)->cmds)
+			*attaches =
+				*attaches || ((AlterTableCmd *) lfirst(cell))->subtype == AT_AttachPartition;
+	return *attaches;
+}
+
+/* Rows of a partition that was attached are still to be queued. */
 static void
-queue_attached(const job *j, const char *command)
+queue_attached(const job *j)
 {
 	Oid type = INT4OID;
 	Datum value = Int32GetDatum(j->id);
 
-	if (strcmp(command, "ALTER TABLE") != 0)
-		return;
 	(void) job_execute_kept("UPDATE @.tfm_job SET fill = coalesce(fill, 'missing'), filled = NULL "
 							"WHERE id = $1",
 							1, &type, &value, NULL);
@@ -128,10 +147,11 @@ tfm_job_altered(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
 	ListCell *cell;
+	bool attaches;
 	List *ids;
 
 	check_call(fcinfo, "tfm_job_altered");
-	if (!OidIsValid(job_keeper()))
+	if (!adds_partition(data->parsetree, &attaches) || !OidIsValid(job_keeper()))
 		PG_RETURN_NULL();
 	SPI_connect();
 	ids = list_jobs(SELECT_ALTERED);
@@ -139,8 +159,8 @@ tfm_job_altered(PG_FUNCTION_ARGS)
 	{
 		job *j = job_load(lfirst_int(cell));
 
-		if (j != NULL && OidIsValid(j->owner) && job_create_triggers(j))
-			queue_attached(j, GetCommandTagName(data->tag));
+		if (j != NULL && OidIsValid(j->owner) && job_create_triggers(j) && attaches)
+			queue_attached(j);
 	}
 	SPI_finish();
 	PG_RETURN_NULL();

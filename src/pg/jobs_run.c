@@ -90,6 +90,7 @@ prepare(void *argument)
 	if (!b->runner->nonatomic)
 		pgstat_report_activity(STATE_RUNNING, psprintf("embedding job %s", j->name));
 	job_check_table(j);
+	job_check_triggers(j);
 	job_become(j->owner, &before);
 	b->model = find_model(b->runner, j->id);
 	(void) registry_get(&b->model->handle, b->runner->models, cstring_to_text(j->model), NULL);
@@ -158,6 +159,7 @@ take(void *argument)
 
 	LockRelationOid(b->job->relation, AccessShareLock); /* not to wait with entries taken */
 	b->entries = job_take(b->id, b->runner->number, b->job->batch_size);
+	b->runner->full = list_length(b->entries) == b->job->batch_size;
 	b->rows = palloc0(sizeof(job_row) * Max(list_length(b->entries), 1));
 	foreach (cell, b->entries)
 		b->rows[i++].entry = lfirst(cell);
@@ -351,6 +353,7 @@ job_run_batch(job_runner *runner, int id)
 
 	MemoryContextReset(runner->memory);
 	INSTR_TIME_SET_CURRENT(b.started);
+	runner->full = false;
 	error = job_run_step(runner, prepare, &b);
 	if (error == NULL && b.job != NULL && b.job->fill != NULL)
 		error = job_run_step(runner, fill, &b);

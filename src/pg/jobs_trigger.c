@@ -14,6 +14,7 @@
  */
 #include "pg/jobs_command.h"
 
+#include "access/table.h"
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -30,8 +31,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
-
-#include "pg/backend.h"
 
 /* Keys that are queued at once. */
 #define PORTION 10000
@@ -357,23 +356,28 @@ run(const char *command)
 static void
 create_trigger(const job *j, Oid relation, int i)
 {
-	const char *name = triggers[i].is_replica ? "replica" : triggers[i].event;
-	char *table = job_relation_name(relation);
+	const char *event = triggers[i].is_replica ? "replica" : triggers[i].event;
+	char *name = psprintf("tfm_job_%d_%s", j->id, event), *table = job_relation_name(relation);
 
-	run(psprintf("CREATE TRIGGER tfm_job_%d_%s AFTER %s ON %s %s EXECUTE FUNCTION "
-				 "@.tfm_job_trigger('%d')",
-				 j->id, name, triggers[i].event, table, triggers[i].tables, j->id));
+	if (OidIsValid(get_trigger_oid(relation, name, true)))
+		return;
+	run(psprintf("CREATE TRIGGER %s AFTER %s ON %s %s EXECUTE FUNCTION @.tfm_job_trigger('%d')",
+				 name, triggers[i].event, table, triggers[i].tables, j->id));
 	if (triggers[i].enable != NULL)
-		run(psprintf("ALTER TABLE %s ENABLE %s TRIGGER tfm_job_%d_%s", table, triggers[i].enable,
-					 j->id, name));
+		run(psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", table, triggers[i].enable, name));
 }
 
-/* The job's relation and its partitions that lack the triggers; those that are foreign have none. */
+/* The names of a job's triggers. */
+#define TRIGGER_NAMES                                                                              \
+	"(SELECT 'tfm_job_' || $1 || '_' || e FROM "                                                   \
+	"unnest(ARRAY['insert', 'update', 'delete', 'truncate', 'replica']) e)"
+
+/* A job's relation ($2) and its partitions that lack triggers; those that are foreign have none. */
 #define SELECT_LACKING                                                                             \
-	"SELECT c.oid, c.relowner FROM (SELECT $1 AS relid UNION SELECT relid::oid FROM "              \
-	"pg_partition_tree($1::regclass)) t JOIN pg_class c ON c.oid = t.relid "                       \
-	"WHERE c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_trigger g "                      \
-	"WHERE g.tgrelid = c.oid AND g.tgname = 'tfm_job_' || $2 || '_insert')"
+	"SELECT c.oid, c.relowner FROM (SELECT $2 AS relid UNION SELECT relid::oid FROM "              \
+	"pg_partition_tree($2::regclass)) t JOIN pg_class c ON c.oid = t.relid "                       \
+	"WHERE c.relkind IN ('r', 'p') AND 5 > (SELECT count(*) FROM pg_trigger g "                    \
+	"WHERE g.tgrelid = c.oid AND g.tgname IN " TRIGGER_NAMES ")"
 
 static Oid
 oid_value(const SPITupleTable *table, uint64 row, int n)
@@ -395,31 +399,39 @@ create_all_triggers(const job *j, Oid relation, Oid owner)
 	job_return(&before);
 }
 
-/* Enabling them is an ALTER TABLE, of which our event trigger must make nothing. */
 bool
 job_create_triggers(const job *j)
 {
-	Oid types[] = {OIDOID, INT4OID};
-	Datum values[] = {ObjectIdGetDatum(j->relation), Int32GetDatum(j->id)};
-	SPITupleTable *found;
-	uint64 rows;
+	Oid types[] = {INT4OID, OIDOID};
+	Datum values[] = {Int32GetDatum(j->id), ObjectIdGetDatum(j->relation)};
+	uint64 rows = job_execute_kept(SELECT_LACKING, 2, types, values, NULL);
+	SPITupleTable *found = SPI_tuptable;
 
-	if (tfm_backend.job_altering)
-		return false;
-	rows = job_execute_kept(SELECT_LACKING, 2, types, values, NULL);
-	found = SPI_tuptable;
-	tfm_backend.job_altering = true;
-	PG_TRY();
-	{
-		for (uint64 i = 0; i < rows; i++)
-			create_all_triggers(j, oid_value(found, i, 1), oid_value(found, i, 2));
-	}
-	PG_FINALLY();
-	{
-		tfm_backend.job_altering = false;
-	}
-	PG_END_TRY();
+	for (uint64 i = 0; i < rows; i++)
+		create_all_triggers(j, oid_value(found, i, 1), oid_value(found, i, 2));
 	return rows > 0;
+}
+
+/* Partitions are not looked at: this is for each batch. */
+void
+job_check_triggers(const job *j)
+{
+	Relation relation = table_open(j->relation, AccessShareLock);
+	const TriggerDesc *description = relation->trigdesc;
+	char *id = psprintf("%d", j->id);
+	int count = 0;
+
+	for (int i = 0; description != NULL && i < description->numtriggers; i++)
+	{
+		const Trigger *t = &description->triggers[i];
+
+		count += strncmp(t->tgname, "tfm_job_", 8) == 0 && t->tgnargs == 1 &&
+				 strcmp(t->tgargs[0], id) == 0;
+	}
+	table_close(relation, AccessShareLock);
+	if (count < (int) lengthof(triggers))
+		ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("embedding job \"%s\" lacks triggers", j->name));
 }
 
 void
@@ -430,8 +442,7 @@ job_drop_triggers(int id)
 	uint64 rows = job_execute_kept(
 		"SELECT g.tgname, c.oid, c.relowner FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid "
 		"JOIN pg_proc p ON p.oid = g.tgfoid AND p.proname = 'tfm_job_trigger' "
-		"WHERE g.tgparentid = 0 AND g.tgname IN (SELECT 'tfm_job_' || $1 || '_' || e FROM "
-		"unnest(ARRAY['insert', 'update', 'delete', 'truncate', 'replica']) e)",
+		"WHERE g.tgparentid = 0 AND g.tgname IN " TRIGGER_NAMES,
 		1, &type, &value, NULL);
 	SPITupleTable *found = SPI_tuptable;
 

@@ -260,7 +260,7 @@ ask_for_help(worker *w)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (w->slot > 0 || !TimestampDifferenceExceeds(w->helped, now, PAUSE))
+	if (w->slot > 0 || !w->runner->full || !TimestampDifferenceExceeds(w->helped, now, PAUSE))
 		return;
 	w->helped = now;
 	for (int slot = 1; slot < tfm_backend.job_workers; slot++)
