@@ -70,14 +70,14 @@ typedef struct backend_state
 	bool worker_exit_registered;
 
 	/* jobs_*.c */
-	int job_workers;			  /* tfm.job_workers */
-	int job_idle_time;			  /* tfm.job_idle_time, in ms */
-	bool job_queued;			  /* this transaction has queued rows */
-	bool job_watches;			  /* commits are looked at */
-	Oid job_keeper;				  /* owner of the extension, InvalidOid: it is not there; */
-	char job_schema[NAMEDATALEN]; /* its schema; */
-	TimestampTz job_statement;	  /* both as of this statement */
-	struct job_plan *job_plans;	  /* commands that are prepared, */
+	int job_workers;					/* tfm.job_workers */
+	int job_idle_time;					/* tfm.job_idle_time, in ms */
+	bool job_queued;					/* this transaction has queued rows */
+	bool job_watches;					/* commits are looked at */
+	Oid job_keeper;						/* owner of the extension, InvalidOid: it is not there; */
+	char job_schema[NAMEDATALEN];		/* its schema; */
+	TimestampTz job_statement;			/* both as of this statement */
+	struct job_plan *job_plans;			/* commands that are prepared, */
 	char job_plans_schema[NAMEDATALEN]; /* for this schema */
 	int job_worker;						/* process ID of the worker last seen; 0: none */
 } backend_state;

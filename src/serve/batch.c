@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "serve/lanes.h"
+
 tfm_context
 serve_device_context(const serve_device *device, arena *memory, const serve_request *request)
 {
@@ -117,6 +119,22 @@ split_answer(const portions *p, const task_answer *answer, const tfm_usage *usag
 	}
 }
 
+/* Compute a call by threads that each have some of its inputs, where it suits; else all together. */
+static bool
+run_call(tfm_context *context, serve_device *device, const task_models *models,
+		 const task_call *call, task_answer *answer)
+{
+	if (serve_lanes_suit(device, call))
+	{
+		if (serve_lanes_run(context, device, models, call, answer))
+			return true;
+		if (context->error.kind == TFM_CANCELLED)
+			return false;
+		tfm_clear_error(context);
+	}
+	return task_call_run(context, models, call, answer);
+}
+
 /* Compute all together. */
 static bool
 run_joint(tfm_context *context, portions *p)
@@ -131,7 +149,7 @@ run_joint(tfm_context *context, portions *p)
 	if (model == NULL)
 		return false;
 	models.model = serve_model_get(model);
-	if (join_calls(context, p, &joint) && task_call_run(context, &models, &joint, &answer))
+	if (join_calls(context, p, &joint) && run_call(context, p->device, &models, &joint, &answer))
 		split_answer(p, &answer, &context->usage);
 	serve_models_close(p->device->models, model);
 	return !tfm_failed(context);

@@ -17,6 +17,7 @@ typedef struct serve_device
 	arena *scratch;
 	struct thread_pool *pool;
 	int threads;
+	arena **lanes;			 /* [threads] lanes.c's; NULL before the first */
 	const atomic_bool *stop; /* all that is computed is to end */
 	int64_t passes;			 /* since it began */
 } serve_device;

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/threads.h"
+#include "serve/lanes.h"
 #include "serve/running.h"
 
 /* Scratch memory that is kept while there is nothing to do. */
@@ -224,6 +225,7 @@ rest(serve_engine *e)
 {
 	serve_models_forget(e->device.models);
 	arena_trim(e->device.scratch, SCRATCH_KEPT);
+	serve_lanes_trim(&e->device, SCRATCH_KEPT);
 #ifdef __GLIBC__
 	malloc_trim(0);
 #endif
@@ -235,8 +237,8 @@ tell_status(serve_engine *e)
 {
 	e->status.models = serve_models_count(e->device.models);
 	e->status.passes = e->device.passes;
-	e->status.memory =
-		(int64_t) (serve_models_bytes(e->device.models) + arena_held(e->device.scratch));
+	e->status.memory = (int64_t) (serve_models_bytes(e->device.models) +
+								  arena_held(e->device.scratch) + serve_lanes_held(&e->device));
 }
 
 /* Sleep until something changes, for so many seconds at most; the mutex is held.  Whether time is over. */
@@ -381,6 +383,7 @@ free_engine(serve_engine *e)
 	threads_destroy(e->device.pool);
 	serve_models_destroy(e->device.models);
 	arena_destroy(e->device.scratch);
+	serve_lanes_destroy(&e->device);
 	free(e->running.sequences);
 	free(e);
 }
