@@ -45,10 +45,10 @@ note_place(const batch_state *state, batch_row *row)
 	row->table = table != NULL ? RelationGetRelid(table) : InvalidOid;
 	if (table == NULL)
 		return;
-	if (IsA(child, IndexOnlyScanState))
-		row->place = ((IndexOnlyScanState *) child)->ioss_ScanDesc->xs_heaptid;
-	else
+	if (!IsA(child, IndexOnlyScanState))
 		row->place = ((ScanState *) child)->ss_ScanTupleSlot->tts_tid;
+	else if (((IndexOnlyScanState *) child)->ioss_ScanDesc != NULL)
+		row->place = ((IndexOnlyScanState *) child)->ioss_ScanDesc->xs_heaptid;
 }
 
 Size

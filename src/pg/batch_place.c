@@ -316,8 +316,6 @@ batch_scan_above(batch_rewriter *to, Plan *plan, batch_demand asked)
 		!reduce_node(to, plan, search.units, filter, cheap, &asked,
 					 batch_contains_volatile((Node *) targets, hoist.subplans)))
 		return plan;
-	if (moved != NIL)
-		asked.count = asked.offset = NULL;
 	if (filter != &plan->qual)
 		((Join *) plan)->inner_unique = false; /* it may have been so by the filter alone */
 	above = batch_make_scan(to, is_superfluous(plan) ? plan->lefttree : plan, &hoist, &asked);

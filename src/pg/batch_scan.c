@@ -48,19 +48,23 @@ evaluate_limit(batch_state *state, ExprState *limit, int64 fallback)
 	return is_null ? fallback : DatumGetInt64(value);
 }
 
-/* How many rows a LIMIT above asks for; it has checked its numbers itself. */
+/*
+ * How many rows a LIMIT above asks for; it has checked its numbers itself.  With a filter more may be
+ * needed, and not fewer.
+ */
 static void
 start_scan(batch_state *state)
 {
 	int64 count = evaluate_limit(state, state->limit_count, -1);
 	int64 offset = evaluate_limit(state, state->limit_offset, 0);
+	int64 rows = -1;
 
+	if (count < 0 || offset < 0 || pg_add_s64_overflow(count, offset, &rows))
+		rows = -1;
+	if (rows > 0)
+		state->size = Max(state->size, (int) Min(rows, LIMITED_ROWS));
 	state->started = true;
-	state->wanted = -1;
-	if (count < 0 || offset < 0 || pg_add_s64_overflow(count, offset, &state->wanted))
-		state->wanted = -1;
-	if (state->wanted > 0)
-		state->size = Max(state->size, (int) Min(state->wanted, LIMITED_ROWS));
+	state->wanted = state->scan.ss.ps.qual == NULL ? rows : -1;
 	ExecSetTupleBound(state->wanted, outerPlanState(state));
 }
 
