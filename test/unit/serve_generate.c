@@ -114,7 +114,6 @@ typedef struct client
 	const char *path, *image, *assistant;
 	unsigned seed;
 	int good; /* calls whose answer was right */
-	bool batched;
 	char said[256];
 } client;
 
@@ -166,7 +165,6 @@ run_client(void *argument)
 						 s.context.error.message);
 				break;
 			}
-			c->batched |= reply.batched > 0;
 			c->good++;
 			arena_restore(s.context.arena, mark);
 		}
@@ -174,12 +172,11 @@ run_client(void *argument)
 	return NULL;
 }
 
-/* All sessions get what each would get alone; whether any was computed with others. */
-static bool
+/* All sessions get what each would get alone. */
+static void
 run_clients(const char *path, const char *image, const char *assistant)
 {
 	client clients[SESSIONS];
-	bool batched = false;
 
 	for (unsigned i = 0; i < SESSIONS; i++)
 	{
@@ -191,9 +188,7 @@ run_clients(const char *path, const char *image, const char *assistant)
 		pthread_join(clients[i].thread, NULL);
 		if (clients[i].good != CALLS)
 			fail_msg("session %d: %d good calls, %s", i, clients[i].good, clients[i].said);
-		batched |= clients[i].batched;
 	}
-	return batched;
 }
 
 static void
@@ -206,7 +201,7 @@ texts_come_and_go_in_one_batch(void **state)
 
 	options.engine.threads = 2;
 	server_start(&engine, s, options);
-	assert_true(run_clients(engine.path, image, image));
+	run_clients(engine.path, image, image);
 	server_stop(&engine);
 }
 
@@ -323,6 +318,43 @@ beginnings_are_kept(void **state)
 	request.prefix_cache = 0;
 	assert_int_equal(assert_same(s, &one, &request).usage.reused, 0);
 	session_close(&one);
+	server_stop(&engine);
+}
+
+/* One that comes while others are generated joins them in their passes, and leaves before them. */
+static void
+a_text_joins_others(void **state)
+{
+	enum
+	{
+		COUNT = 31
+	};
+	scratch *s = *state;
+	server engine;
+	session one, other;
+	tfm_text texts[COUNT];
+	const char *image = compile_golden(s, "generation/llama_long", "image");
+	serve_request many = generate_request_of(
+		image, "{\"max_new_tokens\": 900, \"eos_token_id\": null}", texts, COUNT);
+	serve_request few = generate_request_of(image, "{\"max_new_tokens\": 5}", texts, 1);
+	serve_reply reply;
+
+	for (size_t i = 0; i < COUNT; i++)
+		texts[i] = (tfm_text) {words + i, 30};
+	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
+	assert_true(session_open(&one, engine.path));
+	assert_true(session_open(&other, engine.path));
+	assert_true(session_ask(&one, 1, &many));
+	while (session_status(&other).passes < 3)
+		usleep(100);
+	assert_int_equal(assert_same(s, &other, &few).batched, 1);
+	assert_int_equal(session_status(&other).running, 1);
+	assert_true(session_cancel(&one, 1));
+	assert_true(session_read(&one));
+	assert_false(session_take(&one, COUNT, &reply));
+	assert_failed(&one.context, TFM_CANCELLED, "");
+	session_close(&one);
+	session_close(&other);
 	server_stop(&engine);
 }
 
@@ -488,6 +520,7 @@ main(void)
 		scratch_test(encoder_decoders_generate),
 		scratch_test(long_prompts_are_run_in_pieces),
 		scratch_test(beginnings_are_kept),
+		scratch_test(a_text_joins_others),
 		scratch_test(beginnings_do_not_pile_up),
 		scratch_test(one_that_ends_leaves_the_others),
 		scratch_test(a_model_that_does_not_generate_says_so),
