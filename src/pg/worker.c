@@ -3,7 +3,7 @@
  *	  The supervisor of an engine process, a background worker.
  *
  * Its loop sleeps until a signal, a change of settings or a session wakes it; only while there is work
- * does it look every second, for what pg_stat_activity shows.  What its engine process dies of is
+ * does it look now and then, for what pg_stat_activity shows.  What its engine process dies of is
  * logged; the next one is started at once, and later and later where they cannot start.  A change of
  * settings lets the engine process finish what it computes before the next one is started, so that no
  * session notices it.
@@ -45,7 +45,7 @@
 #define DRAIN_TIMEOUT 60000
 
 /* How often the state is shown while there is work, in milliseconds. */
-#define SHOW_PAUSE 1000
+#define SHOW_PAUSE 500
 
 /* Seconds until the postmaster starts a supervisor again that has ended. */
 #define SUPERVISOR_PAUSE 1
@@ -336,7 +336,7 @@ tfm_worker_main(Datum argument)
 void
 worker_install(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
+	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	for (int i = 0; i < tfm_backend.workers; i++)
 	{
