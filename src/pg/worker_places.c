@@ -37,6 +37,7 @@ initialize_memory(void *memory)
 	worker_shared *shared = memory;
 
 	LWLockInitialize(&shared->lock, LWLockNewTrancheId());
+	LWLockRegisterTranche(shared->lock.tranche, "tfm_workers"); /* for all that are forked */
 	ConditionVariableInit(&shared->changed);
 	shared->workers = tfm_backend.workers;
 	for (int i = 0; i < MaxBackends; i++)
