@@ -35,6 +35,7 @@ use constant LIMIT => 16 * 1024 * 1024;
 my $seconds = $ENV{TFM_CHAOS_SECONDS} // 15;
 my $seed = $ENV{TFM_CHAOS_SEED} // time ^ ($$ << 8);
 my $place = PostgreSQL::Test::Utils::tempdir();
+my $test = $$;
 
 srand($seed);
 note("seed $seed, $seconds seconds");
@@ -245,7 +246,7 @@ sub judge
 	  && $err !~ /connection to server|server closed the connection|connection not open|FATAL:|terminating connection/;
 }
 
-# Sessions of one kind, one after the other, until the file "stop" is there.
+# Sessions of one kind, one after the other, until the file "stop" is there or the test has ended.
 sub run_load
 {
 	my ($name, $number) = @_;
@@ -257,7 +258,7 @@ sub run_load
 
 	srand($seed + $number);
 	$ENV{PGAPPNAME} = 'load';
-	until (-e "$place/stop")
+	until (-e "$place/stop" || getppid() != $test)
 	{
 		my $executor = (qw(auto worker session))[ rand 3 ];
 
@@ -302,7 +303,7 @@ my %troubles = (
 	'a model becomes another' => sub { load_model('turning', rand() < 0.5 ? $one : $other) },
 	'a checkpoint changes' => \&change_checkpoint,
 	'images are removed' => sub { quietly(q{SELECT tfm_prune_images('0 seconds')}); unlink((images($node))[0]) },
-	'the server is restarted' => sub { $node->restart },
+	'the server is restarted' => sub { $node->stop; $node->start },
 	'the server is stopped at once' => sub { $node->stop('immediate'); $node->start },
 	'the disk is full' => \&fill_disk,
 );
@@ -457,8 +458,8 @@ sub engine_memory
 	return $node->safe_psql('postgres',
 		q{SELECT substring(pg_read_file('/proc/' || engine_pid || '/status') FROM 'RssAnon:\s+(\d+)') FROM tfm_stat_workers});
 }
-my $before = engine_memory(2);
-cmp_ok(engine_memory(6) - $before, '<', GROWTH, 'the engine process does not grow');
+my $growth = -engine_memory(2) + engine_memory(6);
+cmp_ok($growth, '<', GROWTH, "the engine process does not grow: $growth kB");
 
 # The next image removes what killed sessions have left.
 $node->safe_psql('postgres', q{SELECT tfm_prune_images('0 seconds')});
