@@ -99,6 +99,7 @@ sub local_result
 	my ($sql) = @_;
 
 	$sql =~ s/\bdocs_embedded\b/(SELECT id, body, tfm_embed('mini', body) AS embedding FROM here) AS docs_embedded/g;
+	$sql =~ s/\bFROM docs AS\b/FROM here AS/g;
 	$sql =~ s/\bFROM docs\b/FROM here AS docs/g;
 	return $head->safe_psql('postgres', $sql);
 }
@@ -121,6 +122,25 @@ like(local_part($plan), qr/Output: .*tfm_embed/, 'an order: its expression is co
 $plan = check_query('an output column', "SELECT id, tfm_embed('mini', body) FROM docs",
 	qr/^SELECT id, body FROM public\.docs$/, 'Async Foreign Scan');
 like(local_part($plan), qr/Output: .*tfm_embed/, 'an output column: it is computed here');
+
+# What stays here is right in whatever form it is asked for.
+my $default = "SET tfm.embed_model = 'mini'; ";
+for my $case (
+	[ 'a condition that stays here', "SELECT id FROM docs WHERE tfm_embed(body) $far < 0.05" ],
+	[ 'a condition and an output column', "SELECT id, tfm_embed('mini', body) FROM docs WHERE tfm_embed(body) $far < 0.05" ],
+	[ 'an aggregate that stays here', 'SELECT count(tfm_embed(body)) FROM docs' ],
+	[ 'a subquery', "SELECT id, e FROM (SELECT id, tfm_embed('mini', body) AS e FROM docs OFFSET 0) AS s WHERE id < 20" ],
+	[ 'a limit', 'SELECT count(e) FROM (SELECT tfm_embed(body) AS e FROM docs LIMIT 7) AS s' ],
+	[ 'a join', 'SELECT a.id, tfm_embed(b.body) FROM docs AS a JOIN here AS b USING (id) WHERE tfm_embed(a.body) = tfm_embed(b.body)' ],
+	[ 'a correlated subquery', 'SELECT id FROM docs WHERE EXISTS (SELECT FROM here AS h WHERE h.id = docs.id AND tfm_embed(h.body) = tfm_embed(docs.body))' ])
+{
+	my ($name, $sql) = @$case;
+
+	is(sorted($head->safe_psql('postgres', $default . $sql)), sorted(local_result($default . $sql)), "$name: the same as here");
+}
+my $union = join ' UNION ALL ', map { "SELECT id, tfm_embed('mini', body) FROM $_.docs" } sort keys %shards;
+is(sorted($head->safe_psql('postgres', $union)), sorted(local_result("SELECT id, tfm_embed('mini', body) FROM docs")),
+	'a union: the same as here');
 
 # Over the view the shards compute that as well, and only where it is asked for.
 $plan = check_query('a column of the view', 'SELECT id, embedding FROM docs_embedded',
