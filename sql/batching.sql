@@ -310,6 +310,13 @@ COMMIT;
 FETCH 2 FROM kept;
 CLOSE kept;
 
+-- An error is thrown at its row, in whatever batch that is.
+BEGIN;
+DECLARE failing NO SCROLL CURSOR FOR SELECT id, tfm_embed('batcher', body, dimensions => 6 - id) IS NULL AS embedded FROM batch_docs ORDER BY id;
+FETCH 5 FROM failing;
+FETCH 1 FROM failing;
+ROLLBACK;
+
 -- Prepared statements, and functions in SQL and PL/pgSQL
 PREPARE near(text, int) AS SELECT id FROM batch_docs WHERE tfm_embed($1 || body) <=> tfm_embed(word) < 0.6 ORDER BY id LIMIT $2;
 SET plan_cache_mode = force_generic_plan;
