@@ -74,10 +74,12 @@ many_sessions_get_what_each_would_alone(void **state)
 	server engine;
 	client clients[SESSIONS];
 	const char *image = compile_golden(s, "sentence/dense", "image");
+	serve_loop_options options = SERVE_LOOP_DEFAULTS;
 	session watcher;
 	serve_status status;
 
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
+	options.engine.threads = 2;
+	server_start(&engine, s, options);
 	for (unsigned i = 0; i < SESSIONS; i++)
 	{
 		clients[i] = (client) {.path = engine.path, .image = image, .seed = i + 1};
