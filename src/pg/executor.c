@@ -160,6 +160,7 @@ ask(const errand *e, connection *c)
 		return ATTEMPT_DONE;
 	if (!connection_send(c, frame->data, frame->length))
 		return ATTEMPT_NOBODY;
+	worker_note_asked(e->generation);
 	result = connection_receive(c, e->context, 0, &kind, &data);
 	if (result == CONNECTION_OK)
 		return read_answer(e, kind, data);

@@ -133,7 +133,7 @@ note_start(supervisor *s)
 	LWLockAcquire(&worker_memory->lock, LW_EXCLUSIVE);
 	s->slot->generation++;
 	s->slot->started = s->started;
-	s->slot->lost_before = s->slot->lost;
+	s->slot->lost_now = 0;
 	LWLockRelease(&worker_memory->lock);
 	set_state(s, WORKER_STARTING);
 }
@@ -155,8 +155,7 @@ wait_for_hello(supervisor *s)
 static void
 log_end(supervisor *s, pid_t pid, int status)
 {
-	worker_slot slot = worker_look(s->worker);
-	int64 lost = slot.lost - slot.lost_before + slot.running;
+	int64 lost = worker_count_lost(s->worker);
 
 	ereport(LOG, (errmsg("engine process (PID %d) of worker %d %s", (int) pid, s->worker + 1,
 						 worker_describe_exit(status)),

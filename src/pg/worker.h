@@ -59,8 +59,8 @@ typedef struct worker_slot
 	int waiting; /* calls */
 	int64 running_texts;
 	int64 waiting_texts;
-	int64 lost;		   /* calls that engine processes took with them, since the server started */
-	int64 lost_before; /* lost when the engine process was started */
+	int64 lost;		/* calls that engine processes took with them, since the server started */
+	int64 lost_now; /* those of this generation, which are known to be */
 } worker_slot;
 
 /* What a backend wants of a worker, in shared memory; a backend has one call at a time. */
@@ -68,6 +68,7 @@ typedef struct worker_place
 {
 	int worker; /* -1: it wants nothing */
 	bool running;
+	int64 asked; /* generation of the engine process that has the call; 0: none */
 	int texts;
 	uint64 ticket; /* order of arrival */
 } worker_place;
@@ -107,6 +108,12 @@ extern bool worker_is_ready(void);
  * ends does so by itself.
  */
 extern int worker_take_place(int texts, int64 *generation);
+
+/* The engine process of that generation has the call now. */
+extern void worker_note_asked(int64 generation);
+
+/* Calls that a worker's engine process had, when it has ended; some of those sessions may know by now. */
+extern int64 worker_count_lost(int worker);
 
 /* Give it back; lost: the engine process ended with the call in it. */
 extern void worker_give_place_back(bool lost);

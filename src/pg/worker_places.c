@@ -120,6 +120,7 @@ clear_place(worker_place *p)
 	slot = &worker_memory->slots[p->worker];
 	count_place(p, -1);
 	p->worker = -1;
+	p->asked = 0;
 	if (slot->state == WORKER_DRAINING && slot->running == 0 && slot->latch != NULL)
 		SetLatch(slot->latch);
 	return slot->waiting > 0;
@@ -276,11 +277,38 @@ worker_give_place_back(bool lost)
 	ConditionVariableCancelSleep();
 	LWLockAcquire(&worker_memory->lock, LW_EXCLUSIVE);
 	if (lost && mine->worker >= 0)
-		worker_memory->slots[mine->worker].lost++;
+	{
+		worker_slot *slot = &worker_memory->slots[mine->worker];
+
+		slot->lost++;
+		slot->lost_now += mine->asked == slot->generation;
+	}
 	waiters = clear_place(mine);
 	LWLockRelease(&worker_memory->lock);
 	if (waiters)
 		ConditionVariableBroadcast(&worker_memory->changed);
+}
+
+void
+worker_note_asked(int64 generation)
+{
+	my_place()->asked = generation; /* nobody else writes to it */
+}
+
+int64
+worker_count_lost(int worker)
+{
+	const worker_slot *slot = &worker_memory->slots[worker];
+	int64 lost;
+
+	LWLockAcquire(&worker_memory->lock, LW_SHARED);
+	lost = slot->lost_now;
+	for (int i = 0; i < MaxBackends; i++)
+		if (worker_memory->places[i].worker == worker &&
+			worker_memory->places[i].asked == slot->generation)
+			lost++;
+	LWLockRelease(&worker_memory->lock);
+	return lost;
 }
 
 bool
