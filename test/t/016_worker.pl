@@ -136,7 +136,7 @@ my $engine = worker('engine_pid');
 {
 	local $ENV{PGOPTIONS} = '-c tfm.executor=worker';
 	my ($out, $err) = ('', '');
-	my $sessions = IPC::Run::start([ 'pgbench', '-n', '-c', '8', '-T', '3', '-f', $script, $node->connstr('postgres') ],
+	my $sessions = IPC::Run::start([ 'pgbench', '-n', '-c', '8', '-T', '2', '-f', $script, $node->connstr('postgres') ],
 		'>', \$out, '2>', \$err);
 
 	set_globally('tfm.worker_threads', 1);
