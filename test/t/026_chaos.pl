@@ -237,6 +237,7 @@ sub judge
 		my ($sqlstate) = /(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5}):/;
 
 		next unless defined $sqlstate;    # of a connection: libpq does not say
+		next if /could not extend file .*: File too large/;    # a table, in a session that has begun on a full disk
 		$result->{told}{$sqlstate}++;
 		push @{ $result->{wrong} }, $_
 		  unless $sqlstate =~ $ended || defined $load->{told} && $sqlstate =~ $load->{told};
