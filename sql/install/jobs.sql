@@ -48,7 +48,7 @@ CREATE TABLE tfm_job_queue (
 	error text,
 	failed_at timestamptz,
 	PRIMARY KEY (job, key)
-);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX tfm_job_queue_due ON tfm_job_queue (job, due) WHERE taken_by IS NULL AND NOT set_aside;
 CREATE INDEX tfm_job_queue_taken ON tfm_job_queue (taken_by) WHERE taken_by IS NOT NULL;
 COMMENT ON TABLE tfm_job_queue IS 'rows whose embeddings are to be computed';

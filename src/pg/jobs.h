@@ -22,6 +22,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "storage/lock.h"
 #include "utils/elog.h"
@@ -136,6 +137,8 @@ typedef struct job_entry
 	char *key; /* text form of tfm_job_queue.key */
 	int64 version;
 	int attempts;
+	TimestampTz due;
+	bool done; /* the row's embedding is written, or the row is no more */
 } job_entry;
 
 /*
@@ -161,14 +164,21 @@ extern void job_end_runner(int64 runner);
 extern void job_release_dead(void);
 extern void job_release(int64 runner, double delay);
 
-/* Take up to count entries that are due; a List of job_entry * in the current context. */
-extern List *job_take(int id, int64 runner, int count);
+/*
+ * Take up to count entries that are due; a List of job_entry * in the current context.  Those that are
+ * due from *from (DT_NOBEGIN at first) on are taken first, and *from is moved on, so that what is long
+ * done but not yet vacuumed is not looked at again and again.
+ */
+extern List *job_take(int id, int64 runner, int count, TimestampTz *from);
+
+/* Whether any entry is due. */
+extern bool job_has_due(int id);
 
 /* Entries are done with: remove them unless their rows have changed since they were taken. */
 extern void job_finish(int id, int64 runner, const List *entries);
 
-/* Entries are left to the next batch. */
-extern void job_untake(int id, int64 runner, const List *entries);
+/* Entries are left to another batch, after a delay in seconds. */
+extern void job_untake(int id, int64 runner, const List *entries, double delay);
 
 /* An entry's row has failed: try it again later, or set it aside. */
 extern void job_fail(const job *j, int64 runner, const job_entry *entry, const ErrorData *error);
@@ -184,8 +194,8 @@ extern void job_clear_error(int id);
 /* Rows have been made with another content of the model than job.made_with. */
 extern void job_note_made(int id, const List *entries, const char *made_with);
 
-/* The next job, after the one that had the last turn, that has something due; 0: none. */
-extern int job_next_turn(int last);
+/* The next job after the last one that may work and is none of those that are idle; 0: none. */
+extern int job_next_turn(int last, const List *idle);
 
 /* Rows that have failed, or were set aside, are due as if they were new; how many. */
 extern uint64 job_retry_rows(int id);
@@ -282,6 +292,8 @@ typedef struct job_runner
 	struct job_model *handles; /* a model for each job */
 	int turn;				   /* the job that had the last one */
 	bool full;				   /* the last batch was: there may be as much again */
+	List *idle;				   /* jobs that had nothing due, */
+	TimestampTz idle_since;	   /* since the first of them was looked at */
 } job_runner;
 
 /* A runner, in the current memory context; ended by job_end_runner(runner->number). */

@@ -84,10 +84,12 @@ static const struct
 {
 	const char *name;
 	const char *value;
-	bool of_keeper; /* for commands of the keeper, too */
+	bool of_keeper; /* for its commands, else for those of others */
 } safe_settings[] = {
-	{"search_path", "pg_catalog, pg_temp", true},
+	{"search_path", "pg_catalog, pg_temp", true}, /* the first is for all */
 	{"enable_seqscan", "off", true},
+	{"enable_bitmapscan", "off", true},
+	{"enable_sort", "off", true},
 	{"DateStyle", "ISO", false},
 	{"IntervalStyle", "postgres", false},
 	{"TimeZone", "UTC", false},
@@ -104,7 +106,7 @@ become(Oid user, bool is_keeper, job_identity *before)
 									 SECURITY_RESTRICTED_OPERATION);
 	before->nest = NewGUCNestLevel();
 	for (size_t i = 0; i < lengthof(safe_settings); i++)
-		if (safe_settings[i].of_keeper || !is_keeper)
+		if (safe_settings[i].of_keeper == is_keeper || i == 0)
 			(void) set_config_option(safe_settings[i].name, safe_settings[i].value, PGC_USERSET,
 									 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }

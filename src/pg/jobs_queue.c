@@ -127,10 +127,9 @@ job_release(int64 runner, double delay)
 	Datum values[] = {Int64GetDatum(runner), Float8GetDatum(delay)};
 
 	(void) job_execute_kept(
-		"UPDATE @.tfm_job_queue q SET taken_by = NULL, due = CASE WHEN $2 > 0 THEN "
-		"clock_timestamp() + $2 * interval '1 second' ELSE due END FROM "
-		"(SELECT job, key FROM @.tfm_job_queue WHERE taken_by = $1 FOR UPDATE SKIP LOCKED) t "
-		"WHERE q.job = t.job AND q.key = t.key",
+		"UPDATE @.tfm_job_queue SET taken_by = NULL, due = CASE WHEN $2 > 0 THEN "
+		"clock_timestamp() + $2 * interval '1 second' ELSE due END WHERE ctid = ANY (ARRAY("
+		"SELECT ctid FROM @.tfm_job_queue WHERE taken_by = $1 FOR UPDATE SKIP LOCKED))",
 		2, types, values, NULL);
 }
 
@@ -177,21 +176,25 @@ read_entry(MemoryContext memory, int row)
 	entry->key = job_column(memory, row, 1);
 	entry->version = DatumGetInt64(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &null));
 	entry->attempts = DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 3, &null));
+	entry->due = DatumGetTimestampTz(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 4, &null));
+	entry->done = false;
 	return entry;
 }
 
-List *
-job_take(int id, int64 runner, int count)
+/* Take entries that are due from one time on, but not yet at another. */
+static List *
+take_between(int id, int64 runner, int count, TimestampTz first, TimestampTz last)
 {
 	MemoryContext memory = CurrentMemoryContext;
-	Oid types[] = {INT4OID, INT8OID, INT4OID};
-	Datum values[] = {Int32GetDatum(id), Int64GetDatum(runner), Int32GetDatum(count)};
+	Oid types[] = {INT4OID, INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum values[] = {Int32GetDatum(id), Int64GetDatum(runner), Int32GetDatum(count),
+					  TimestampTzGetDatum(first), TimestampTzGetDatum(last)};
 	uint64 rows = job_execute_kept(
-		"UPDATE @.tfm_job_queue q SET taken_by = $2 FROM "
-		"(SELECT key FROM @.tfm_job_queue WHERE job = $1 AND taken_by IS NULL AND NOT set_aside "
-		"AND due <= clock_timestamp() ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED) t "
-		"WHERE q.job = $1 AND q.key = t.key RETURNING q.key, q.version, q.attempts",
-		3, types, values, NULL);
+		"UPDATE @.tfm_job_queue SET taken_by = $2 WHERE ctid = ANY (ARRAY("
+		"SELECT ctid FROM @.tfm_job_queue WHERE job = $1 AND taken_by IS NULL AND NOT set_aside "
+		"AND due >= $4 AND due < $5 ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED)) "
+		"RETURNING key, version, attempts, due",
+		lengthof(types), types, values, NULL);
 	List *entries = NIL;
 
 	for (uint64 i = 0; i < rows; i++)
@@ -200,15 +203,44 @@ job_take(int id, int64 runner, int count)
 	return entries;
 }
 
+List *
+job_take(int id, int64 runner, int count, TimestampTz *from)
+{
+	TimestampTz start = *from;
+	List *entries = take_between(id, runner, count, start, GetCurrentTimestamp() + 1);
+	ListCell *cell;
+
+	foreach (cell, entries)
+		*from = Max(*from, ((job_entry *) lfirst(cell))->due);
+	if (list_length(entries) < count && start > DT_NOBEGIN)
+		entries = list_concat(
+			entries, take_between(id, runner, count - list_length(entries), DT_NOBEGIN, start));
+	return entries;
+}
+
+bool
+job_has_due(int id)
+{
+	Oid types[] = {INT4OID, TIMESTAMPTZOID};
+	Datum values[] = {Int32GetDatum(id), TimestampTzGetDatum(GetCurrentTimestamp())};
+	uint64 rows = job_execute_kept(
+		"SELECT FROM @.tfm_job_queue WHERE job = $1 AND taken_by IS NULL AND NOT set_aside "
+		"AND due <= $2 ORDER BY due LIMIT 1",
+		lengthof(types), types, values, NULL);
+
+	SPI_freetuptable(SPI_tuptable);
+	return rows > 0;
+}
+
 /* Execute a command about entries: $3 are keys, $4 versions. */
 static void
-execute_entries(const char *command, int id, int64 runner, const List *entries)
+execute_entries(const char *command, int id, int64 runner, const List *entries, double delay)
 {
-	Oid types[] = {INT4OID, INT8OID, TEXTARRAYOID, INT8ARRAYOID};
+	Oid types[] = {INT4OID, INT8OID, TEXTARRAYOID, INT8ARRAYOID, FLOAT8OID};
 	int count = list_length(entries);
 	Datum *versions = palloc(sizeof(Datum) * Max(count, 1));
 	List *keys = NIL;
-	Datum values[4] = {Int32GetDatum(id), Int64GetDatum(runner)};
+	Datum values[5] = {Int32GetDatum(id), Int64GetDatum(runner)};
 
 	for (int i = 0; i < count; i++)
 	{
@@ -220,27 +252,34 @@ execute_entries(const char *command, int id, int64 runner, const List *entries)
 	values[2] = string_array(keys, 0, count);
 	values[3] = PointerGetDatum(
 		construct_array(versions, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	(void) job_execute_kept(command, 4, types, values, NULL);
+	values[4] = Float8GetDatum(delay);
+	(void) job_execute_kept(command, 5, types, values, NULL);
 }
 
-/* The entries that a runner has taken and that are as they were then. */
-#define UNCHANGED                                                                                  \
-	"(SELECT q.key FROM ROWS FROM (unnest($3), unnest($4)) AS e (key, version) "                   \
-	"JOIN @.tfm_job_queue q ON q.job = $1 AND q.key = e.key::text[] "                              \
-	"AND q.version = e.version AND q.taken_by = $2 FOR UPDATE OF q SKIP LOCKED) t "                \
-	"WHERE q.job = $1 AND q.key = t.key"
+/*
+ * The entries that a runner has taken, each found by its key, and locked.  By their places, since a
+ * plan that joins them could be one that is only good for an empty queue.
+ */
+#define TAKEN                                                                                      \
+	"ctid = ANY (ARRAY(SELECT l.ctid FROM ROWS FROM (unnest($3), unnest($4)) AS e (key, version) " \
+	"CROSS JOIN LATERAL (SELECT q.ctid, q.version FROM @.tfm_job_queue q WHERE q.job = $1 "        \
+	"AND q.key = e.key::text[] AND q.taken_by = $2 FOR UPDATE SKIP LOCKED) l "
 
 void
 job_finish(int id, int64 runner, const List *entries)
 {
-	execute_entries("DELETE FROM @.tfm_job_queue q USING " UNCHANGED, id, runner, entries);
+	execute_entries("DELETE FROM @.tfm_job_queue WHERE " TAKEN
+					"WHERE l.version = e.version AND $5 = 0))",
+					id, runner, entries, 0);
 }
 
 void
-job_untake(int id, int64 runner, const List *entries)
+job_untake(int id, int64 runner, const List *entries, double delay)
 {
-	execute_entries("UPDATE @.tfm_job_queue q SET taken_by = NULL FROM " UNCHANGED, id, runner,
-					entries);
+	execute_entries("UPDATE @.tfm_job_queue SET taken_by = NULL, due = CASE WHEN $5 > 0 "
+					"THEN clock_timestamp() + $5 * interval '1 second' ELSE due END WHERE " TAKEN
+					"))",
+					id, runner, entries, delay);
 }
 
 void
@@ -353,20 +392,25 @@ job_note_made(int id, const List *entries, const char *made_with)
 /* ---- Whose turn it is ---- */
 
 int
-job_next_turn(int last)
+job_next_turn(int last, const List *idle)
 {
-	Oid type = INT4OID;
-	Datum value = Int32GetDatum(last);
-	uint64 rows = job_execute_kept(
-		"SELECT j.id FROM @.tfm_job j LEFT JOIN @.tfm_job_progress p ON p.job = j.id "
-		"WHERE NOT j.paused AND (p.retry_at IS NULL OR p.retry_at <= clock_timestamp()) "
-		"AND (j.fill IS NOT NULL OR EXISTS (SELECT FROM @.tfm_job_queue q WHERE q.job = j.id "
-		"AND q.taken_by IS NULL AND NOT q.set_aside AND q.due <= clock_timestamp())) "
-		"ORDER BY j.id <= $1, j.id LIMIT 1",
-		1, &type, &value, NULL);
+	Oid types[] = {INT4OID, INT4ARRAYOID};
+	int count = list_length(idle);
+	Datum *ids = palloc(sizeof(Datum) * Max(count, 1));
+	Datum values[2] = {Int32GetDatum(last)};
+	uint64 rows;
 	bool null;
 	int id = 0;
 
+	for (int i = 0; i < count; i++)
+		ids[i] = Int32GetDatum(list_nth_int(idle, i));
+	values[1] =
+		PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	rows = job_execute_kept(
+		"SELECT j.id FROM @.tfm_job j LEFT JOIN @.tfm_job_progress p ON p.job = j.id "
+		"WHERE NOT j.paused AND (p.retry_at IS NULL OR p.retry_at <= clock_timestamp()) "
+		"AND j.id <> ALL ($2) ORDER BY j.id <= $1, j.id LIMIT 1",
+		lengthof(types), types, values, NULL);
 	if (rows > 0)
 		id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 	SPI_freetuptable(SPI_tuptable);

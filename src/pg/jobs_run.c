@@ -32,12 +32,21 @@
 /* Seconds until rows are tried again that somebody had locked or changed while they were computed. */
 #define BUSY_DELAY 1.0
 
+/*
+ * So many batches later, entries are looked for from the beginning: a transaction may have committed
+ * that had queued them long before.
+ */
+#define LOOK_BACK 64
+
 /* The model of a job, held as long as the runner lives. */
 typedef struct job_model
 {
 	struct job_model *next;
 	int id;
 	registry_handle *handle;
+	bool full;		  /* its last batch was */
+	TimestampTz from; /* see job_take */
+	int takes;
 } job_model;
 
 typedef struct batch
@@ -49,6 +58,7 @@ typedef struct batch
 	const char *made_with;
 	bool filled; /* existing rows were queued */
 	List *entries;
+	List *finished; /* of them, by the last write */
 	job_row *rows;
 	int count;
 	instr_time started;
@@ -72,6 +82,7 @@ find_model(job_runner *runner, int id)
 	{
 		m = MemoryContextAllocZero(runner->models, sizeof(job_model));
 		m->id = id;
+		m->from = DT_NOBEGIN;
 		m->next = runner->handles;
 		runner->handles = m;
 	}
@@ -85,14 +96,16 @@ prepare(void *argument)
 	job *j = job_load(b->id);
 	job_identity before;
 
+	b->model = find_model(b->runner, b->id);
 	if (j == NULL || j->paused)
+		return;
+	job_check_table(j);
+	job_check_triggers(j);
+	if (j->fill == NULL && !b->model->full && !job_has_due(b->id))
 		return;
 	if (!b->runner->nonatomic)
 		pgstat_report_activity(STATE_RUNNING, psprintf("embedding job %s", j->name));
-	job_check_table(j);
-	job_check_triggers(j);
 	job_become(j->owner, &before);
-	b->model = find_model(b->runner, j->id);
 	(void) registry_get(&b->model->handle, b->runner->models, cstring_to_text(j->model), NULL);
 	b->made_with = job_made_with(j, b->model->handle);
 	job_return(&before);
@@ -158,8 +171,10 @@ take(void *argument)
 	int i = 0;
 
 	LockRelationOid(b->job->relation, AccessShareLock); /* not to wait with entries taken */
-	b->entries = job_take(b->id, b->runner->number, b->job->batch_size);
-	b->runner->full = list_length(b->entries) == b->job->batch_size;
+	if (b->model->takes++ % LOOK_BACK == 0)
+		b->model->from = DT_NOBEGIN;
+	b->entries = job_take(b->id, b->runner->number, b->job->batch_size, &b->model->from);
+	b->runner->full = b->model->full = list_length(b->entries) == b->job->batch_size;
 	b->rows = palloc0(sizeof(job_row) * Max(list_length(b->entries), 1));
 	foreach (cell, b->entries)
 		b->rows[i++].entry = lfirst(cell);
@@ -200,19 +215,19 @@ write_portion(void *argument)
 	int count = sound_rows(b, rows);
 	job *now = job_load_for_share(b->id);
 	job_identity before;
-	List *finished;
 
+	b->finished = NIL;
 	/* Altered meanwhile: what was computed is of no use, and the entries stay. */
 	if (now == NULL || now->paused || count == 0 || !job_same_options(now, b->job) ||
 		strcmp(job_made_with(now, b->model->handle), b->made_with) != 0)
 		return;
 	job_become(now->owner, &before);
-	finished = job_write_rows(now, rows, count);
+	b->finished = job_write_rows(now, rows, count);
 	job_return(&before);
 	if (now->made_with == NULL || strcmp(now->made_with, b->made_with) != 0)
-		job_note_made(b->id, finished, b->made_with);
-	job_finish(b->id, b->runner->number, finished);
-	job_note_done(now, list_length(finished), seconds_since(b->started));
+		job_note_made(b->id, b->finished, b->made_with);
+	job_finish(b->id, b->runner->number, b->finished);
+	job_note_done(now, list_length(b->finished), seconds_since(b->started));
 }
 
 static void
@@ -240,10 +255,14 @@ static ErrorData *
 write_rows(batch *b, int first, int count)
 {
 	ErrorData *error;
+	ListCell *cell;
 
 	b->first = first;
 	b->portion = count;
 	error = job_run_step(b->runner, write_portion, b);
+	if (error == NULL)
+		foreach (cell, b->finished)
+			((job_entry *) lfirst(cell))->done = true;
 	if (error == NULL || is_conflict(error->sqlerrcode))
 		return error;
 	if (count == 1)
@@ -299,6 +318,7 @@ static void
 clean_up(void *argument)
 {
 	batch *b = argument;
+	List *left = NIL;
 	int failed = 0;
 
 	for (int i = 0; i < b->count; i++)
@@ -307,9 +327,12 @@ clean_up(void *argument)
 			job_fail(b->job, b->runner->number, b->rows[i].entry, b->rows[i].error);
 			failed++;
 		}
+		else if (!b->rows[i].entry->done)
+			left = lappend(left, b->rows[i].entry);
 	if (failed > 0)
 		job_note_failed_rows(b->job, failed);
-	job_release(b->runner->number, BUSY_DELAY);
+	if (left != NIL)
+		job_untake(b->id, b->runner->number, left, BUSY_DELAY);
 }
 
 /* Rows of the batch that were not read, because the others have so much text. */
@@ -321,7 +344,7 @@ release_unread(void *argument)
 
 	for (int i = b->count; i < list_length(b->entries); i++)
 		unread = lappend(unread, b->rows[i].entry);
-	job_untake(b->id, b->runner->number, unread);
+	job_untake(b->id, b->runner->number, unread, 0);
 }
 
 /* ---- A batch ---- */

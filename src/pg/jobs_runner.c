@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 job_runner *
 job_create_runner(bool nonatomic)
@@ -96,6 +97,9 @@ job_run_step(job_runner *runner, void (*step)(void *), void *argument)
 
 /* ---- Turns ---- */
 
+/* A job that was idle is looked at again after so many ms, though others have work. */
+#define IDLE_TIME 200
+
 static void
 choose_turn(void *argument)
 {
@@ -104,15 +108,47 @@ choose_turn(void *argument)
 
 	runner->turn = 0;
 	if (OidIsValid(job_keeper()))
-		runner->turn = job_next_turn(last);
+		runner->turn = job_next_turn(last, runner->idle);
 }
 
+static void
+forget_idle(job_runner *runner)
+{
+	list_free(runner->idle);
+	runner->idle = NIL;
+	runner->idle_since = GetCurrentTimestamp();
+}
+
+static void
+note_idle(job_runner *runner, int id)
+{
+	MemoryContext caller = MemoryContextSwitchTo(runner->models);
+
+	runner->idle = lappend_int(runner->idle, id);
+	MemoryContextSwitchTo(caller);
+}
+
+/* Jobs that have been idle are passed over for a while, and all are looked at before it is JOB_IDLE. */
 job_outcome
 job_run_turn(job_runner *runner)
 {
-	ErrorData *error = job_run_step(runner, choose_turn, runner);
+	if (TimestampDifferenceExceeds(runner->idle_since, GetCurrentTimestamp(), IDLE_TIME))
+		forget_idle(runner);
+	for (;;)
+	{
+		ErrorData *error = job_run_step(runner, choose_turn, runner);
+		job_outcome outcome;
 
-	return error != NULL || runner->turn == 0 ? JOB_IDLE : job_run_batch(runner, runner->turn);
+		if (error != NULL || runner->turn == 0)
+			break;
+		outcome = job_run_batch(runner, runner->turn);
+		if (outcome != JOB_IDLE)
+			return outcome;
+		note_idle(runner, runner->turn);
+		CHECK_FOR_INTERRUPTS();
+	}
+	forget_idle(runner);
+	return JOB_IDLE;
 }
 
 /* ---- The procedure ---- */
