@@ -90,6 +90,8 @@ static const struct
 	{"enable_seqscan", "off", true},
 	{"enable_bitmapscan", "off", true},
 	{"enable_sort", "off", true},
+	{"jit", "off", true}, /* what is turned off above costs so much that plans would be compiled */
+	{"jit", "off", false},
 	{"DateStyle", "ISO", false},
 	{"IntervalStyle", "postgres", false},
 	{"TimeZone", "UTC", false},

@@ -258,12 +258,14 @@ execute_entries(const char *command, int id, int64 runner, const List *entries, 
 
 /*
  * The entries that a runner has taken, each found by its key, and locked.  By their places, since a
- * plan that joins them could be one that is only good for an empty queue.
+ * plan that joins them could be one that is only good for an empty queue.  IS NOT DISTINCT FROM keeps
+ * the planner from the index over taken_by, in which all that this runner ever took stays until the
+ * next vacuum.
  */
 #define TAKEN                                                                                      \
 	"ctid = ANY (ARRAY(SELECT l.ctid FROM ROWS FROM (unnest($3), unnest($4)) AS e (key, version) " \
 	"CROSS JOIN LATERAL (SELECT q.ctid, q.version FROM @.tfm_job_queue q WHERE q.job = $1 "        \
-	"AND q.key = e.key::text[] AND q.taken_by = $2 FOR UPDATE SKIP LOCKED) l "
+	"AND q.key = e.key::text[] AND q.taken_by IS NOT DISTINCT FROM $2 FOR UPDATE SKIP LOCKED) l "
 
 void
 job_finish(int id, int64 runner, const List *entries)
@@ -303,7 +305,7 @@ job_fail(const job *j, int64 runner, const job_entry *entry, const ErrorData *er
 		"set_aside = attempts + 1 >= $8, sqlstate = $5, error = $6, "
 		"failed_at = clock_timestamp(), "
 		"due = clock_timestamp() + $7 * interval '1 second' "
-		"WHERE job = $1 AND key = $3::text[] AND version = $4 AND taken_by = $2",
+		"WHERE job = $1 AND key = $3::text[] AND version = $4 AND taken_by IS NOT DISTINCT FROM $2",
 		lengthof(types), types, values, NULL);
 }
 
