@@ -121,7 +121,7 @@ for my $change (@changes)
 $node->safe_psql('postgres', q{CREATE TABLE many AS
 	SELECT i AS id, repeat('a query for a document ', 10) || i AS body FROM generate_series(1, 100000) i});
 my $session = $node->background_psql('postgres', on_error_stop => 0);
-$session->query("SET statement_timeout = '1s'");
+$session->query("SET statement_timeout = '100ms'");
 is($session->query("SELECT count($call) FROM many"), '', 'cancelled');
 $session->query('RESET statement_timeout');
 is($session->query("SELECT count($call) FROM docs"), 60, 'and the session goes on');
