@@ -73,6 +73,16 @@ typedef struct tfm_progress
 	int64_t total;
 } tfm_progress;
 
+/* Add what another call has computed. */
+static inline void
+tfm_add_usage(tfm_usage *sum, const tfm_usage *usage)
+{
+	sum->passes += usage->passes;
+	sum->tokens += usage->tokens;
+	sum->reused += usage->reused;
+	sum->made += usage->made;
+}
+
 /*
  * The context of a call.  The caller owns it and everything it points to.  All
  * callbacks are called on the caller's own thread only, never on a worker.

@@ -303,15 +303,6 @@ make_call(tfm_context *context, const call_site *site, const call_arguments *row
 	return call;
 }
 
-static void
-add_usage(tfm_usage *sum, const tfm_usage *usage)
-{
-	sum->passes += usage->passes;
-	sum->tokens += usage->tokens;
-	sum->reused += usage->reused;
-	sum->made += usage->made;
-}
-
 /* Compute rows of one group; false with the error in context. */
 static bool
 run_portion(tfm_context *context, call_site *site, const call_arguments *rows, const int *numbers,
@@ -328,7 +319,7 @@ run_portion(tfm_context *context, call_site *site, const call_arguments *rows, c
 			.value = site->function->result(site, &call, &answer, (size_t) i),
 			.isnull = false,
 		};
-	add_usage(&site->usage, &context->usage);
+	tfm_add_usage(&site->usage, &context->usage);
 	return true;
 }
 

@@ -109,15 +109,6 @@ is_complete(const task_call *call, const task_answer *answer)
 	}
 }
 
-static void
-add_usage(tfm_usage *sum, const tfm_usage *usage)
-{
-	sum->passes += usage->passes;
-	sum->tokens += usage->tokens;
-	sum->reused += usage->reused;
-	sum->made += usage->made;
-}
-
 static attempt
 read_answer(const errand *e, serve_kind kind, tfm_text data)
 {
@@ -138,7 +129,7 @@ read_answer(const errand *e, serve_kind kind, tfm_text data)
 	{
 		if (!is_complete(e->call, &reply.answer))
 			tfm_fail(context, TFM_INTERNAL, "the answer of a worker is not complete");
-		add_usage(&context->usage, &reply.usage);
+		tfm_add_usage(&context->usage, &reply.usage);
 		*e->answer = reply.answer;
 	}
 	return ATTEMPT_DONE;

@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 
 #include "pg/backend.h"
+#include "pg/settings.h"
 #include "pg/stat.h"
 
 /* Between two tries to start a worker where there is no place for one; in ms. */
@@ -63,15 +64,6 @@ list_databases(void)
 }
 
 static void
-reload_settings(void)
-{
-	if (!ConfigReloadPending)
-		return;
-	ConfigReloadPending = false;
-	ProcessConfigFile(PGC_SIGHUP);
-}
-
-static void
 wait_or_end(long milliseconds)
 {
 	(void) WaitLatch(MyLatch,
@@ -81,7 +73,7 @@ wait_or_end(long milliseconds)
 	if (ShutdownRequestPending)
 		proc_exit(1); /* 0 would say that it is not wanted again */
 	CHECK_FOR_INTERRUPTS();
-	reload_settings();
+	settings_reload();
 }
 
 /* Workers of databases without jobs end at once.  When all are started, it waits for the server's end. */

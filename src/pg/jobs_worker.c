@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "pg/backend.h"
+#include "pg/settings.h"
 #include "pg/stat.h"
 
 /* A waiting worker looks this often whether somebody wants to drop the database; in ms. */
@@ -320,15 +321,6 @@ leave(worker *w)
 	return job_run_step(w->runner, take_slot, w) != NULL;
 }
 
-static void
-reload_settings(void)
-{
-	if (!ConfigReloadPending)
-		return;
-	ConfigReloadPending = false;
-	ProcessConfigFile(PGC_SIGHUP);
-}
-
 /* Until there is nothing more to do. */
 static void
 work(worker *w)
@@ -337,7 +329,7 @@ work(worker *w)
 	{
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		reload_settings();
+		settings_reload();
 		if (is_database_wanted() || tfm_backend.job_workers <= w->slot)
 			return;
 		if (take_turn(w) != JOB_IDLE)

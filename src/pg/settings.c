@@ -12,6 +12,7 @@
 
 #include "access/parallel.h"
 #include "miscadmin.h"
+#include "postmaster/interrupt.h"
 #include "utils/guc.h"
 #include "utils/plancache.h"
 
@@ -322,6 +323,15 @@ settings_define(void)
 		"multiply it.",
 		&tfm_backend.cache_type, 0, cache_types, PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("tfm");
+}
+
+void
+settings_reload(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
 }
 
 int

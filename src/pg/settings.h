@@ -21,6 +21,9 @@
 /* Define the settings; for _PG_init. */
 extern void settings_define(void);
 
+/* Take over a configuration that has changed; for the loops of background workers. */
+extern void settings_reload(void);
+
 /* Threads that a computation may use now, the backend's own included: tfm.threads, or its default. */
 extern int settings_threads(void);
 

@@ -208,8 +208,7 @@ join_answers(tfm_context *context, const lanes *l, task_answer *answer)
 				   columns * sizeof(float));
 		place_rows(answer->scores, p->answer.scores, l->order + p->first, p->count,
 				   columns * sizeof(double));
-		context->usage.passes += p->usage.passes;
-		context->usage.tokens += p->usage.tokens;
+		tfm_add_usage(&context->usage, &p->usage);
 	}
 	return true;
 }
