@@ -23,7 +23,7 @@ for my $round (1 .. 3)
 	ok(wait_for(sub { my @t = glob("$tfm/*.tmp"); @t > 0 }), "round $round: an image is being written");
 	kill 'KILL', $pid;
 	eval { $session->{handle}->finish };
-	ok(wait_for(sub { $node->psql('postgres', 'SELECT 1') == 0 }), 'the server is up again');
+	ok(wait_for(sub { is_up($node) }), 'the server is up again');
 	is(scalar images($node), 0, 'there is no image');
 }
 is($node->safe_psql('postgres', $use), 'object', 'the next session compiles it');

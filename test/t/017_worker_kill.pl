@@ -170,7 +170,7 @@ is("$waiting->{out}$waiting->{err}", "t\n", 'who asked for a worker waits for it
 
 kill 'KILL', $supervisor;
 ok(is_gone($engine), 'an engine process does not outlive its background worker');
-ok(wait_for(sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 }), 'the server recovers');
+ok(wait_for(sub { is_up($node) }), 'the server recovers');
 ($supervisor, $engine) = ready();
 is(sql("SET tfm.executor = 'worker'; $good"), 't', 'with its worker');
 $node->stop('immediate');

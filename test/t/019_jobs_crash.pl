@@ -20,12 +20,13 @@ sub query
 	return ($on // $node)->safe_psql('postgres', $sql);
 }
 
+# What a server says that may go down meanwhile, even before psql has told it the query.
 sub try_query
 {
-	my ($sql, $on) = @_;
+	my ($sql) = @_;
 	my ($out, $err);
 
-	($on // $node)->psql('postgres', $sql, stdout => \$out, stderr => \$err);
+	eval { $node->psql('postgres', $sql, stdout => \$out, stderr => \$err) };
 	return $out // '';
 }
 

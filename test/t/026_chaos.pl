@@ -317,7 +317,9 @@ sub pause
 sub quietly
 {
 	my ($sql) = @_;
-	return $node->psql('postgres', $sql);
+	my $status = eval { ($node->psql('postgres', $sql))[0] };
+
+	return $status // 2; # the server went down before psql had told it the query
 }
 
 sub signal_backends

@@ -44,7 +44,7 @@ for my $signal ('INT', 'KILL')
 	ok(wait_for(\&growing), 'an import is under way');
 	kill $signal, $pid;
 	eval { $session->{handle}->finish };
-	ok(wait_for(sub { $node->psql('postgres', 'SELECT 1') == 0 }), 'the server is up');
+	ok(wait_for(sub { is_up($node) }), 'the server is up');
 	is($node->safe_psql('postgres', $stored), '0|0', "SIG$signal: nothing of it is seen");
 	$node->safe_psql('postgres', 'VACUUM FULL tfm_stored_chunks');
 	$signal eq 'INT' and like($session->{err}, qr/57014/, 'it was cancelled');
@@ -62,7 +62,7 @@ for my $signal ('INT', 'KILL')
 	ok(wait_for(sub { grep { -d } temporaries($node) }), 'files are being unpacked');
 	kill $signal, $pid;
 	eval { $session->{handle}->finish };
-	ok(wait_for(sub { $node->psql('postgres', 'SELECT 1') == 0 }), 'the server is up');
+	ok(wait_for(sub { is_up($node) }), 'the server is up');
 	is(scalar(temporaries($node)) > 0, $signal eq 'KILL', "SIG$signal: whether anything is left");
 }
 is($node->safe_psql('postgres', q{SELECT tfm_count_tokens('big', 'x') > 0}), 't', 'the next session compiles it');

@@ -15,7 +15,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
 our @EXPORT = qw(start_node golden copy_checkpoint big_checkpoint change_weights edit_header
-  slurp_raw write_raw images quote_path sql_error wait_for now background);
+  slurp_raw write_raw images quote_path sql_error is_up wait_for now background);
 
 # A server with the extension in database postgres.  Options are those of init;
 # conf is appended to its configuration.
@@ -167,6 +167,15 @@ sub quote_path
 
 	$path =~ s/'/''/g;
 	return "'$path'";
+}
+
+# Whether a server takes queries; one that goes down may do so before psql has told it any.
+sub is_up
+{
+	my ($node) = @_;
+	my $status = eval { ($node->psql('postgres', 'SELECT 1'))[0] };
+
+	return defined $status && $status == 0;
 }
 
 # SQLSTATE and text of the error that a statement ends in; empty if it does not.
