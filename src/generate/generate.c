@@ -6,6 +6,7 @@
  */
 #include "generate/generate.h"
 
+#include "base/clock.h"
 #include "generate/run.h"
 
 /* As GenerationConfig.get_generation_mode. */
@@ -91,7 +92,7 @@ prepare_run(tfm_context *context, gen_run *run)
 			return false;
 	}
 	if (config->max_time > 0)
-		run->deadline = gen_now() + config->max_time;
+		run->deadline = clock_now() + config->max_time;
 	return run->method->begin(context, run);
 }
 
@@ -124,7 +125,7 @@ gen_begin(tfm_context *context, const gen_request *request)
 static bool
 is_expired(const gen_run *run)
 {
-	return run->deadline > 0 && gen_now() > run->deadline;
+	return run->deadline > 0 && clock_now() > run->deadline;
 }
 
 /* What the work of a step is asked: the caller may want it to stop, and time may be over. */

@@ -5,19 +5,10 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "generate/run.h"
 #include "generate/watermark.h"
-
-double
-gen_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double) now.tv_sec + (double) now.tv_nsec * 1e-9;
-}
 
 bool
 gen_append_id(tfm_context *context, buffer *ids, int32_t id)
@@ -116,7 +107,7 @@ gen_check_end(tfm_context *context, gen_run *run, int64_t number, const int32_t 
 		return GEN_STOPPED;
 	if (count + 1 >= prompt->max_length || count + 1 - prompt->padding > run->decoder.max_length)
 		return GEN_LENGTH;
-	if (run->deadline > 0 && gen_now() > run->deadline)
+	if (run->deadline > 0 && clock_now() > run->deadline)
 		return GEN_TIME;
 	return GEN_UNFINISHED;
 }

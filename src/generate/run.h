@@ -152,9 +152,6 @@ extern gen_finish gen_check_end(tfm_context *context, gen_run *run, int64_t prom
 								const int32_t *ids, int64_t count, int32_t next,
 								const gen_matcher *matcher);
 
-/* Seconds of the monotonic clock. */
-extern double gen_now(void);
-
 /* The result that a row is. */
 extern gen_sequence gen_row_result(const gen_run *run, const gen_row *row);
 

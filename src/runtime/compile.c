@@ -25,8 +25,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "checkpoint/fingerprint.h"
 #include "checkpoint/gguf_config.h"
@@ -65,8 +65,8 @@ typedef struct compiler
 	tfm_error no_weights;		 /* what model.no_weights points to */
 	part *parts;				 /* the model's own is the last */
 	wanted *first, **end;
-	size_t peak; /* bytes that the passes take for one longest input */
-	struct timespec start;
+	size_t peak;						 /* bytes that the passes take for one longest input */
+	double start;						 /* clock_now() when it began */
 	char signature[CKPT_HEX_LENGTH + 1]; /* of the directory before it was read */
 	char content[CKPT_HEX_LENGTH + 1];	 /* its hash */
 } compiler;
@@ -520,15 +520,6 @@ main_dtype(const compiler *c)
 	return most;
 }
 
-static double
-seconds_since(const struct timespec *start)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double) (now.tv_sec - start->tv_sec) + (double) (now.tv_nsec - start->tv_nsec) * 1e-9;
-}
-
 /* What run_model_open reads of weights, and of the passes over them. */
 static bool
 append_weights_info(compiler *c, buffer *info)
@@ -585,7 +576,7 @@ write_info(compiler *c, image_writer *writer)
 		return false;
 	return (c->model.no_weights == NULL ? append_weights_info(c, info) : append_reason(c, info)) &&
 		   buffer_printf(c->context, info, ", \"compile_seconds\": %.6f}",
-						 seconds_since(&c->start)) &&
+						 clock_now() - c->start) &&
 		   image_add_section(writer, IMAGE_INFO, info->data, info->length);
 }
 
@@ -738,7 +729,7 @@ run_compile(tfm_context *context, const char *directory, const char *image_path,
 		return tfm_fail(context, TFM_INVALID_ARGUMENT, "weights cannot be kept in \"%s\"",
 						dtype_name(options->dtype));
 	c.dtype = options->dtype;
-	clock_gettime(CLOCK_MONOTONIC, &c.start);
+	c.start = clock_now();
 	c.end = &c.first;
 	/* The tokenizer is in the first part of a split file. */
 	c.directory = ckpt_is_gguf(directory) ? ckpt_gguf_part_path(context, directory, 1) : directory;

@@ -14,8 +14,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/threads.h"
 #include "serve/lanes.h"
 #include "serve/running.h"
@@ -44,15 +44,6 @@ struct serve_engine
 	serve_device device;
 	serve_running running;
 };
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
-}
 
 /* ---- Calls that come and go; the mutex is held ---- */
 
@@ -83,7 +74,7 @@ begin_portion(serve_engine *e, serve_call *call)
 {
 	if (call->running++ > 0 || call->begun > 0)
 		return;
-	call->begun = now();
+	call->begun = clock_now();
 	e->status.waiting--;
 	e->status.running++;
 }
@@ -133,7 +124,7 @@ end_portion(serve_engine *e, serve_call *call)
 	pthread_mutex_unlock(&e->mutex);
 	if (!over)
 		return;
-	serve_call_conclude(call, now());
+	serve_call_conclude(call, clock_now());
 	pthread_mutex_lock(&e->mutex);
 	hand_back(e, call);
 	pthread_mutex_unlock(&e->mutex);
@@ -145,7 +136,7 @@ take_batch(serve_engine *e, serve_job **batch)
 {
 	serve_call *first = NULL, **link = &first;
 
-	if (serve_queue_wait(&e->queue, now()) != 0)
+	if (serve_queue_wait(&e->queue, clock_now()) != 0)
 		return NULL;
 	*batch = serve_queue_take(&e->queue);
 	for (serve_job *job = *batch; job != NULL; job = job->batch_next)
@@ -174,7 +165,7 @@ run_batch(serve_engine *e, serve_job *batch, serve_call *calls)
 		count++;
 	}
 	pthread_mutex_lock(&e->mutex);
-	serve_queue_end(&e->queue, count, now());
+	serve_queue_end(&e->queue, count, clock_now());
 	pthread_mutex_unlock(&e->mutex);
 	e->options.wake(e->options.wake_argument);
 }
@@ -245,7 +236,7 @@ tell_status(serve_engine *e)
 static bool
 await_change(serve_engine *e, double seconds)
 {
-	double end = now() + seconds;
+	double end = clock_now() + seconds;
 	struct timespec until = {.tv_sec = (time_t) end};
 
 	until.tv_nsec = (long) ((end - (double) until.tv_sec) * 1e9);
@@ -256,7 +247,7 @@ await_change(serve_engine *e, double seconds)
 static void
 sleep_idle(serve_engine *e, bool *rested)
 {
-	double wait = serve_queue_wait(&e->queue, now());
+	double wait = serve_queue_wait(&e->queue, clock_now());
 
 	if (wait >= 0)
 	{
@@ -318,7 +309,7 @@ void
 serve_engine_add(serve_engine *e, serve_call *call)
 {
 	pthread_mutex_lock(&e->mutex);
-	call->came = now();
+	call->came = clock_now();
 	link_call(e, call);
 	e->status.waiting++;
 	serve_queue_add(&e->queue, &call->job, call->came);
@@ -337,7 +328,7 @@ serve_engine_cancel(serve_engine *e, serve_call *call)
 	over = is_over(e, call);
 	if (over)
 	{
-		serve_call_conclude(call, now());
+		serve_call_conclude(call, clock_now());
 		hand_back(e, call);
 	}
 	pthread_mutex_unlock(&e->mutex);

@@ -15,9 +15,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "serve/connection.h"
 
@@ -57,15 +57,6 @@ typedef struct loop
 	bool ended;	  /* the process that watches is gone, or this one cannot go on */
 	double until; /* when ending takes too long */
 } loop;
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
-}
 
 /* ---- Sockets ---- */
 
@@ -396,7 +387,7 @@ prepare_polls(loop *l)
 static int
 find_timeout(const loop *l)
 {
-	double left = l->until - now();
+	double left = l->until - clock_now();
 
 	if (l->ending)
 		return left > 0 ? (int) (left * 1000) + 1 : 0;
@@ -424,7 +415,7 @@ check_end(loop *l)
 	if (l->polls[POLL_STOP].revents != 0 && !l->ending)
 	{
 		l->ending = true;
-		l->until = now() + l->options->grace;
+		l->until = clock_now() + l->options->grace;
 	}
 }
 
@@ -471,7 +462,7 @@ serve_once(loop *l)
 	close_broken(l);
 	if (l->polls[POLL_LISTENER].revents != 0 || (l->full && !l->ending))
 		accept_connections(l);
-	if (l->ending && (is_finished(l) || now() > l->until))
+	if (l->ending && (is_finished(l) || clock_now() > l->until))
 		l->ended = true;
 	return true;
 }

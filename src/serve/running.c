@@ -18,17 +18,24 @@ serve_running_create(serve_running *r)
 
 /* ---- The end of a sequence ---- */
 
-/* It waits until one of those that ran with it, so many with itself, has ended. */
+/* A sequence waits behind those that wait already. */
 static void
-put_off(serve_running *r, serve_sequence *s, size_t together)
+append_put(serve_running *r, serve_sequence *s)
 {
-	serve_sequence_reset(s);
 	s->next = NULL;
 	if (r->first_put == NULL)
 		r->first_put = s;
 	else
 		r->last_put->next = s;
 	r->last_put = s;
+}
+
+/* It waits until one of those that ran with it, so many with itself, has ended. */
+static void
+put_off(serve_running *r, serve_sequence *s, size_t together)
+{
+	serve_sequence_reset(s);
+	append_put(r, s);
 	if (r->most >= together)
 		r->most = together - 1;
 	r->good = 0;
@@ -90,12 +97,7 @@ drop_unwanted(serve_running *r)
 			finish(r, s);
 			continue;
 		}
-		s->next = NULL;
-		if (r->first_put == NULL)
-			r->first_put = s;
-		else
-			r->last_put->next = s;
-		r->last_put = s;
+		append_put(r, s);
 	}
 }
 
