@@ -221,16 +221,6 @@ generate_plan_make(tfm_context *context, const generate_request *request, bool t
 
 /* ---- Prompts and results ---- */
 
-int64_t
-generate_plan_room(const generate_plan *plan, int64_t count)
-{
-	int64_t most = run_session_max_length(plan->session);
-
-	if (run_session_has_encoder(plan->session))
-		return most;
-	return most > count ? most - count : 0;
-}
-
 /* New tokens that are asked for after a prompt of count tokens. */
 static int64_t
 count_new_tokens(const generate_plan *plan, int64_t count)

@@ -92,7 +92,4 @@ extern gen_request generate_plan_request(const generate_plan *plan, const gen_id
 extern bool generate_plan_decode(tfm_context *context, const generate_plan *plan, gen_ids prompt,
 								 const gen_sequence *sequence, tfm_text *text);
 
-/* Most new tokens after a prompt of count tokens, within the model's positions. */
-extern int64_t generate_plan_room(const generate_plan *plan, int64_t count);
-
 #endif
