@@ -17,18 +17,16 @@
 #include "base/file.h"
 #include "pg/claims.h"
 #include "pg/images.h"
+#include "pg/locks.h"
 
 #define CLAIMS IMAGES_DIRECTORY "/claims"
-
-/* Marks our advisory lock, beside that of images.c; SQL's own have 1 or 2 there. */
-#define LOCK_CLASS 4
 
 static LOCKTAG
 lock_tag(void)
 {
 	LOCKTAG tag;
 
-	SET_LOCKTAG_ADVISORY(tag, InvalidOid, 0, 0, LOCK_CLASS);
+	SET_LOCKTAG_ADVISORY(tag, InvalidOid, 0, 0, LOCK_CLAIMS);
 	return tag;
 }
 

@@ -20,7 +20,6 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_foreign_server.h"
-#include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "fmgr.h"
 #include "utils/memutils.h"
@@ -28,6 +27,7 @@
 #include "pg/backend.h"
 #include "pg/claims.h"
 #include "pg/drops.h"
+#include "pg/events.h"
 #include "pg/images.h"
 #include "pg/server.h"
 
@@ -146,8 +146,6 @@ drops_install(void)
 Datum
 tfm_watch_drops(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("function \"%s\" was not called by an event trigger", "tfm_watch_drops"));
+	events_check_call(fcinfo, "tfm_watch_drops");
 	PG_RETURN_VOID();
 }

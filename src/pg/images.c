@@ -25,15 +25,13 @@
 #include "pg/border.h"
 #include "pg/claims.h"
 #include "pg/images.h"
+#include "pg/locks.h"
 #include "pg/stat.h"
 #include "pg/stored.h"
 
 #define DIRECTORY IMAGES_DIRECTORY
 #define SOURCES DIRECTORY "/sources"
 #define SUFFIX ".tfm"
-
-/* Marks our advisory locks; SQL's own have 1 or 2 there. */
-#define LOCK_CLASS 3
 
 char *
 images_name(const char *content, tfm_dtype dtype)
@@ -142,7 +140,7 @@ compile_lock(const char *path)
 	uint64 hash = hash_bytes_extended((const unsigned char *) path, (int) strlen(path), 0);
 	LOCKTAG tag;
 
-	SET_LOCKTAG_ADVISORY(tag, InvalidOid, (uint32) (hash >> 32), (uint32) hash, LOCK_CLASS);
+	SET_LOCKTAG_ADVISORY(tag, InvalidOid, (uint32) (hash >> 32), (uint32) hash, LOCK_IMAGE);
 	return tag;
 }
 
@@ -312,24 +310,21 @@ images_open(tfm_context *context, const char *content, run_precision precision)
 int64
 images_total(int64 *count)
 {
-	DIR *directory = AllocateDir(DIRECTORY);
-	struct dirent *entry;
+	List *names = claims_list_names(DIRECTORY);
 	int64 bytes = 0;
+	ListCell *cell;
 
 	*count = 0;
-	if (directory == NULL && errno == ENOENT)
-		return 0;
-	while ((entry = ReadDir(directory, DIRECTORY)) != NULL)
+	foreach (cell, names)
 	{
-		size_t length = strlen(entry->d_name);
+		const char *name = lfirst(cell);
+		size_t length = strlen(name);
 
-		if (length <= strlen(SUFFIX) ||
-			strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) != 0)
+		if (length <= strlen(SUFFIX) || strcmp(name + length - strlen(SUFFIX), SUFFIX) != 0)
 			continue;
-		bytes += file_size(psprintf("%s/%s", DIRECTORY, entry->d_name));
+		bytes += file_size(psprintf("%s/%s", DIRECTORY, name));
 		++*count;
 	}
-	FreeDir(directory);
 	return bytes;
 }
 

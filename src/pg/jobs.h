@@ -27,10 +27,6 @@
 #include "storage/lock.h"
 #include "utils/elog.h"
 
-/* Classes of our advisory locks, beside those of other files; SQL's own have 1 or 2 there. */
-#define JOB_SLOT_LOCK 6
-#define JOB_RUNNER_LOCK 7
-
 /* What keeps the rows of an embedding job current; all in one memory context. */
 typedef struct job
 {

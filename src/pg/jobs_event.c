@@ -7,19 +7,12 @@
 #include "pg/jobs.h"
 
 #include "catalog/pg_type.h"
-#include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 
-static void
-check_call(FunctionCallInfo fcinfo, const char *name)
-{
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("%s can only be called by an event trigger", name));
-}
+#include "pg/events.h"
 
 /* The jobs that a query gives by their numbers. */
 static List *
@@ -85,7 +78,7 @@ tfm_job_dropped(PG_FUNCTION_ARGS)
 	List *ids;
 	ListCell *cell;
 
-	check_call(fcinfo, "tfm_job_dropped");
+	events_check_call(fcinfo, "tfm_job_dropped");
 	if (!OidIsValid(job_keeper()))
 		PG_RETURN_NULL();
 	SPI_connect();
@@ -150,7 +143,7 @@ tfm_job_altered(PG_FUNCTION_ARGS)
 	bool attaches;
 	List *ids;
 
-	check_call(fcinfo, "tfm_job_altered");
+	events_check_call(fcinfo, "tfm_job_altered");
 	if (!adds_partition(data->parsetree, &attaches) || !OidIsValid(job_keeper()))
 		PG_RETURN_NULL();
 	SPI_connect();

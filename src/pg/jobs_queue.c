@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "pg/backend.h"
+#include "pg/locks.h"
 
 /* Keys that go into one command. */
 #define PORTION 10000
@@ -95,7 +96,7 @@ runner_lock(int64 runner)
 	LOCKTAG tag;
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) ((uint64) runner >> 32), (uint32) runner,
-						 JOB_RUNNER_LOCK);
+						 LOCK_JOB_RUNNER);
 	return tag;
 }
 

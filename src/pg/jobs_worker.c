@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "pg/backend.h"
+#include "pg/locks.h"
 #include "pg/settings.h"
 #include "pg/stat.h"
 
@@ -56,7 +57,7 @@ slot_lock(int slot)
 {
 	LOCKTAG tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, (uint32) slot, JOB_SLOT_LOCK);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, (uint32) slot, LOCK_JOB_SLOT);
 	return tag;
 }
 
@@ -288,8 +289,12 @@ take_turn(worker *w)
 static bool
 wait_for_work(worker *w)
 {
-	if (job_run_step(w->runner, look, w) != NULL)
+	ErrorData *error = job_run_step(w->runner, look, w);
+
+	if (error != NULL)
 	{
+		ereport(LOG, errcode(error->sqlerrcode),
+				errmsg("embedding jobs cannot be looked at: %s", error->message));
 		wait_for_latch(TICK);
 		return true;
 	}

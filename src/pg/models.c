@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
@@ -19,6 +18,7 @@
 
 #include "pg/backend.h"
 #include "pg/border.h"
+#include "pg/events.h"
 #include "pg/images.h"
 #include "pg/locate.h"
 #include "pg/models.h"
@@ -315,14 +315,6 @@ list_servers(const char *objects)
 	return servers;
 }
 
-static void
-check_event_trigger(FunctionCallInfo fcinfo, const char *function)
-{
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("function \"%s\" was not called by an event trigger", function));
-}
-
 /* tfm_pin() returns event_trigger: for servers that a command has made or changed */
 Datum
 tfm_pin(PG_FUNCTION_ARGS)
@@ -330,7 +322,7 @@ tfm_pin(PG_FUNCTION_ARGS)
 	List *servers;
 	ListCell *cell;
 
-	check_event_trigger(fcinfo, "tfm_pin");
+	events_check_call(fcinfo, "tfm_pin");
 	servers = list_servers("pg_event_trigger_ddl_commands");
 	foreach (cell, servers)
 	{
@@ -350,7 +342,7 @@ tfm_forget(PG_FUNCTION_ARGS)
 	List *servers;
 	ListCell *cell;
 
-	check_event_trigger(fcinfo, "tfm_forget");
+	events_check_call(fcinfo, "tfm_forget");
 	servers = list_servers("pg_event_trigger_dropped_objects");
 	foreach (cell, servers)
 		stored_forget(lfirst_oid(cell));

@@ -35,6 +35,7 @@
 #include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
+#include "checkpoint/fingerprint.h"
 #include "pg/backend.h"
 #include "pg/border.h"
 #include "pg/images.h"
@@ -132,15 +133,6 @@ static const struct
 	{"compute", check_compute}, {"content", check_content},
 };
 
-/* Whether a path is that of a GGUF file, as far as its name tells. */
-static bool
-names_gguf(const char *path)
-{
-	size_t length = path == NULL ? 0 : strlen(path);
-
-	return length > 5 && strcmp(path + length - 5, ".gguf") == 0;
-}
-
 run_precision
 server_precision(const server_model *model)
 {
@@ -158,7 +150,8 @@ server_precision(const server_model *model)
 		run_compute_from_name(model->compute, &precision.compute);
 	}
 	/* What a GGUF file keeps in blocks is known when it has been read; stored files may be one. */
-	if (precision.dtype == 0 && (model->stored || names_gguf(model->path)))
+	if (precision.dtype == 0 &&
+		(model->stored || (model->path != NULL && ckpt_is_gguf_name(model->path))))
 		return precision;
 	context = border_begin(NULL);
 	run_check_precision(context, precision);

@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 
 #include "pg/border.h"
+#include "pg/locks.h"
 #include "pg/server.h"
 #include "pg/stored.h"
 
@@ -45,9 +46,6 @@ enum
 	COLUMN_BYTES,
 	CHUNK_COLUMNS = COLUMN_BYTES
 };
-
-/* Marks our advisory locks on contents, as LOCK_CLASS of images.c those on images. */
-#define LOCK_CLASS 4
 
 /* ---- Tables ---- */
 
@@ -237,7 +235,7 @@ stored_lock(const char *content)
 	uint64 hash = hash_bytes_extended((const unsigned char *) content, (int) strlen(content), 0);
 	LOCKTAG tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, LOCK_CLASS);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, LOCK_CONTENT);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	/* See the servers of those who had it before. */
 	AcceptInvalidationMessages();

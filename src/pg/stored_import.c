@@ -28,6 +28,7 @@
 #include "pg/border.h"
 #include "pg/images.h"
 #include "pg/locate.h"
+#include "pg/locks.h"
 #include "pg/models.h"
 #include "pg/server.h"
 #include "pg/stat.h"
@@ -38,9 +39,6 @@ PG_FUNCTION_INFO_V1(tfm_import_model_bytes);
 PG_FUNCTION_INFO_V1(tfm_import_model_objects);
 
 #define MAX_FILES 10000
-
-/* Marks our advisory locks on names of models, as others mark those on contents and images. */
-#define LOCK_CLASS 5
 
 /* A file of a checkpoint, wherever it is. */
 typedef struct source_file
@@ -329,7 +327,7 @@ lock_name(const char *name)
 	uint32 hash = hash_bytes((const unsigned char *) name, (int) strlen(name));
 	LOCKTAG tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, hash, LOCK_CLASS);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, hash, LOCK_MODEL_NAME);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	AcceptInvalidationMessages();
 }

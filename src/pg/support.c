@@ -35,6 +35,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "checkpoint/fingerprint.h"
 #include "pg/images.h"
 #include "pg/registry.h"
 #include "pg/server.h"
@@ -341,8 +342,6 @@ find_model(const planned_call *call)
 static double
 weight_bytes(const server_model *server, tfm_dtype dtype)
 {
-	size_t length = strlen(server->path);
-
 	switch ((int) dtype)
 	{
 		case DTYPE_F16:
@@ -352,7 +351,7 @@ weight_bytes(const server_model *server, tfm_dtype dtype)
 		case DTYPE_Q8_0:
 			return 1;
 		case 0:
-			return length > 5 && strcmp(server->path + length - 5, ".gguf") == 0 ? 0.7 : 4;
+			return server->path != NULL && ckpt_is_gguf_name(server->path) ? 0.7 : 4;
 		default:
 			return dtype == DTYPE_F32 ? 4 : 0.6;
 	}
@@ -374,7 +373,7 @@ count_parameters(const char *name)
 		known = (double) registry_known_parameters(name);
 		return known > 0 ? known : USUAL_PARAMETERS;
 	}
-	if (server.content == NULL || server.path == NULL)
+	if (server.content == NULL)
 		return USUAL_PARAMETERS;
 	dtype = server_precision(&server).dtype;
 	if (stat(images_path(server.content, dtype), &status) != 0)
