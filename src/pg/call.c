@@ -29,11 +29,7 @@
 #include "pg/executor.h"
 #include "pg/images.h"
 
-/*
- * Inputs handed to the engine at once: enough to sort them by length and to fill its batches, few
- * enough that what they give is small beside the model.  Generation keeps its caches for all.
- */
-#define PORTION 512
+/* Inputs of kinds that generate, handed to the engine at once: it keeps caches for all of them. */
 #define GENERATED_PORTION 64
 
 /* Bytes of a token of text, about; and tokens of a text beyond those. */
@@ -383,7 +379,7 @@ static bool
 compute_group(call_site *site, const call_arguments *rows, const int *numbers, int count,
 			  bool lenient, NullableDatum *results)
 {
-	int most = task_kind_generates(site->function->kind) ? GENERATED_PORTION : PORTION;
+	int most = task_kind_generates(site->function->kind) ? GENERATED_PORTION : CALL_PORTION;
 
 	hold_models(site, &rows[numbers[0]]);
 	for (int done = 0, portion; done < count; done += portion)

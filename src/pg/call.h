@@ -73,6 +73,12 @@ extern call_site *call_site_create(MemoryContext owner, const call_function *fun
 extern const call_function *call_find(Oid function_oid);
 
 /*
+ * Inputs handed to the engine at once: enough to sort them by length and to fill its batches, few
+ * enough that what they give is small beside the model.
+ */
+#define CALL_PORTION 512
+
+/*
  * Evaluate count calls, with rows[i].count >= the function's arguments: results[i], a NULL where the
  * model or a text is NULL, palloc'ed in the current memory context.  Rows of the same model and the
  * same other arguments are computed together.

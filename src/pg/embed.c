@@ -20,16 +20,7 @@
 #include "pg/call.h"
 #include "pg/executor.h"
 
-/* The options among a function's arguments, each of which may be NULL. */
-typedef struct option_values
-{
-	text *pooling;
-	text *prompt;
-	int normalize;
-	int dimensions;
-} option_values;
-
-static const option_values no_options = {.normalize = -1};
+static const embed_values no_options = {.normalize = -1};
 
 /* A text as the zero-terminated UTF-8 that the engine takes for an option; NULL stays NULL. */
 static const char *
@@ -44,7 +35,7 @@ option_string(tfm_context *context, const text *value)
 }
 
 static embed_options
-to_engine_options(tfm_context *context, const option_values *values)
+to_engine_options(tfm_context *context, const embed_values *values)
 {
 	embed_options options = EMBED_DEFAULTS;
 
@@ -70,7 +61,7 @@ check_finite(const registry_handle *model, const float *embeddings, size_t count
 /* Embed as many texts as fit one call of the engine. */
 static void
 embed_batch(const registry_handle *model, text **texts, int first, int count,
-			const option_values *values, embed_sink sink, void *argument)
+			const embed_values *values, embed_sink sink, void *argument)
 {
 	tfm_context *context = border_begin(model->name);
 	tfm_text *inputs = tfm_alloc_array(context, count, sizeof(tfm_text));
@@ -91,18 +82,14 @@ embed_batch(const registry_handle *model, text **texts, int first, int count,
 	border_end(context);
 }
 
-static void
-embed_with_options(const registry_handle *model, text **texts, int count,
-				   const option_values *values, embed_sink sink, void *argument)
-{
-	for (int first = 0; first < count; first += EMBED_BATCH)
-		embed_batch(model, texts, first, Min(count - first, EMBED_BATCH), values, sink, argument);
-}
-
 void
-embed_texts(const registry_handle *model, text **texts, int count, embed_sink sink, void *argument)
+embed_texts(const registry_handle *model, text **texts, int count, const embed_values *values,
+			embed_sink sink, void *argument)
 {
-	embed_with_options(model, texts, count, &no_options, sink, argument);
+	if (values == NULL)
+		values = &no_options;
+	for (int first = 0; first < count; first += CALL_PORTION)
+		embed_batch(model, texts, first, Min(count - first, CALL_PORTION), values, sink, argument);
 }
 
 /* Keeps embeddings as vectors; argument is where the pointers go. */
@@ -119,15 +106,15 @@ embed_text(const registry_handle *model, text *input)
 {
 	TfmVector *vector;
 
-	embed_texts(model, &input, 1, keep_vector, &vector);
+	embed_texts(model, &input, 1, NULL, keep_vector, &vector);
 	return vector;
 }
 
 /* Four arguments: pooling, normalize, dimensions, prompt. */
-static option_values
+static embed_values
 read_options(const NullableDatum *arguments)
 {
-	option_values values = no_options;
+	embed_values values = no_options;
 
 	if (!arguments[0].isnull)
 		values.pooling = DatumGetTextPP(arguments[0].value);
@@ -172,7 +159,7 @@ embed_copy_text(MemoryContext memory, const text *value)
 static void
 prepare_call(tfm_context *context, const call_arguments *arguments, task_call *call)
 {
-	option_values values = read_options(arguments->values + 2);
+	embed_values values = read_options(arguments->values + 2);
 
 	call->embed = to_engine_options(context, &values);
 }
@@ -198,7 +185,7 @@ vector_type(FunctionCallInfo fcinfo)
 /* Embed the elements of an array: an array of the same shape, with NULL where there was one. */
 static ArrayType *
 embed_array(FunctionCallInfo fcinfo, const registry_handle *model, ArrayType *inputs,
-			const option_values *values)
+			const embed_values *values)
 {
 	Oid type = vector_type(fcinfo);
 	TfmVector **vectors;
@@ -217,7 +204,7 @@ embed_array(FunctionCallInfo fcinfo, const registry_handle *model, ArrayType *in
 	for (int i = 0; i < count; i++)
 		if (!nulls[i])
 			texts[used++] = DatumGetTextPP(elements[i]);
-	embed_with_options(model, texts, used, values, keep_vector, vectors);
+	embed_texts(model, texts, used, values, keep_vector, vectors);
 
 	used = 0;
 	for (int i = 0; i < count; i++)
@@ -233,7 +220,7 @@ Datum
 tfm_embed_array(PG_FUNCTION_ARGS)
 {
 	const registry_handle *model;
-	option_values values;
+	embed_values values;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();

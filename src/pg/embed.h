@@ -14,21 +14,24 @@
 #include "pg/vector.h"
 #include "task/embed.h"
 
-/*
- * Texts handed to the engine at once: enough to sort them by length and to fill its batches, few
- * enough that their embeddings are small beside the model.
- */
-#define EMBED_BATCH 512
+/* What SQL says of embeddings; NULL, -1 and 0 are the model's own. */
+typedef struct embed_values
+{
+	text *pooling;
+	text *prompt;
+	int normalize;
+	int dimensions;
+} embed_values;
 
-/* Told the embedding of each text in turn. */
+/* Told the embedding of each text in turn; its numbers are finite. */
 typedef void (*embed_sink)(void *argument, int row, const float *embedding, int dimensions);
 
 /*
- * Embed count texts, EMBED_BATCH at a time, as the model's own files say.  sink may throw; what it
- * allocates lives in the caller's memory context.
+ * Embed count texts, CALL_PORTION at a time; values is NULL where nothing is said.  sink may throw;
+ * what it allocates lives in the caller's memory context.
  */
-extern void embed_texts(const registry_handle *model, text **texts, int count, embed_sink sink,
-						void *argument);
+extern void embed_texts(const registry_handle *model, text **texts, int count,
+						const embed_values *values, embed_sink sink, void *argument);
 
 /* Whether two texts, each of which may be NULL, are the same; neither is toasted. */
 extern bool embed_is_same_text(const text *a, const text *b);

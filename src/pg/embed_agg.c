@@ -13,6 +13,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/call.h"
+
 /* A group's texts are embedded when there are so many of them, or so many bytes. */
 #define PENDING_BYTES (256 * 1024)
 
@@ -71,7 +73,7 @@ flush_pending(FunctionCallInfo fcinfo, embed_state *state)
 	if (state->count == 0)
 		return;
 	embed_texts(registry_use(fcinfo, state->model, EMBED_SETTING), state->pending, state->count,
-				add_embedding, state);
+				NULL, add_embedding, state);
 	for (int i = 0; i < state->count; i++)
 		pfree(state->pending[i]);
 	state->count = 0;
@@ -105,7 +107,7 @@ add_pending(FunctionCallInfo fcinfo, embed_state *state, const text *input)
 	}
 	state->pending[state->count++] = embed_copy_text(state->memory, input);
 	state->bytes += VARSIZE_ANY(input);
-	if (state->count >= EMBED_BATCH || state->bytes >= PENDING_BYTES)
+	if (state->count >= CALL_PORTION || state->bytes >= PENDING_BYTES)
 		flush_pending(fcinfo, state);
 }
 

@@ -257,14 +257,6 @@ run_anywhere(errand *e)
 
 /* ---- Who computes ---- */
 
-/* Whether a call takes a pass through the model: what does not is done sooner than it is sent. */
-static bool
-is_served(const task_call *call)
-{
-	return call->count > 0 && (call->kind == TASK_EMBED || call->kind == TASK_GENERATE ||
-							   call->kind == TASK_LABEL || call->kind == TASK_RERANK);
-}
-
 /* As the setting says, where the kind of call leaves a choice. */
 static bool
 choose_executor(tfm_context *context, const registry_handle *model,
@@ -279,7 +271,8 @@ choose_executor(tfm_context *context, const registry_handle *model,
 		.worker = -1,
 	};
 
-	if (!is_served(call) || tfm_backend.executor == EXECUTOR_SESSION ||
+	if (call->count == 0 || !task_kind_is_sent(call->kind) ||
+		tfm_backend.executor == EXECUTOR_SESSION ||
 		(tfm_backend.executor == EXECUTOR_AUTO &&
 		 (call->count >= AUTO_TEXTS || !worker_is_ready())))
 		return run_here(context, model, assistant, call, answer);

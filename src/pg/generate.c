@@ -17,6 +17,7 @@
 
 #include "pg/border.h"
 #include "pg/call.h"
+#include "pg/executor.h"
 #include "pg/settings.h"
 #include "pg/stat.h"
 
@@ -175,20 +176,27 @@ generate_read_arguments(tfm_context *context, const NullableDatum *arguments, tf
 		*options = border_jsonb(context, arguments[OPTIONS].value);
 }
 
+/* Bind the model and, where the arguments from first on name one, the assistant; whether they do. */
+static bool
+bind_models(FunctionCallInfo fcinfo, generate_site *site, const text *model, int first)
+{
+	bool assisted = first >= 0 && !PG_ARGISNULL(first + ASSISTANT_MODEL);
+
+	registry_get(&site->model, site->owner, model, GENERATE_SETTING);
+	if (assisted)
+		registry_get(&site->assistant, site->owner, PG_GETARG_TEXT_PP(first + ASSISTANT_MODEL),
+					 NULL);
+	return assisted;
+}
+
 tfm_context *
 generate_begin(FunctionCallInfo fcinfo, generate_site *site, const text *model, int first,
 			   generate_request *request)
 {
-	bool assisted = first >= 0 && !PG_ARGISNULL(first + ASSISTANT_MODEL);
-	const registry_handle *handle =
-		registry_get(&site->model, site->owner, model, GENERATE_SETTING);
-	tfm_context *context;
+	bool assisted = bind_models(fcinfo, site, model, first);
+	tfm_context *context = border_begin(site->model->name);
 
-	if (assisted)
-		registry_get(&site->assistant, site->owner, PG_GETARG_TEXT_PP(first + ASSISTANT_MODEL),
-					 NULL);
-	context = border_begin(handle->name);
-	*request = (generate_request) {.generator = registry_generator(context, handle)};
+	*request = (generate_request) {.generator = registry_generator(context, site->model)};
 	if (assisted && request->generator != NULL)
 		request->assistant = registry_generator(context, site->assistant);
 	if (first >= 0)
@@ -236,26 +244,27 @@ CALL_ENTRY(tfm_generate_default)
 
 /* ---- Arrays of prompts ---- */
 
-/* The first text of each prompt, as texts. */
+/* The first text of each prompt, in its place. */
 static void
-generate_texts(tfm_context *context, const registry_handle *model, const generate_request *request,
-			   text **prompts, int count, text **texts)
+generate_texts(FunctionCallInfo fcinfo, const text *model, int first, text **texts, int count)
 {
+	generate_site *site = generate_site_of(fcinfo);
+	bool assisted = bind_models(fcinfo, site, model, first);
+	tfm_context *context = border_begin(site->model->name);
 	tfm_text *inputs = tfm_alloc_array(context, count, sizeof(tfm_text));
-	const char *kind = task_kind_name(TASK_GENERATE);
-	generate_result *results;
-	stat_work work;
-	size_t made;
+	task_call call = {.kind = TASK_GENERATE, .inputs = inputs, .count = (size_t) count};
+	task_answer answer;
 
+	if (first >= 0)
+		generate_read_arguments(context, fcinfo->args + first, &call.arguments, &call.options);
 	border_check(context);
 	for (int i = 0; i < count; i++)
-		inputs[i] = border_text(context, prompts[i]);
-	work = stat_begin(context, model, kind, count);
-	task_generate(context, request, inputs, count, &results, &made);
-	stat_end(context, model, &work, kind, count);
+		inputs[i] = border_text(context, texts[i]);
+	executor_run(context, site->model, assisted ? site->assistant : NULL, &call, &answer);
 	border_check(context);
-	for (size_t i = made; i-- > 0;)
-		texts[results[i].prompt] = border_to_text(results[i].text.data, results[i].text.length);
+	for (int i = 0; i < count; i++)
+		texts[i] = border_to_text(answer.texts[i].data, answer.texts[i].length);
+	border_end(context);
 }
 
 /* Generate for the elements of an array: an array of the same shape, with NULL where there was one. */
@@ -266,8 +275,6 @@ generate_array(FunctionCallInfo fcinfo, const text *model, ArrayType *prompts, i
 	text **texts;
 	bool *nulls;
 	int count, used = 0;
-	generate_request request;
-	tfm_context *context;
 
 	deconstruct_array(prompts, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	texts = palloc(sizeof(text *) * (count + 1));
@@ -276,9 +283,7 @@ generate_array(FunctionCallInfo fcinfo, const text *model, ArrayType *prompts, i
 			texts[used++] = DatumGetTextPP(elements[i]);
 	if (used == 0)
 		return prompts;
-	context = generate_begin(fcinfo, generate_site_of(fcinfo), model, first, &request);
-	generate_texts(context, generate_site_of(fcinfo)->model, &request, texts, used, texts);
-	border_end(context);
+	generate_texts(fcinfo, model, first, texts, used);
 	used = 0;
 	for (int i = 0; i < count; i++)
 		if (!nulls[i])

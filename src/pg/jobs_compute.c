@@ -13,7 +13,6 @@
 
 #include "pg/border.h"
 #include "pg/embed.h"
-#include "pg/executor.h"
 #include "pg/registry.h"
 #include "pg/server.h"
 #include "pg/vector.h"
@@ -37,17 +36,6 @@ job_made_with(const job *j, const registry_handle *model)
 }
 
 /* ---- Results ---- */
-
-static const char *
-option_string(tfm_context *context, const char *value)
-{
-	tfm_text string;
-
-	if (value == NULL)
-		return NULL;
-	string = border_string(context, value, strlen(value));
-	return tfm_strndup(context, string.data, string.length);
-}
 
 /* The whole text of a row is its only result, which has no content. */
 static void
@@ -80,58 +68,47 @@ take_chunks(tfm_context *context, const job *j, const registry_handle *model, jo
 
 /* ---- Embedding ---- */
 
-static void
-embed_portion(const job *j, const registry_handle *model, const tfm_text *inputs,
-			  job_chunk **results, int count)
+static text *
+to_text(const char *string)
 {
-	tfm_context *context = border_begin(model->name);
-	task_call call = {.kind = TASK_EMBED, .embed = EMBED_DEFAULTS, .count = (size_t) count};
-	task_answer answer;
-
-	call.embed.pooling = option_string(context, j->pooling);
-	call.embed.normalize = j->normalize;
-	call.embed.dimensions = j->dimensions;
-	call.embed.prompt = option_string(context, j->prompt);
-	call.inputs = inputs;
-	border_check(context);
-	executor_run(context, model, NULL, &call, &answer);
-	border_check(context);
-	for (int i = 0; i < count; i++)
-		results[i]->embedding =
-			vector_from_floats(answer.values + (size_t) i * answer.columns, answer.columns);
-	border_end(context);
+	return string != NULL ? cstring_to_text(string) : NULL;
 }
 
-/* The text of a result, in UTF-8 and the current memory context. */
-static tfm_text
-utf8_text(const char *string)
+/* argument is where the results are. */
+static void
+keep_embedding(void *argument, int row, const float *embedding, int dimensions)
 {
-	char *utf8 = pg_server_to_any(string, (int) strlen(string), PG_UTF8);
+	job_chunk **results = argument;
 
-	return (tfm_text) {.data = utf8, .length = strlen(utf8)};
+	results[row]->embedding = vector_from_floats(embedding, dimensions);
 }
 
 static void
 embed_results(const job *j, const registry_handle *model, job_row *rows, int count)
 {
+	embed_values values = {
+		.pooling = to_text(j->pooling),
+		.prompt = to_text(j->prompt),
+		.normalize = j->normalize,
+		.dimensions = j->dimensions,
+	};
 	int most = 0, used = 0;
-	tfm_text *inputs;
+	text **texts;
 	job_chunk **results;
 
 	for (int i = 0; i < count; i++)
 		most += rows[i].chunks;
-	inputs = palloc(sizeof(tfm_text) * Max(most, 1));
+	texts = palloc(sizeof(text *) * Max(most, 1));
 	results = palloc(sizeof(job_chunk *) * Max(most, 1));
 	for (int i = 0; i < count; i++)
 		for (int k = 0; k < rows[i].chunks; k++)
 		{
 			job_chunk *result = &rows[i].results[k];
 
-			inputs[used] = utf8_text(result->content != NULL ? result->content : rows[i].source);
+			texts[used] = to_text(result->content != NULL ? result->content : rows[i].source);
 			results[used++] = result;
 		}
-	for (int done = 0; done < used; done += EMBED_BATCH)
-		embed_portion(j, model, inputs + done, results + done, Min(used - done, EMBED_BATCH));
+	embed_texts(model, texts, used, &values, keep_embedding, results);
 }
 
 /* Chunks and embeddings of rows, or an error thrown. */

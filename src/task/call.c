@@ -114,15 +114,16 @@ static const struct
 {
 	const char *name;
 	bool generates;
+	bool sent; /* worth it: it takes a pass through the model */
 	bool (*run)(tfm_context *context, const task_models *models, const task_call *call,
 				task_answer *answer);
 } kinds[TASK_KINDS] = {
-	[TASK_EMBED] = {"embed", false, run_embed_call},
-	[TASK_GENERATE] = {"generate", true, run_generate_call},
-	[TASK_LABEL] = {"classify", true, run_label_call},
-	[TASK_RERANK] = {"rerank", false, run_rerank_call},
-	[TASK_CHAT] = {"chat", true, run_chat_call},
-	[TASK_TOKENIZE] = {"tokenize", false, run_tokenize_call},
+	[TASK_EMBED] = {"embed", false, true, run_embed_call},
+	[TASK_GENERATE] = {"generate", true, true, run_generate_call},
+	[TASK_LABEL] = {"classify", true, true, run_label_call},
+	[TASK_RERANK] = {"rerank", false, true, run_rerank_call},
+	[TASK_CHAT] = {"chat", true, false, run_chat_call},
+	[TASK_TOKENIZE] = {"tokenize", false, false, run_tokenize_call},
 };
 
 static bool
@@ -141,6 +142,12 @@ bool
 task_kind_generates(task_kind kind)
 {
 	return is_kind(kind) && kinds[kind].generates;
+}
+
+bool
+task_kind_is_sent(task_kind kind)
+{
+	return is_kind(kind) && kinds[kind].sent;
 }
 
 /* The rows of size bytes each that distinct inputs gave, for all inputs. */

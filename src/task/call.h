@@ -72,6 +72,9 @@ typedef struct task_models
 /* Whether calls of a kind need a generator. */
 extern bool task_kind_generates(task_kind kind);
 
+/* Whether they may go to another process: what takes no pass through the model is done sooner. */
+extern bool task_kind_is_sent(task_kind kind);
+
 /*
  * Compute a call; *answer is in the context's arena.  The part of an input does not depend on the
  * others, bit by bit.  Errors: those of the task.

@@ -40,17 +40,10 @@ get_texts(tfm_context *context, wire_reader *r, size_t count)
 
 /* ---- Calls ---- */
 
-/* Whether calls of a kind go to other processes. */
-static bool
-is_sent(task_kind kind)
-{
-	return kind == TASK_EMBED || kind == TASK_GENERATE || kind == TASK_LABEL || kind == TASK_RERANK;
-}
-
 bool
 task_call_write(tfm_context *context, buffer *to, const task_call *call)
 {
-	if (!is_sent(call->kind))
+	if (!task_kind_is_sent(call->kind))
 		return tfm_fail(context, TFM_INTERNAL,
 						"calls of kind %d are computed where they are called", (int) call->kind);
 	wire_put_int(context, to, call->kind);
@@ -78,7 +71,7 @@ task_call_read(tfm_context *context, tfm_text data, task_call *call)
 
 	*call = (task_call) {0};
 	call->kind = (task_kind) wire_get_int_between(&r, 1, TASK_KINDS - 1);
-	if (!is_sent(call->kind))
+	if (!task_kind_is_sent(call->kind))
 		r.bad = true;
 	call->embed.pooling = wire_get_string(&r);
 	call->embed.normalize = (int) wire_get_int_between(&r, -1, 1);

@@ -69,6 +69,7 @@ my %calls = (
 	'texts' => q{SELECT md5(string_agg(tfm_generate('d', body, max_new_tokens => 8), ',' ORDER BY id)) FROM t WHERE id < 9},
 	'sampled texts' => q{SELECT md5(string_agg(tfm_generate('d', body, max_new_tokens => 8, do_sample => true, seed => id), ',' ORDER BY id)) FROM t WHERE id < 9},
 	'texts with drafts' => q{SELECT md5(string_agg(tfm_generate('d', body, assistant_model => 'd', max_new_tokens => 8), ',' ORDER BY id)) FROM t WHERE id < 9},
+	'an array of prompts' => q{SELECT md5(tfm_generate('d', array_agg(body ORDER BY id), assistant_model => 'd', max_new_tokens => 8)::text) FROM t WHERE id < 9},
 	'labels' => q{SELECT md5(string_agg(tfm_classify('d', body, ARRAY['one', 'two'])::text, ',' ORDER BY id)) FROM t WHERE id < 9},
 	'a wrong argument' => q{SELECT tfm_embed('m', 'x', dimensions => 100000)},
 	'a wrong option' => q{SELECT tfm_generate('d', 'x', options => '{"num_beams": -1}')},
@@ -99,6 +100,9 @@ for my $case ([ 5, 1, 'few' ], [ 40, 0, 'many' ])
 	is(worker('calls') - $before, $by_worker, "$name texts are computed by " . ($by_worker ? 'a worker' : 'the session'));
 }
 my $before = worker('calls');
+$node->safe_psql('postgres', q{SELECT tfm_generate('d', ARRAY['one', 'two'], max_new_tokens => 2)});
+is(worker('calls') - $before, 1, 'and so are two prompts');
+$before = worker('calls');
 is((sql_error($node, "SET ROLE somebody; SET tfm.executor = 'worker'; SELECT tfm_embed('m', 'x')"))[0], '42501', 'privileges are asked for');
 is(worker('calls'), $before, 'before a worker is');
 
@@ -215,17 +219,6 @@ my ($out, $err) = PostgreSQL::Test::Utils::run_command(
 	[ 'pg_basebackup', '-D', $backup, '-h', $node->host, '-p', $node->port, '-c', 'fast', '--no-sync' ]);
 is($err, '', 'a backup does not complain');
 ok(!-e glob("$backup/tfm/pgsql_tmp*"), 'nor takes the socket');
-
-# Whether a process ends; one whose parent is gone may stay as a zombie where nobody collects it.
-sub is_gone
-{
-	my ($process) = @_;
-
-	return wait_for(sub {
-		return 1 unless kill 0, $process;
-		return -e "/proc/$process/stat" && slurp_file("/proc/$process/stat") =~ /\) Z /;
-	});
-}
 
 for my $mode ('fast', 'immediate')
 {

@@ -33,17 +33,6 @@ sub ready
 	return @pids;
 }
 
-# Whether a process ends; one whose parent is gone may stay as a zombie where nobody collects it.
-sub is_gone
-{
-	my ($process) = @_;
-
-	return wait_for(sub {
-		return 1 unless kill 0, $process;
-		return -e "/proc/$process/stat" && slurp_file("/proc/$process/stat") =~ /\) Z /;
-	});
-}
-
 my ($supervisor, $engine) = ready();
 my $started = sql('SELECT pg_postmaster_start_time()');
 sql(qq{

@@ -41,6 +41,15 @@ sub workers
 		  . ($database // 'postgres') . "'");
 }
 
+# Until all is done and the workers have gone, so that what comes next meets no batch that has bound a
+# model already.
+sub settle
+{
+	my ($database) = @_;
+
+	done($database) && wait_for(sub { workers($database) == 0 }) || die "workers stay\n";
+}
+
 # A database with a model, a table and a job.
 sub create
 {
@@ -50,6 +59,7 @@ sub create
 	query("CREATE EXTENSION tfm; SELECT tfm_load_model('m', $path);
 		CREATE TABLE docs (id int PRIMARY KEY, body text, embedding tfm_vector);
 		SELECT tfm_create_embedding_job('docs', 'body', 'embedding', 'm')", $database);
+	settle($database);
 }
 
 query("SELECT tfm_load_model('m', $path);
@@ -122,6 +132,7 @@ is(wrong('docs'), '0', 'and lose nothing');
 query("SELECT tfm_load_model('other', $path);
 	CREATE TABLE more (id int PRIMARY KEY, body text, embedding tfm_vector);
 	SELECT tfm_create_embedding_job('more', 'body', 'embedding', 'other')");
+settle();
 query("SELECT tfm_drop_model('other')");
 query("INSERT INTO more VALUES (1, 'a'); INSERT INTO docs VALUES (9001, 'b')");
 ok(wait_for(sub { wrong('docs') == 0 }), 'the other job goes on');
@@ -130,6 +141,18 @@ ok(wait_for(sub { query("SELECT state FROM tfm_stat_jobs WHERE job = 'more_embed
 is(query("SELECT backlog FROM tfm_stat_jobs WHERE job = 'more_embedding'"), '1', 'and keeps its row');
 query("SELECT tfm_load_model('other', $path)");
 ok(done(), 'and goes on by itself when it can');
+
+# An embedding that is no vector is the row's error
+my $overflows = copy_checkpoint('sentence/mean');
+change_weights($overflows, 'inf');
+query("SELECT tfm_load_model('overflows', " . quote_path($overflows) . ");
+	CREATE TABLE never (id int PRIMARY KEY, body text, embedding tfm_vector);
+	INSERT INTO never VALUES (1, 'a'), (2, 'a [PAD]');
+	SELECT tfm_create_embedding_job('never', 'body', 'embedding', 'overflows', max_attempts => 1)");
+ok(wait_for(sub { query("SELECT set_aside FROM tfm_stat_jobs WHERE job = 'never_embedding'") == 1 }), 'infinite numbers are set aside');
+is(query('SELECT DISTINCT sqlstate FROM tfm_job_errors'), '22003', 'with their error');
+is(query('SELECT array_agg(id) FROM never WHERE embedding IS NOT NULL'), '{1}', 'and not stored');
+query("SELECT tfm_drop_embedding_job('never_embedding')");
 
 # A database can be dropped while its worker waits for a retry; so can the extension
 create('dropped');

@@ -16,15 +16,6 @@ my $path = quote_path($source);
 my $use = q{SELECT tfm_embed('m', 'The cat sat on the mat.')};
 my $stored = q{SELECT count(DISTINCT content), count(*) FROM tfm_stored_files};
 
-# Folders and files that are in work, or were left.
-sub temporaries
-{
-	my ($node) = @_;
-	my @found = glob($node->data_dir . '/tfm/*.tmp');
-
-	return @found;
-}
-
 # The extension's new home is not the default one, so that nothing depends on that.
 $primary->safe_psql('postgres', q{CREATE SCHEMA models; ALTER EXTENSION tfm SET SCHEMA models;
 	ALTER DATABASE postgres SET search_path = public, models});

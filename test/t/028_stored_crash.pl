@@ -13,15 +13,6 @@ my $node = start_node('stored', conf => "restart_after_crash = on\n");
 my $other = quote_path(golden('sentence/cls'));
 my $stored = q{SELECT count(DISTINCT content), count(*) FROM tfm_stored_files};
 
-# Folders and files that are in work, or were left.
-sub temporaries
-{
-	my ($node) = @_;
-	my @found = glob($node->data_dir . '/tfm/*.tmp');
-
-	return @found;
-}
-
 # ---- Crashes and cancels ----
 
 my $big = quote_path(big_checkpoint(48));

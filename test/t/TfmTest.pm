@@ -15,7 +15,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
 our @EXPORT = qw(start_node golden copy_checkpoint big_checkpoint change_weights edit_header
-  slurp_raw write_raw images quote_path sql_error is_up wait_for now background);
+  slurp_raw write_raw images temporaries quote_path sql_error is_up wait_for is_gone now background);
 
 # A server with the extension in database postgres.  Options are those of init;
 # conf is appended to its configuration.
@@ -123,18 +123,17 @@ sub write_raw
 	close $out or die "$path: $!";
 }
 
-# Make the checkpoint another one of the same size: the largest bytes of a weight
-# are the last ones of the file.
+# Make the checkpoint another one of the same size, by the first number of token 0's embedding.
 sub change_weights
 {
-	my ($directory) = @_;
+	my ($directory, $value) = @_;
 	my $path = "$directory/model.safetensors";
 	my $bytes = slurp_raw($path);
 	my $length = unpack('Q<', $bytes);
 	my $header = decode_json(substr($bytes, 8, $length));
 	my $start = $header->{'embeddings.word_embeddings.weight'}{data_offsets}[0];
 
-	substr($bytes, 8 + $length + $start, 4) = pack('f<', 0.75);
+	substr($bytes, 8 + $length + $start, 4) = pack('f<', $value // 0.75);
 	write_raw($path, $bytes);
 }
 
@@ -159,6 +158,15 @@ sub images
 	my @images = glob($node->data_dir . '/tfm/*.tfm');
 
 	return @images;
+}
+
+# Folders and files that are in work, or were left.
+sub temporaries
+{
+	my ($node) = @_;
+	my @found = glob($node->data_dir . '/tfm/*.tmp');
+
+	return @found;
 }
 
 sub quote_path
@@ -201,6 +209,17 @@ sub wait_for
 		select(undef, undef, undef, 0.001);
 	}
 	return 0;
+}
+
+# Whether a process ends; one whose parent is gone may stay as a zombie where nobody collects it.
+sub is_gone
+{
+	my ($process) = @_;
+
+	return wait_for(sub {
+		return 1 unless kill 0, $process;
+		return -e "/proc/$process/stat" && slurp_file("/proc/$process/stat") =~ /\) Z /;
+	});
 }
 
 sub now
