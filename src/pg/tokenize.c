@@ -275,8 +275,10 @@ put_tokens(FunctionCallInfo fcinfo, const tok_encoding *encoding)
 		const tok_encoding *e = piece_at(encoding, piece);
 
 		for (size_t i = 0; i < e->count; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
 			put_token((ReturnSetInfo *) fcinfo->resultinfo, e, i, piece);
-		CHECK_FOR_INTERRUPTS();
+		}
 	}
 }
 

@@ -20,6 +20,9 @@
 #define STRING_FLOOR ((size_t) 4 * 1024 * 1024)
 #define STRING_GROWTH 64
 
+/* Bytes that are numbered between two looks at whether to stop. */
+#define NUMBERED_AT_ONCE ((size_t) 1 << 20)
+
 /* Number the characters of the text, one entry for each byte. */
 static bool
 number_characters(tok_work *work, tfm_text text)
@@ -33,6 +36,8 @@ number_characters(tok_work *work, tfm_text text)
 	{
 		character += ((unsigned char) text.data[i] & 0xC0) != 0x80;
 		work->characters[i] = character;
+		if (i % NUMBERED_AT_ONCE == NUMBERED_AT_ONCE - 1 && tfm_stopped(work->context))
+			return false;
 	}
 	return true;
 }
@@ -44,11 +49,13 @@ load_string(tok_work *work, const char *text, tok_span span)
 	size_t length = span.end - span.start;
 
 	work->string.length = work->next.length = 0;
-	if (!tok_reserve_string(work, &work->string, length))
+	if (!tok_reserve_string(work, &work->string, length) ||
+		!tok_work_copy(work, work->string.bytes, text + span.start, length))
 		return false;
-	memcpy(work->string.bytes, text + span.start, length);
-	if (work->string.keeps_sources)
-		memcpy(work->string.sources, work->characters + span.start, length * sizeof(int32_t));
+	if (work->string.keeps_sources &&
+		!tok_work_copy(work, work->string.sources, work->characters + span.start,
+					   length * sizeof(int32_t)))
+		return false;
 	work->string.length = length;
 	return true;
 }
@@ -203,10 +210,9 @@ normalize_early(tok_work *work, tfm_text *text)
 	if (string->keeps_sources)
 	{
 		work->characters = tok_work_alloc(work, string->length * sizeof(int32_t));
-		if (work->characters == NULL)
+		if (work->characters == NULL || !tok_work_copy(work, work->characters, string->sources,
+													   string->length * sizeof(int32_t)))
 			return false;
-		if (string->length > 0)
-			memcpy(work->characters, string->sources, string->length * sizeof(int32_t));
 	}
 	text->data = tok_copy_string(work);
 	text->length = string->length;

@@ -223,7 +223,10 @@ put_special(const layout *l, const tok_segment *segment, bool overflowing, tok_e
 	put_token(e, at, &piece, segment->looks[overflowing].type_id, segment->special != 0);
 }
 
-static void
+/* Tokens that are put between two looks at whether to stop. */
+#define PUT_AT_ONCE 0x10000
+
+static bool
 put_part(const layout *l, const tok_segment *segment, size_t part, tok_encoding *e, size_t at)
 {
 	tok_part range = l->parts[segment->sequence].items[part];
@@ -233,12 +236,15 @@ put_part(const layout *l, const tok_segment *segment, size_t part, tok_encoding 
 	{
 		const tok_piece *piece = &l->pieces[segment->sequence][i];
 
+		if (i % PUT_AT_ONCE == PUT_AT_ONCE - 1 && tfm_stopped(l->work->context))
+			return false;
 		put_token(e, at, piece, type_id, segment->special != 0);
 		for (uint32_t trims = e->starts == NULL ? 0 : segment->trims; trims != 0; trims >>= 4)
 			trim_offsets(piece, (trims & TOK_TRIM_PREFIX_SPACE) != 0,
 						 (trims & TOK_TRIM_FIRST) != 0 && i == range.start, &e->starts[at],
 						 &e->ends[at]);
 	}
+	return true;
 }
 
 /* Which tokens are of a sequence: its range in the last part that has one. */
@@ -314,7 +320,8 @@ lay_out_choice(const layout *l, const size_t *choice, tok_encoding *e)
 			put_special(l, segment, overflowing, e, at++);
 		else
 		{
-			put_part(l, segment, choice[s], e, at);
+			if (!put_part(l, segment, choice[s], e, at))
+				return false;
 			at += l->parts[segment->sequence].items[choice[s]].stop -
 				  l->parts[segment->sequence].items[choice[s]].start;
 		}

@@ -326,7 +326,10 @@ extern bool tok_resolve_components(tfm_context *context, tok_section section, co
 extern bool tok_work_begin(tok_work *work, tfm_context *context);
 extern void tok_work_end(tok_work *work);
 extern void *tok_work_alloc(tok_work *work, size_t size); /* NULL on failure */
-extern void *tok_work_room(tok_work *work, size_t size);  /* the same each time, if it is enough */
+
+/* memcpy that stops, and is then false, when the call is cancelled; to may be as large as a text. */
+extern bool tok_work_copy(tok_work *work, void *to, const void *from, size_t size);
+extern void *tok_work_room(tok_work *work, size_t size); /* the same each time, if it is enough */
 extern bool tok_reserve_string(tok_work *work, tok_string *string, size_t more);
 extern bool tok_reserve_spans(tok_work *work, tok_spans *spans, size_t more);
 extern bool tok_reserve_pieces(tok_work *work, size_t more);

