@@ -16,6 +16,7 @@ my $use = qq{SELECT jsonb_typeof(tfm_forward($path, '{"input_ids": [[2, 5, 3]]}'
 
 for my $round (1 .. 3)
 {
+	my $before = incarnation($node);
 	my $session = background($node, "SELECT pg_backend_pid();\n$use;\n");
 
 	ok(wait_for(sub { $session->{handle}->pump_nb; $session->{out} =~ /^\d+\n/ }), 'running');
@@ -23,7 +24,7 @@ for my $round (1 .. 3)
 	ok(wait_for(sub { my @t = glob("$tfm/*.tmp"); @t > 0 }), "round $round: an image is being written");
 	kill 'KILL', $pid;
 	eval { $session->{handle}->finish };
-	ok(wait_for(sub { is_up($node) }), 'the server is up again');
+	ok(is_restarted($node, $before), 'the server is up again');
 	is(scalar images($node), 0, 'there is no image');
 }
 is($node->safe_psql('postgres', $use), 'object', 'the next session compiles it');

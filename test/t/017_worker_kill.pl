@@ -157,9 +157,10 @@ is("$waiting->{out}$waiting->{err}", "t\n", 'who asked for a worker waits for it
 
 # ---- The server crashes ----
 
+my $before = incarnation($node);
 kill 'KILL', $supervisor;
 ok(is_gone($engine), 'an engine process does not outlive its background worker');
-ok(wait_for(sub { is_up($node) }), 'the server recovers');
+ok(is_restarted($node, $before), 'the server recovers');
 ($supervisor, $engine) = ready();
 is(sql("SET tfm.executor = 'worker'; $good"), 't', 'with its worker');
 $node->stop('immediate');

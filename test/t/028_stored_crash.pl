@@ -28,6 +28,7 @@ sub growing
 
 for my $signal ('INT', 'KILL')
 {
+	my $before = incarnation($node);
 	my $session = background($node, $wait);
 
 	ok(wait_for(sub { $session->{handle}->pump_nb; $session->{out} =~ /^\d+\n/ }), 'running');
@@ -35,7 +36,7 @@ for my $signal ('INT', 'KILL')
 	ok(wait_for(\&growing), 'an import is under way');
 	kill $signal, $pid;
 	eval { $session->{handle}->finish };
-	ok(wait_for(sub { is_up($node) }), 'the server is up');
+	ok($signal eq 'INT' ? is_up($node) : is_restarted($node, $before), 'the server is up');
 	is($node->safe_psql('postgres', $stored), '0|0', "SIG$signal: nothing of it is seen");
 	$node->safe_psql('postgres', 'VACUUM FULL tfm_stored_chunks');
 	$signal eq 'INT' and like($session->{err}, qr/57014/, 'it was cancelled');
@@ -46,6 +47,7 @@ $node->safe_psql('postgres', $import);
 for my $signal ('INT', 'KILL')
 {
 	unlink images($node);
+	my $before = incarnation($node);
 	my $session = background($node, "SELECT pg_backend_pid();\nSELECT tfm_count_tokens('big', 'x');\n");
 
 	ok(wait_for(sub { $session->{handle}->pump_nb; $session->{out} =~ /^\d+\n/ }), 'running');
@@ -53,7 +55,7 @@ for my $signal ('INT', 'KILL')
 	ok(wait_for(sub { grep { -d } temporaries($node) }), 'files are being unpacked');
 	kill $signal, $pid;
 	eval { $session->{handle}->finish };
-	ok(wait_for(sub { is_up($node) }), 'the server is up');
+	ok($signal eq 'INT' ? is_up($node) : is_restarted($node, $before), 'the server is up');
 	is(scalar(temporaries($node)) > 0, $signal eq 'KILL', "SIG$signal: whether anything is left");
 }
 is($node->safe_psql('postgres', q{SELECT tfm_count_tokens('big', 'x') > 0}), 't', 'the next session compiles it');

@@ -15,7 +15,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
 our @EXPORT = qw(start_node golden copy_checkpoint big_checkpoint change_weights edit_header
-  slurp_raw write_raw images temporaries quote_path sql_error is_up wait_for is_gone now background);
+  slurp_raw write_raw images temporaries quote_path sql_error is_up incarnation is_restarted wait_for is_gone now background);
 
 # A server with the extension in database postgres.  Options are those of init;
 # conf is appended to its configuration.
@@ -184,6 +184,24 @@ sub is_up
 	my $status = eval { ($node->psql('postgres', 'SELECT 1'))[0] };
 
 	return defined $status && $status == 0;
+}
+
+# What changes when the server begins anew after a crash; empty while it is down.
+sub incarnation
+{
+	my ($node) = @_;
+	my $out;
+
+	eval { $node->psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'}, stdout => \$out) };
+	return $out // '';
+}
+
+# Whether the server gets over a crash.  Just after it, it may still answer as if there were none.
+sub is_restarted
+{
+	my ($node, $before) = @_;
+
+	return wait_for(sub { my $now = incarnation($node); $now ne '' && $now ne $before });
 }
 
 # SQLSTATE and text of the error that a statement ends in; empty if it does not.
