@@ -2,10 +2,8 @@
  * oom.h
  *	  Making the N-th allocation fail.
  *
- * Include it in one file of a test program that is linked with
- *		-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
- * (all unit tests are).  That catches the allocations of the engine and of the
- * test; cJSON, a shared library, is given ours by its hooks.
+ * Include it in one file of a test program: it catches the allocations of the engine and
+ * of the test (allocations.h); cJSON, a shared library, is given ours by its hooks.
  *
  *	assert_int_equal(oom_run_all(work, argument), TFM_OK);
  *
@@ -17,43 +15,19 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
+#include "allocations.h"
 #include "base/context.h"
-
-extern void *__real_malloc(size_t size);
-extern void *__real_calloc(size_t count, size_t size);
-extern void *__real_realloc(void *old, size_t size);
-extern void *__wrap_malloc(size_t size);
-extern void *__wrap_calloc(size_t count, size_t size);
-extern void *__wrap_realloc(void *old, size_t size);
 
 static long oom_countdown; /* the allocation that brings it to 0 fails; 0: none does */
 static long oom_failures;
 
 static bool
-oom_fails_now(void)
+allocation_fails(void)
 {
 	if (oom_countdown == 0 || --oom_countdown > 0)
 		return false;
 	oom_failures++;
 	return true;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return oom_fails_now() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-	return oom_fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *
-__wrap_realloc(void *old, size_t size)
-{
-	return oom_fails_now() ? NULL : __real_realloc(old, size);
 }
 
 /*

@@ -191,6 +191,21 @@ session_close(session *s)
 	arena_destroy(s->context.arena);
 }
 
+/* A server and a session of it; and the end of both. */
+static inline void
+server_meet(server *engine, session *one, const scratch *place, serve_loop_options options)
+{
+	server_start(engine, place, options);
+	assert_true(session_open(one, engine->path));
+}
+
+static inline void
+server_part(server *engine, session *one)
+{
+	session_close(one);
+	server_stop(engine);
+}
+
 static inline bool
 session_ask(session *s, uint64_t id, const serve_request *request)
 {

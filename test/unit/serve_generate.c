@@ -191,47 +191,44 @@ run_clients(const char *path, const char *image, const char *assistant)
 	}
 }
 
+/* The same of an engine with these options; assisted: some of the texts have drafts. */
+static void
+check_clients(scratch *s, serve_loop_options options, bool assisted)
+{
+	server engine;
+	const char *image = compile_golden(s, "generation/llama_long", "image");
+
+	server_start(&engine, s, options);
+	run_clients(engine.path, image, assisted ? image : NULL);
+	server_stop(&engine);
+}
+
 static void
 texts_come_and_go_in_one_batch(void **state)
 {
-	scratch *s = *state;
-	server engine;
-	const char *image = compile_golden(s, "generation/llama_long", "image");
 	serve_loop_options options = SERVE_LOOP_DEFAULTS;
 
 	options.engine.threads = 2;
-	server_start(&engine, s, options);
-	run_clients(engine.path, image, image);
-	server_stop(&engine);
+	check_clients(*state, options, true);
 }
 
 /* With memory for hardly more than one text. */
 static void
 texts_wait_for_memory(void **state)
 {
-	scratch *s = *state;
-	server engine;
-	const char *image = compile_golden(s, "generation/llama_long", "image");
 	serve_loop_options options = SERVE_LOOP_DEFAULTS;
 
 	options.engine.max_memory = 100 * 1024;
-	server_start(&engine, s, options);
-	run_clients(engine.path, image, NULL);
-	server_stop(&engine);
+	check_clients(*state, options, false);
 }
 
 static void
 few_texts_at_once_are_enough(void **state)
 {
-	scratch *s = *state;
-	server engine;
-	const char *image = compile_golden(s, "generation/llama_long", "image");
 	serve_loop_options options = SERVE_LOOP_DEFAULTS;
 
 	options.engine.sequences = 2;
-	server_start(&engine, s, options);
-	run_clients(engine.path, image, image);
-	server_stop(&engine);
+	check_clients(*state, options, true);
 }
 
 /* ---- Single cases ---- */
@@ -260,13 +257,11 @@ encoder_decoders_generate(void **state)
 	serve_request request = generate_request_of(compile_golden(s, "generation/t5", "image"),
 												"{\"max_new_tokens\": 6}", texts, 3);
 
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	assert_same(s, &one, &request);
 	request.call.options = TEXT("{\"max_new_tokens\": 6, \"num_beams\": 2}");
 	assert_same(s, &one, &request);
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 }
 
 /* A prompt of more tokens than a pass has, while others go on. */
@@ -287,11 +282,9 @@ long_prompts_are_run_in_pieces(void **state)
 
 	for (size_t i = 0; i < LONG; i++)
 		text[i] = words[i % (sizeof(words) - 1)];
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	assert_same(s, &one, &request);
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 	free(text);
 }
 
@@ -306,8 +299,7 @@ beginnings_are_kept(void **state)
 												"{\"max_new_tokens\": 6}", &text, 1);
 	serve_reply reply;
 
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	reply = assert_same(s, &one, &request);
 	assert_int_equal(reply.usage.made, 6);
 	assert_true(reply.usage.tokens > 6 && reply.usage.passes >= 6);
@@ -317,8 +309,7 @@ beginnings_are_kept(void **state)
 	assert_true(assert_same(s, &one, &request).usage.reused > 6);
 	request.prefix_cache = 0;
 	assert_int_equal(assert_same(s, &one, &request).usage.reused, 0);
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 }
 
 /* One that comes while others are generated joins them in their passes, and leaves before them. */
@@ -341,8 +332,7 @@ a_text_joins_others(void **state)
 
 	for (size_t i = 0; i < COUNT; i++)
 		texts[i] = (tfm_text) {words + i, 30};
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	assert_true(session_open(&other, engine.path));
 	assert_true(session_ask(&one, 1, &many));
 	while (session_status(&other).passes < 3)
@@ -475,12 +465,10 @@ a_model_that_does_not_generate_says_so(void **state)
 		generate_request_of(compile_golden(s, "sentence/dense", "image"), "", &text, 1);
 	serve_reply reply;
 
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	assert_false(session_call(&one, &request, &reply));
 	assert_failed(&one.context, TFM_UNSUPPORTED, "does not generate");
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 }
 
 static void
@@ -498,8 +486,7 @@ it_ends_in_the_middle_of_texts(void **state)
 	for (size_t i = 0; i < 256; i++)
 		texts[i] = (tfm_text) {words, 10};
 	options.grace = 0;
-	server_start(&engine, s, options);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, options);
 	assert_true(session_ask(&one, 1, &request));
 	while (session_status(&one).passes < 3)
 		usleep(1000);

@@ -135,8 +135,7 @@ a_long_call_is_computed_in_portions(void **state)
 		texts[i] = numbered_text(s, i, 40 + i % 60);
 	options.engine.queue.batch_tokens = 200;
 	options.engine.threads = 2;
-	server_start(&engine, s, options);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, options);
 	session_call(&one, &request, &reply);
 	assert_good(&one.context);
 	assert_true(compute_here(&s->context, &request, &expected));
@@ -145,8 +144,7 @@ a_long_call_is_computed_in_portions(void **state)
 	assert_int_equal(reply.usage.tokens, s->context.usage.tokens);
 	assert_int_equal(reply.batched, 0);
 	assert_true(reply.waited >= 0 && reply.computed > 0);
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 }
 
 /* Two calls that are computed together, of which one has no memory: only that one fails. */
@@ -171,8 +169,7 @@ an_error_is_of_the_call_that_has_it(void **state)
 	memset(text, 'a', LONG);
 	good.max_memory = bad.max_memory = 1 << 20;
 	good.session = 1;
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	for (int turn = 0; turn < 5; turn++)
 	{
 		serve_write_request(&one.context, &frames, 1, &good);
@@ -195,8 +192,7 @@ an_error_is_of_the_call_that_has_it(void **state)
 	assert_false(session_call(&one, &bad, &reply));
 	assert_failed(&one.context, TFM_FILE_NOT_FOUND, "nowhere/image");
 	assert_true(session_call(&one, &good, &reply));
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 	free(text);
 }
 
@@ -210,12 +206,10 @@ a_call_without_texts_is_answered(void **state)
 	serve_request request = embed_request(compile_golden(s, "sentence/dense", "image"), &text, 0);
 	serve_reply reply;
 
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	session_call(&one, &request, &reply);
 	assert_good(&one.context);
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 }
 
 /* ---- Models ---- */
@@ -245,8 +239,7 @@ models_are_kept_and_let_go(void **state)
 
 	options.engine.models = 2;
 	options.engine.idle = 0.002;
-	server_start(&engine, s, options);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, options);
 	for (int i = 0; i < 6; i++)
 	{
 		request = embed_request(images[i % 3], &text, 1);
@@ -259,8 +252,7 @@ models_are_kept_and_let_go(void **state)
 	assert_int_equal(await_models(&one, 1), 1);
 	assert_false(session_call(&one, &request, &reply));
 	assert_failed(&one.context, TFM_FILE_NOT_FOUND, "c");
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 }
 
 /* ---- Cancelling ---- */
@@ -291,8 +283,7 @@ a_cancelled_call_ends(void **state)
 	serve_reply reply;
 
 	other = embed_request(image, &text, 1);
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	assert_true(session_ask(&one, 5, &request));
 	assert_true(session_ask(&one, 6, &request));
 	assert_true(session_cancel(&one, 6));
@@ -308,8 +299,7 @@ a_cancelled_call_ends(void **state)
 	assert_false(session_take(&one, COUNT, &reply));
 	assert_failed(&one.context, TFM_CANCELLED, "");
 	assert_true(session_call(&one, &other, &reply));
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 	free(texts);
 }
 
@@ -414,8 +404,7 @@ nonsense_ends_a_connection(void **state)
 	assert_false(session_take(&one, 1, &reply));
 	assert_failed(&one.context, TFM_CORRUPTED, "damaged");
 	session_status(&one);
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 }
 
 /* Requests of which some bytes are others are answered, somehow, and leave the engine as it was. */
@@ -460,8 +449,7 @@ damaged_requests_leave_it_as_it_was(void **state)
 	requests[3].call.kind = TASK_RERANK;
 	requests[3].call.seconds = texts;
 	assert_true(compute_here(&s->context, &good, &expected));
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	for (int i = 0; i < 2000; i++)
 	{
 		arena_mark mark = arena_save(one.context.arena);
@@ -471,8 +459,7 @@ damaged_requests_leave_it_as_it_was(void **state)
 	}
 	assert_true(session_call(&one, &good, &reply));
 	assert_true(same_answer(&reply.answer, &expected, 3));
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 }
 
 /* ---- Fairness ---- */
@@ -497,8 +484,7 @@ short_calls_overtake_long_ones(void **state)
 
 	many.session = 1;
 	few.session = 2;
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	assert_true(session_open(&other, engine.path));
 	assert_true(session_ask(&one, 1, &many));
 	while (session_status(&other).running == 0)
@@ -585,8 +571,7 @@ too_many_calls_of_a_session_are_an_error(void **state)
 
 	small = embed_request(image, &text, 1);
 	small.call.embed.dimensions = 1;
-	server_start(&engine, s, SERVE_LOOP_DEFAULTS);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, SERVE_LOOP_DEFAULTS);
 	serve_write_request(&one.context, &frames, 0, &request);
 	for (uint64_t id = 1; id < SERVE_CALLS_MAX + MORE; id++)
 		serve_write_request(&one.context, &frames, id, &small);
@@ -600,8 +585,7 @@ too_many_calls_of_a_session_are_an_error(void **state)
 		refused++;
 	}
 	assert_true(refused <= MORE);
-	session_close(&one);
-	server_stop(&engine);
+	server_part(&engine, &one);
 	free(texts);
 }
 
@@ -625,8 +609,7 @@ it_finishes_what_was_asked_for(void **state)
 	serve_reply reply;
 
 	options.grace = 60;
-	server_start(&engine, s, options);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, options);
 	assert_true(session_ask(&one, 1, &request));
 	assert_true(session_open(&other, engine.path));
 	do
@@ -657,8 +640,7 @@ it_does_not_wait_for_ever(void **state)
 	serve_loop_options options = SERVE_LOOP_DEFAULTS;
 
 	options.grace = 0.01;
-	server_start(&engine, s, options);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, options);
 	assert_true(session_ask(&one, 1, &request));
 	session_status(&one);
 	assert_int_equal(write(engine.stop[1], "", 1), 1);
@@ -667,8 +649,7 @@ it_does_not_wait_for_ever(void **state)
 	server_join(&engine);
 
 	/* Nor for anything once its supervisor is gone. */
-	server_start(&engine, s, options);
-	assert_true(session_open(&one, engine.path));
+	server_meet(&engine, &one, s, options);
 	assert_true(session_ask(&one, 1, &request));
 	session_status(&one);
 	close(engine.watched[1]);

@@ -13,12 +13,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-extern void *__real_malloc(size_t size);
-extern void *__real_calloc(size_t count, size_t size);
-extern void *__real_realloc(void *old, size_t size);
-extern void *__wrap_malloc(size_t size);
-extern void *__wrap_calloc(size_t count, size_t size);
-extern void *__wrap_realloc(void *old, size_t size);
+#include "allocations.h"
 
 /* What both processes have in common. */
 typedef struct shared
@@ -32,7 +27,7 @@ static shared *memory;
 static bool is_engine;
 
 static bool
-fails_now(void)
+allocation_fails(void)
 {
 	int every = is_engine ? atomic_load(&memory->every) : 0;
 
@@ -40,24 +35,6 @@ fails_now(void)
 		return false;
 	atomic_fetch_add(&memory->failures, 1);
 	return true;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-	return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *
-__wrap_realloc(void *old, size_t size)
-{
-	return fails_now() ? NULL : __real_realloc(old, size);
 }
 
 static pid_t
