@@ -49,7 +49,7 @@ typedef struct backend_state
 	struct stat_slot *stat_slots; /* [MaxBackends], or NULL */
 	struct stat_slot *stat_slot;  /* this backend's; NULL before the first use */
 	bool stat_computing;		  /* between stat_begin and stat_end, since then: */
-	instr_time stat_started;
+	double stat_started;
 	uint32 wait_events[STAT_WAITS];
 
 	/* registry.c */

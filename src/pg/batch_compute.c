@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "base/clock.h"
 #include "pg/backend.h"
 
 /* ---- Rows ---- */
@@ -223,15 +224,12 @@ call_model(batch_state *state, const batch_call *call, const portion *todo, int 
 		   bool lenient)
 {
 	int64 tokens = call->site->usage.tokens;
-	instr_time started, ended;
+	double started = clock_now();
 	bool computed;
 
-	INSTR_TIME_SET_CURRENT(started);
 	computed =
 		call_rows(call->site, todo->arguments + first, count, lenient, todo->results + first);
-	INSTR_TIME_SET_CURRENT(ended);
-	INSTR_TIME_SUBTRACT(ended, started);
-	state->counts.milliseconds += INSTR_TIME_GET_MILLISEC(ended);
+	state->counts.milliseconds += 1000 * (clock_now() - started);
 	state->counts.tokens += call->site->usage.tokens - tokens;
 	if (computed)
 		state->counts.rows += count;

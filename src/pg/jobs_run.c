@@ -19,11 +19,11 @@
 
 #include "catalog/pg_type.h"
 #include "pgstat.h"
-#include "portability/instr_time.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "base/clock.h"
 #include "pg/registry.h"
 
 /* Existing rows that are queued in one transaction. */
@@ -61,7 +61,7 @@ typedef struct batch
 	List *finished; /* of them, by the last write */
 	job_row *rows;
 	int count;
-	instr_time started;
+	double started; /* as of clock_now */
 
 	/* of the write that is under way */
 	int first;
@@ -185,16 +185,6 @@ take(void *argument)
 
 /* ---- 4. Writing ---- */
 
-static double
-seconds_since(instr_time started)
-{
-	instr_time now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, started);
-	return INSTR_TIME_GET_DOUBLE(now);
-}
-
 /* Of the portion, rows that have no error. */
 static int
 sound_rows(const batch *b, job_row *sound)
@@ -227,7 +217,7 @@ write_portion(void *argument)
 	if (now->made_with == NULL || strcmp(now->made_with, b->made_with) != 0)
 		job_note_made(b->id, b->finished, b->made_with);
 	job_finish(b->id, b->runner->number, b->finished);
-	job_note_done(now, list_length(b->finished), seconds_since(b->started));
+	job_note_done(now, list_length(b->finished), clock_now() - b->started);
 }
 
 static void
@@ -370,12 +360,11 @@ job_outcome
 job_run_batch(job_runner *runner, int id)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	batch b = {.runner = runner, .id = id};
+	batch b = {.runner = runner, .id = id, .started = clock_now()};
 	job_outcome outcome = JOB_IDLE;
 	ErrorData *error;
 
 	MemoryContextReset(runner->memory);
-	INSTR_TIME_SET_CURRENT(b.started);
 	runner->full = false;
 	error = job_run_step(runner, prepare, &b);
 	if (error == NULL && b.job != NULL && b.job->fill != NULL)

@@ -14,8 +14,6 @@
 
 #include "postgres.h"
 
-#include "portability/instr_time.h"
-
 #include "base/context.h"
 #include "pg/registry.h"
 
@@ -33,7 +31,7 @@ typedef enum stat_phase
 /* A piece of work that is under way, on the caller's stack between its begin and its end. */
 typedef struct stat_work
 {
-	instr_time started;
+	double started;	  /* as of clock_now */
 	tfm_usage before; /* the context's */
 	size_t used;	  /* bytes of its arena */
 	stat_phase outer; /* what the backend did before */
