@@ -332,6 +332,17 @@ batch_scan_above(batch_rewriter *to, Plan *plan, batch_demand asked)
 
 /* ---- Below a node ---- */
 
+/* Hoist calls out of an aggregate's FILTER, and out of its arguments as far as that lets them be computed. */
+static void
+hoist_filtered(batch_hoist *hoist, Expr **filter, List **arguments)
+{
+	List *conditions;
+
+	*filter = (Expr *) batch_hoist_calls(hoist, (Node *) *filter, NIL, 0);
+	conditions = *filter != NULL ? list_make1(*filter) : NIL;
+	*arguments = (List *) batch_hoist_calls(hoist, (Node *) *arguments, conditions, 0);
+}
+
 /* Hoist calls out of the arguments of aggregates and window functions. */
 static Node *
 hoist_arguments_mutator(Node *node, void *context)
@@ -343,21 +354,15 @@ hoist_arguments_mutator(Node *node, void *context)
 	if (IsA(node, Aggref))
 	{
 		Aggref *copy = copyObject((Aggref *) node);
-		List *conditions;
 
-		copy->aggfilter = (Expr *) batch_hoist_calls(hoist, (Node *) copy->aggfilter, NIL, 0);
-		conditions = copy->aggfilter != NULL ? list_make1(copy->aggfilter) : NIL;
-		copy->args = (List *) batch_hoist_calls(hoist, (Node *) copy->args, conditions, 0);
+		hoist_filtered(hoist, &copy->aggfilter, &copy->args);
 		return (Node *) copy;
 	}
 	if (IsA(node, WindowFunc))
 	{
 		WindowFunc *copy = copyObject((WindowFunc *) node);
-		List *conditions;
 
-		copy->aggfilter = (Expr *) batch_hoist_calls(hoist, (Node *) copy->aggfilter, NIL, 0);
-		conditions = copy->aggfilter != NULL ? list_make1(copy->aggfilter) : NIL;
-		copy->args = (List *) batch_hoist_calls(hoist, (Node *) copy->args, conditions, 0);
+		hoist_filtered(hoist, &copy->aggfilter, &copy->args);
 		return (Node *) copy;
 	}
 	return expression_tree_mutator(node, hoist_arguments_mutator, context);
