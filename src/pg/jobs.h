@@ -87,6 +87,10 @@ extern uint64 job_execute(const char *command, int count, const Oid *types, cons
 extern uint64 job_execute_kept(const char *command, int count, const Oid *types,
 							   const Datum *values, const char *nulls);
 
+/* count strings (char *) of a list from cell first on as text[], and all numbers of one as int4[]. */
+extern Datum job_text_array(const List *strings, int first, int count);
+extern Datum job_int_array(const List *numbers);
+
 /* Read a job, in the current memory context (SPI is connected); NULL if there is none. */
 extern job *job_load(int id);
 

@@ -239,6 +239,30 @@ job_execute_kept(const char *command, int count, const Oid *types, const Datum *
 	return SPI_processed;
 }
 
+/* ---- Values ---- */
+
+Datum
+job_text_array(const List *strings, int first, int count)
+{
+	Datum *elements = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = CStringGetTextDatum(list_nth(strings, first + i));
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+Datum
+job_int_array(const List *numbers)
+{
+	int count = list_length(numbers);
+	Datum *elements = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = Int32GetDatum(list_nth_int(numbers, i));
+	return PointerGetDatum(
+		construct_array(elements, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
 /* ---- Jobs ---- */
 
 char *

@@ -32,17 +32,6 @@
 
 /* ---- Filling ---- */
 
-/* count strings of a list from cell first on as text[]. */
-static Datum
-string_array(const List *strings, int first, int count)
-{
-	Datum *elements = palloc(sizeof(Datum) * Max(count, 1));
-
-	for (int i = 0; i < count; i++)
-		elements[i] = CStringGetTextDatum(list_nth(strings, first + i));
-	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
 /* Execute a command that queues keys ($2) of a job ($1), some at a time; $3 is a text. */
 static void
 execute_keys(const char *command, int id, const List *keys, const char *argument)
@@ -53,7 +42,7 @@ execute_keys(const char *command, int id, const List *keys, const char *argument
 		Oid types[] = {INT4OID, TEXTARRAYOID, TEXTOID};
 		Datum values[] = {
 			Int32GetDatum(id),
-			string_array(keys, first, count),
+			job_text_array(keys, first, count),
 			CStringGetTextDatum(argument != NULL ? argument : ""),
 		};
 
@@ -140,10 +129,7 @@ is_dead(int64 runner)
 {
 	LOCKTAG tag = runner_lock(runner);
 
-	if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
-		return false;
-	LockRelease(&tag, ShareLock, false);
-	return true;
+	return locks_is_available(&tag, ShareLock);
 }
 
 void
@@ -250,7 +236,7 @@ execute_entries(const char *command, int id, int64 runner, const List *entries, 
 		keys = lappend(keys, entry->key);
 		versions[i] = Int64GetDatum(entry->version);
 	}
-	values[2] = string_array(keys, 0, count);
+	values[2] = job_text_array(keys, 0, count);
 	values[3] = PointerGetDatum(
 		construct_array(versions, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[4] = Float8GetDatum(delay);
@@ -384,7 +370,7 @@ job_note_made(int id, const List *entries, const char *made_with)
 	foreach (cell, entries)
 		keys = lappend(keys, ((job_entry *) lfirst(cell))->key);
 	values[0] = Int32GetDatum(id);
-	values[1] = string_array(keys, 0, list_length(keys));
+	values[1] = job_text_array(keys, 0, list_length(keys));
 	values[2] = CStringGetTextDatum(made_with);
 	(void) job_execute_kept("INSERT INTO @.tfm_job_made (job, key, made_with) "
 							"SELECT $1, k::text[], $3 FROM unnest($2) k "
@@ -398,17 +384,11 @@ int
 job_next_turn(int last, const List *idle)
 {
 	Oid types[] = {INT4OID, INT4ARRAYOID};
-	int count = list_length(idle);
-	Datum *ids = palloc(sizeof(Datum) * Max(count, 1));
-	Datum values[2] = {Int32GetDatum(last)};
+	Datum values[] = {Int32GetDatum(last), job_int_array(idle)};
 	uint64 rows;
 	bool null;
 	int id = 0;
 
-	for (int i = 0; i < count; i++)
-		ids[i] = Int32GetDatum(list_nth_int(idle, i));
-	values[1] =
-		PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 	rows = job_execute_kept(
 		"SELECT j.id FROM @.tfm_job j LEFT JOIN @.tfm_job_progress p ON p.job = j.id "
 		"WHERE NOT j.paused AND (p.retry_at IS NULL OR p.retry_at <= clock_timestamp()) "

@@ -66,10 +66,7 @@ is_free(int slot)
 {
 	LOCKTAG tag = slot_lock(slot);
 
-	if (LockAcquire(&tag, ShareLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-		return false;
-	LockRelease(&tag, ShareLock, true);
-	return true;
+	return locks_is_available(&tag, ShareLock);
 }
 
 /* The process that holds slot 0; 0 if nobody does. */
@@ -242,10 +239,7 @@ is_database_wanted(void)
 	LOCKTAG tag;
 
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-		return true;
-	LockRelease(&tag, RowExclusiveLock, true);
-	return false;
+	return !locks_is_available(&tag, RowExclusiveLock);
 }
 
 static void

@@ -173,29 +173,6 @@ delete_chunks(const job *j, char **keys, int count)
 	(void) job_execute_command(&c);
 }
 
-static Datum
-int_array(const List *numbers)
-{
-	int count = list_length(numbers);
-	Datum *values = palloc(sizeof(Datum) * Max(count, 1));
-
-	for (int i = 0; i < count; i++)
-		values[i] = Int32GetDatum(list_nth_int(numbers, i));
-	return PointerGetDatum(
-		construct_array(values, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
-}
-
-static Datum
-content_array(const List *contents)
-{
-	int count = list_length(contents);
-	Datum *values = palloc(sizeof(Datum) * Max(count, 1));
-
-	for (int i = 0; i < count; i++)
-		values[i] = CStringGetTextDatum(list_nth(contents, i));
-	return PointerGetDatum(construct_array(values, count, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
 static void
 insert_chunks(const job *j, const written *w)
 {
@@ -208,13 +185,14 @@ insert_chunks(const job *j, const written *w)
 	job_begin_command(&c, j, w->keys, w->count);
 	initStringInfo(&more);
 	appendStringInfo(&more, ", pg_catalog.unnest($%d)",
-					 job_add_argument(&c, INT4ARRAYOID, int_array(w->numbers)));
+					 job_add_argument(&c, INT4ARRAYOID, job_int_array(w->numbers)));
 	appendStringInfo(&more, ", pg_catalog.unnest($%d)",
-					 job_add_argument(&c, TEXTARRAYOID, content_array(w->contents)));
+					 job_add_argument(&c, TEXTARRAYOID,
+									  job_text_array(w->contents, 0, list_length(w->contents))));
 	appendStringInfo(&more, ", pg_catalog.unnest($%d)",
-					 job_add_argument(&c, INT4ARRAYOID, int_array(w->starts)));
+					 job_add_argument(&c, INT4ARRAYOID, job_int_array(w->starts)));
 	appendStringInfo(&more, ", pg_catalog.unnest($%d)",
-					 job_add_argument(&c, INT4ARRAYOID, int_array(w->ends)));
+					 job_add_argument(&c, INT4ARRAYOID, job_int_array(w->ends)));
 	appendStringInfo(
 		&more, ", pg_catalog.unnest($%d)",
 		job_add_argument(&c, get_array_type(vector), embedding_array(w->embeddings, vector)));

@@ -10,6 +10,10 @@
 #ifndef TFM_PG_LOCKS_H
 #define TFM_PG_LOCKS_H
 
+#include "postgres.h"
+
+#include "storage/lock.h"
+
 enum lock_class
 {
 	LOCK_IMAGE = 3,	 /* by the hash of its path: it is being made (images.c) */
@@ -19,5 +23,15 @@ enum lock_class
 	LOCK_JOB_SLOT,	 /* by its number: a worker of jobs is there (jobs_worker.c) */
 	LOCK_JOB_RUNNER	 /* by its number: a runner of jobs lives (jobs_queue.c) */
 };
+
+/* Whether a lock could be had now, without waiting; in a transaction or just after its end. */
+static inline bool
+locks_is_available(const LOCKTAG *tag, LOCKMODE mode)
+{
+	if (LockAcquire(tag, mode, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	LockRelease(tag, mode, true);
+	return true;
+}
 
 #endif
