@@ -39,10 +39,11 @@ same_scan(const CustomScan *a, const CustomScan *b)
 					  exprCollation(x) != exprCollation(y))
 			return false;
 	}
-	forboth(
-		one, a->scan.plan.targetlist, other,
-		b->scan.plan.targetlist) if (!equal(lfirst_node(TargetEntry, one)->expr,
-											lfirst_node(TargetEntry, other)->expr)) return false;
+	forboth(one, a->scan.plan.targetlist, other, b->scan.plan.targetlist)
+	{
+		if (!equal(lfirst_node(TargetEntry, one)->expr, lfirst_node(TargetEntry, other)->expr))
+			return false;
+	}
 	return true;
 }
 
@@ -92,19 +93,6 @@ copy_names(List *targets, const List *others)
 	}
 }
 
-/* The columns that an Append passes on. */
-static List *
-pass_child_columns(const List *targets)
-{
-	List *columns = NIL;
-	ListCell *cell;
-
-	foreach (cell, targets)
-		columns =
-			lappend(columns, makeVarFromTargetEntry(OUTER_VAR, lfirst_node(TargetEntry, cell)));
-	return batch_make_targets(columns);
-}
-
 Plan *
 batch_lift_scans(Append *append)
 {
@@ -137,7 +125,8 @@ batch_lift_scans(Append *append)
 		below->total_cost += child->total_cost;
 		lfirst(cell) = child;
 	}
-	below->targetlist = pass_child_columns(((Plan *) linitial(plans))->targetlist);
+	below->targetlist =
+		batch_make_targets(batch_child_columns(((Plan *) linitial(plans))->targetlist));
 	below->plan_width = ((Plan *) linitial(plans))->plan_width;
 	scan->lefttree = below;
 	return scan;

@@ -23,20 +23,7 @@
 static List *
 make_scan_tuple(const List *targets, const batch_hoist *hoist)
 {
-	List *tuple = NIL;
-	ListCell *cell;
-
-	foreach (cell, targets)
-	{
-		Var *column = makeVarFromTargetEntry(OUTER_VAR, lfirst_node(TargetEntry, cell));
-
-		tuple = lappend(tuple, makeTargetEntry((Expr *) column,
-											   (AttrNumber) (list_length(tuple) + 1), NULL, false));
-	}
-	foreach (cell, hoist->calls)
-		tuple = lappend(tuple, makeTargetEntry(lfirst(cell), (AttrNumber) (list_length(tuple) + 1),
-											   NULL, false));
-	return tuple;
+	return batch_make_targets(list_concat(batch_child_columns(targets), hoist->calls));
 }
 
 static Node *
@@ -226,6 +213,18 @@ hoist_lists(batch_hoist *hoist, List **filter, List **targets)
 }
 
 List *
+batch_child_columns(const List *targets)
+{
+	List *columns = NIL;
+	ListCell *cell;
+
+	foreach (cell, targets)
+		columns =
+			lappend(columns, makeVarFromTargetEntry(OUTER_VAR, lfirst_node(TargetEntry, cell)));
+	return columns;
+}
+
+List *
 batch_make_targets(const List *expressions)
 {
 	List *targets = NIL;
@@ -260,18 +259,6 @@ is_superfluous(Plan *plan)
 		   ((Result *) plan)->resconstantqual == NULL;
 }
 
-/* The columns of the child of a superfluous node as units, so that the scan can stand on it. */
-static List *
-child_columns(Plan *plan)
-{
-	List *units = NIL;
-	ListCell *cell;
-
-	foreach (cell, plan->lefttree->targetlist)
-		units = lappend(units, makeVarFromTargetEntry(OUTER_VAR, lfirst_node(TargetEntry, cell)));
-	return units;
-}
-
 /*
  * Leave a node the units alone and the first members of its filter.  False, and it is as before, if
  * it must not give rows before they are asked for.
@@ -295,7 +282,8 @@ Plan *
 batch_scan_above(batch_rewriter *to, Plan *plan, batch_demand asked)
 {
 	List **filter = find_join_filter(plan);
-	unit_search search = {.units = is_superfluous(plan) ? child_columns(plan) : NIL};
+	unit_search search = {
+		.units = is_superfluous(plan) ? batch_child_columns(plan->lefttree->targetlist) : NIL};
 	batch_hoist hoist = {.subplans = to->statement->subplans, .column_varno = INDEX_VAR};
 	List *targets, *moved;
 	Plan *above;

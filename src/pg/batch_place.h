@@ -58,6 +58,9 @@ extern void batch_add_columns(Plan *scan, Plan *child, const batch_hoist *hoist)
 extern bool batch_must_not_hurry(const batch_rewriter *to, Plan *plan, const batch_demand *asked,
 								 bool among_volatile);
 
+/* The columns that a child with such a target list gives the node above it, as that refers to them. */
+extern List *batch_child_columns(const List *targets);
+
 /* A target list of expressions, without names. */
 extern List *batch_make_targets(const List *expressions);
 
