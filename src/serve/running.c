@@ -50,13 +50,6 @@ allow_more(serve_running *r)
 	r->good = 0;
 }
 
-static bool
-is_wanted(const serve_running *r, const serve_sequence *s)
-{
-	return !serve_call_cancelled(s->call) && s->call->error.kind == TFM_OK &&
-		   !atomic_load(r->device->stop);
-}
-
 static void
 finish(serve_running *r, serve_sequence *s)
 {
@@ -71,7 +64,7 @@ finish(serve_running *r, serve_sequence *s)
 static void
 end_sequence(serve_running *r, serve_sequence *s, size_t together)
 {
-	if (s->crowded && tfm_failed(&s->context) && together > 1 && is_wanted(r, s))
+	if (s->crowded && tfm_failed(&s->context) && together > 1 && serve_sequence_is_wanted(s))
 	{
 		put_off(r, s, together);
 		return;
@@ -90,7 +83,7 @@ drop_unwanted(serve_running *r)
 	for (serve_sequence *s = put, *next; s != NULL; s = next)
 	{
 		next = s->next;
-		if (!is_wanted(r, s))
+		if (!serve_sequence_is_wanted(s))
 		{
 			tfm_clear_error(&s->context);
 			tfm_fail(&s->context, TFM_CANCELLED, "the call was cancelled");

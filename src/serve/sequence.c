@@ -223,13 +223,17 @@ compute(void *argument)
 		task_call_run(&s->context, &s->models, &call, &s->answer);
 }
 
+bool
+serve_sequence_is_wanted(const serve_sequence *s)
+{
+	return !serve_call_cancelled(s->call) && s->call->error.kind == TFM_OK &&
+		   !atomic_load_explicit(s->device->stop, memory_order_relaxed);
+}
+
 static bool
 is_unwanted(void *argument)
 {
-	const serve_sequence *s = argument;
-
-	return serve_call_cancelled(s->call) || s->call->error.kind != TFM_OK ||
-		   atomic_load_explicit(s->device->stop, memory_order_relaxed);
+	return !serve_sequence_is_wanted(argument);
 }
 
 serve_sequence *

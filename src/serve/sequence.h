@@ -74,6 +74,9 @@ struct serve_sequence
 extern serve_sequence *serve_sequence_create(serve_device *device, serve_call *call, size_t first,
 											 size_t count);
 
+/* Whether anybody still waits for what it comes to. */
+extern bool serve_sequence_is_wanted(const serve_sequence *s);
+
 /* Begin, or begin anew; whether it waits for a pass now.  If not it has ended, well or not. */
 extern bool serve_sequence_begin(serve_sequence *s);
 
