@@ -83,6 +83,9 @@ extern const char *job_schema(void);
 extern uint64 job_execute(const char *command, int count, const Oid *types, const Datum *values,
 						  const char *nulls);
 
+/* The same of a command without arguments and rows. */
+extern void job_run_command(const char *command);
+
 /* As job_execute, as the keeper, and prepared once: command is a static string. */
 extern uint64 job_execute_kept(const char *command, int count, const Oid *types,
 							   const Datum *values, const char *nulls);

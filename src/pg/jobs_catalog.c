@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "base/compare.h"
 #include "pg/backend.h"
 
 #define EXTENSION "tfm"
@@ -167,6 +168,12 @@ job_execute(const char *command, int count, const Oid *types, const Datum *value
 		elog(ERROR, "%s: %s", named, SPI_result_code_string(result));
 	pfree(named);
 	return SPI_processed;
+}
+
+void
+job_run_command(const char *command)
+{
+	(void) job_execute(command, 0, NULL, NULL, NULL);
 }
 
 /* A command of the keeper that has been prepared. */
@@ -395,20 +402,14 @@ job_load_for_share(int id)
 	return load(SELECT_JOB "id = $1 FOR SHARE", INT4OID, Int32GetDatum(id));
 }
 
-static bool
-same_string(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 bool
 job_same_options(const job *a, const job *b)
 {
 	return strcmp(a->model, b->model) == 0 && strcmp(a->source, b->source) == 0 &&
 		   strcmp(a->destination, b->destination) == 0 && a->chunk == b->chunk &&
 		   a->overlap == b->overlap && a->normalize == b->normalize &&
-		   a->dimensions == b->dimensions && same_string(a->pooling, b->pooling) &&
-		   same_string(a->prompt, b->prompt);
+		   a->dimensions == b->dimensions && tfm_same_string(a->pooling, b->pooling) &&
+		   tfm_same_string(a->prompt, b->prompt);
 }
 
 job *

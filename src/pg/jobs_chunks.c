@@ -19,12 +19,6 @@
 /* Columns that are not of the key. */
 static const char *const own_columns[] = {"chunk", "content", "start", "end", "embedding"};
 
-static void
-run(const char *command)
-{
-	(void) job_execute(command, 0, NULL, NULL, NULL);
-}
-
 static char *
 collation_name(Oid collation)
 {
@@ -83,7 +77,7 @@ job_create_chunks(const job *j, const char *name)
 					 "\"end\" integer NOT NULL, embedding @.tfm_vector NOT NULL, "
 					 "PRIMARY KEY (%schunk))",
 					 key.data);
-	run(command.data);
+	job_run_command(command.data);
 	return get_relname_relid(name, schema);
 }
 
@@ -96,7 +90,7 @@ job_drop_chunks(const job *j)
 	if (!OidIsValid(owner))
 		return;
 	job_become(j->owner, &before);
-	run(psprintf("DROP TABLE %s", job_relation_name(j->chunk_table)));
+	job_run_command(psprintf("DROP TABLE %s", job_relation_name(j->chunk_table)));
 	job_return(&before);
 }
 
@@ -128,6 +122,6 @@ job_truncate_chunks(const job *j, bool all)
 		}
 		appendStringInfoString(&command, ")");
 	}
-	run(command.data);
+	job_run_command(command.data);
 	job_return(&before);
 }

@@ -348,12 +348,6 @@ static const struct
 };
 
 static void
-run(const char *command)
-{
-	(void) job_execute(command, 0, NULL, NULL, NULL);
-}
-
-static void
 create_trigger(const job *j, Oid relation, int i)
 {
 	const char *event = triggers[i].is_replica ? "replica" : triggers[i].event;
@@ -361,10 +355,12 @@ create_trigger(const job *j, Oid relation, int i)
 
 	if (OidIsValid(get_trigger_oid(relation, name, true)))
 		return;
-	run(psprintf("CREATE TRIGGER %s AFTER %s ON %s %s EXECUTE FUNCTION @.tfm_job_trigger('%d')",
+	job_run_command(
+		psprintf("CREATE TRIGGER %s AFTER %s ON %s %s EXECUTE FUNCTION @.tfm_job_trigger('%d')",
 				 name, triggers[i].event, table, triggers[i].tables, j->id));
 	if (triggers[i].enable != NULL)
-		run(psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", table, triggers[i].enable, name));
+		job_run_command(
+			psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", table, triggers[i].enable, name));
 }
 
 /* The names of a job's triggers. */
@@ -451,9 +447,9 @@ job_drop_triggers(int id)
 		job_identity before;
 
 		job_become(oid_value(found, i, 3), &before);
-		run(psprintf("DROP TRIGGER %s ON %s",
-					 quote_identifier(SPI_getvalue(found->vals[i], found->tupdesc, 1)),
-					 job_relation_name(oid_value(found, i, 2))));
+		job_run_command(psprintf("DROP TRIGGER %s ON %s",
+								 quote_identifier(SPI_getvalue(found->vals[i], found->tupdesc, 1)),
+								 job_relation_name(oid_value(found, i, 2))));
 		job_return(&before);
 	}
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/compare.h"
 #include "task/distinct.h"
 #include "task/rerank.h"
 
@@ -216,24 +217,12 @@ task_call_run(tfm_context *context, const task_models *models, const task_call *
 /* ---- What calls have in common ---- */
 
 static bool
-same_text(tfm_text a, tfm_text b)
-{
-	return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
-}
-
-static bool
-same_string(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool
 same_labels(const task_call *a, const task_call *b)
 {
 	if (a->label_count != b->label_count)
 		return false;
 	for (size_t i = 0; i < a->label_count; i++)
-		if (!same_text(a->labels[i], b->labels[i]))
+		if (!tfm_same_text(a->labels[i], b->labels[i]))
 			return false;
 	return true;
 }
@@ -242,19 +231,21 @@ static bool
 same_tokenize(const tokenize_options *a, const tokenize_options *b)
 {
 	return a->add_special_tokens == b->add_special_tokens && a->max_length == b->max_length &&
-		   a->stride == b->stride && same_string(a->truncation, b->truncation) &&
-		   same_string(a->truncation_side, b->truncation_side) &&
-		   same_string(a->padding, b->padding) && a->pad_to_multiple_of == b->pad_to_multiple_of &&
-		   same_string(a->padding_side, b->padding_side);
+		   a->stride == b->stride && tfm_same_string(a->truncation, b->truncation) &&
+		   tfm_same_string(a->truncation_side, b->truncation_side) &&
+		   tfm_same_string(a->padding, b->padding) &&
+		   a->pad_to_multiple_of == b->pad_to_multiple_of &&
+		   tfm_same_string(a->padding_side, b->padding_side);
 }
 
 bool
 task_call_same(const task_call *a, const task_call *b)
 {
-	return a->kind == b->kind && same_string(a->embed.pooling, b->embed.pooling) &&
+	return a->kind == b->kind && tfm_same_string(a->embed.pooling, b->embed.pooling) &&
 		   a->embed.normalize == b->embed.normalize && a->embed.dimensions == b->embed.dimensions &&
-		   same_string(a->embed.prompt, b->embed.prompt) && same_text(a->options, b->options) &&
-		   same_text(a->arguments, b->arguments) && same_text(a->instruction, b->instruction) &&
-		   same_labels(a, b) && a->chat == b->chat && same_tokenize(&a->tokenize, &b->tokenize) &&
+		   tfm_same_string(a->embed.prompt, b->embed.prompt) &&
+		   tfm_same_text(a->options, b->options) && tfm_same_text(a->arguments, b->arguments) &&
+		   tfm_same_text(a->instruction, b->instruction) && same_labels(a, b) &&
+		   a->chat == b->chat && same_tokenize(&a->tokenize, &b->tokenize) &&
 		   (a->seconds == NULL) == (b->seconds == NULL);
 }

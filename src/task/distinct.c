@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "base/compare.h"
+
 /* Fowler, Noll and Vo's, by eight bytes at a time: inputs are long, and few. */
 static uint64_t
 hash_text(uint64_t hash, tfm_text text)
@@ -37,16 +39,10 @@ hash_input(const task_call *call, size_t i)
 }
 
 static bool
-same_text(tfm_text a, tfm_text b)
-{
-	return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
-}
-
-static bool
 same_input(const task_call *call, size_t a, size_t b)
 {
-	return same_text(call->inputs[a], call->inputs[b]) &&
-		   (call->seconds == NULL || same_text(call->seconds[a], call->seconds[b]));
+	return tfm_same_text(call->inputs[a], call->inputs[b]) &&
+		   (call->seconds == NULL || tfm_same_text(call->seconds[a], call->seconds[b]));
 }
 
 bool

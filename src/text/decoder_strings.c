@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/compare.h"
 #include "base/utf8.h"
 #include "text/compile.h"
 #include "text/decode.h"
@@ -17,12 +18,6 @@ static tfm_text
 text_of(const char *string)
 {
 	return (tfm_text) {.data = string, .length = strlen(string)};
-}
-
-static bool
-is_equal(tfm_text a, tfm_text b)
-{
-	return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
 /* ---- Replacing ---- */
@@ -198,7 +193,7 @@ run_ctc(tfm_context *context, tok_payload payload, tfm_text *texts, size_t *coun
 	{
 		tfm_text text = texts[i];
 
-		if (i > 0 && is_equal(text, last))
+		if (i > 0 && tfm_same_text(text, last))
 			continue;
 		last = text;
 		if (!tok_replace_text(context, pad, text_of(""), &text) ||
