@@ -32,10 +32,6 @@
 /* Inputs of kinds that generate, handed to the engine at once: it keeps caches for all of them. */
 #define GENERATED_PORTION 64
 
-/* Bytes of a token of text, about; and tokens of a text beyond those. */
-#define BYTES_PER_TOKEN 4
-#define TOKENS_AROUND 2
-
 /* Longer texts are not kept: they are documents, not queries. */
 #define KEPT_BYTES_MAX 8192
 
@@ -134,8 +130,8 @@ estimate_text(const NullableDatum *value)
 {
 	if (value->isnull)
 		return 0;
-	return TOKENS_AROUND +
-		   (int64) (toast_raw_datum_size(value->value) - VARHDRSZ) / BYTES_PER_TOKEN;
+	return CALL_TOKENS_AROUND +
+		   (int64) (toast_raw_datum_size(value->value) - VARHDRSZ) / CALL_BYTES_PER_TOKEN;
 }
 
 int64

@@ -78,6 +78,10 @@ extern const call_function *call_find(Oid function_oid);
  */
 #define CALL_PORTION 512
 
+/* Bytes of a token of text, about; and tokens of a text beyond those. */
+#define CALL_BYTES_PER_TOKEN 4
+#define CALL_TOKENS_AROUND 2
+
 /*
  * Evaluate count calls, with rows[i].count >= the function's arguments: results[i], a NULL where the
  * model or a text is NULL, palloc'ed in the current memory context.  Rows of the same model and the

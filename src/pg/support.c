@@ -36,6 +36,7 @@
 #include "utils/syscache.h"
 
 #include "checkpoint/fingerprint.h"
+#include "pg/call.h"
 #include "pg/images.h"
 #include "pg/registry.h"
 #include "pg/server.h"
@@ -65,11 +66,9 @@ PG_FUNCTION_INFO_V1(tfm_support);
 #define COST_KNEE 80000.0
 #define COST_MOST 600000.0
 
-/* Texts whose length is not known, and how long a token is. */
+/* Texts whose length is not known, and arrays of them. */
 #define USUAL_BYTES 100.0
 #define USUAL_ELEMENTS 10.0
-#define BYTES_PER_TOKEN 4.0
-#define TOKENS_AROUND 2.0
 
 /* The longest input of most encoders; what is beyond is cut. */
 #define ENCODER_TOKENS 512.0
@@ -303,7 +302,8 @@ count_tokens(const planned_call *call)
 		if (argument == NULL)
 			continue;
 		texts = is_array(argument) ? count_elements(argument) : 1;
-		added = count_bytes(call->root, argument) / BYTES_PER_TOKEN + TOKENS_AROUND * texts;
+		added =
+			count_bytes(call->root, argument) / CALL_BYTES_PER_TOKEN + CALL_TOKENS_AROUND * texts;
 		if (call->family->work == WORK_ENCODE)
 			added = Min(added, ENCODER_TOKENS * texts);
 		tokens += added;
