@@ -110,7 +110,7 @@ $primary->command_ok([ @dump, '--exclude-table-data=*.tfm_*' ], 'a dump without 
 
 $primary->safe_psql('postgres', 'CREATE PUBLICATION models FOR TABLE tfm_stored_files, tfm_stored_chunks');
 $to->safe_psql('schema', 'CREATE SUBSCRIPTION models CONNECTION ' . quote_path($primary->connstr('postgres')) . ' PUBLICATION models');
-$to->wait_for_subscription_sync($primary, 'models');
+$to->wait_for_subscription_sync($primary, 'models', 'schema');
 is($to->safe_psql('schema', $stored), $primary->safe_psql('postgres', $stored), 'a subscriber has the files');
 unlink images($to);
 is($to->safe_psql('schema', $use), $embedding, 'and uses them');
