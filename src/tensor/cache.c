@@ -4,7 +4,8 @@
  *
  * Layers of one window are a kind: they keep and drop the same tokens, so that a page has KV_PAGE
  * tokens of all of them.  A sequence has a run of pages of each kind.  Pages count the sequences that
- * have them; one that nobody has waits in its kind's list to be used again.
+ * have them; one that nobody has waits in its kind's list to be used again.  States of recurrent
+ * layers are a kind of their own, of which a sequence that has tokens has one page.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -19,6 +20,7 @@
 #define MAX_HEADS 65536
 #define MAX_DIM 65536
 #define MAX_LENGTH ((int64_t) 1 << 30) /* tokens of a sequence */
+#define MAX_STATE ((int64_t) 1 << 30)  /* floats of a layer's state */
 
 typedef struct page
 {
@@ -28,10 +30,11 @@ typedef struct page
 	int64_t references;
 } page;
 
-/* Layers of one window. */
+/* Layers of one window, or all that have states. */
 typedef struct kind
 {
 	int64_t window;
+	bool has_states;
 	size_t bytes; /* of a page's data */
 	page *free;
 	int64_t free_count;
@@ -107,6 +110,8 @@ kv_key_bytes(tfm_dtype storage, int key_dim)
 static size_t
 layer_bytes(const kv_layer *layer, tfm_dtype storage)
 {
+	if (layer->state > 0)
+		return size_round_up((size_t) layer->state * sizeof(float), KV_HEADER);
 	return KV_HEADER + (size_t) layer->heads * (kv_key_bytes(storage, layer->key_dim) +
 												kv_value_bytes(storage, layer->value_dim));
 }
@@ -128,8 +133,19 @@ kv_bytes(int count, const kv_layer *layers, tfm_dtype storage, int64_t tokens)
 	size_t bytes = 0;
 
 	for (int i = 0; i < count; i++)
-		bytes += layer_bytes(&layers[i], storage) * (size_t) window_pages(layers[i].window, tokens);
+		bytes += layer_bytes(&layers[i], storage) *
+				 (layers[i].state > 0 ? 1 : (size_t) window_pages(layers[i].window, tokens));
 	return bytes;
+}
+
+static bool
+is_possible(const kv_layer *layer)
+{
+	if (layer->state != 0)
+		return layer->state > 0 && layer->state <= MAX_STATE;
+	return layer->heads >= 1 && layer->heads <= MAX_HEADS && layer->key_dim >= 1 &&
+		   layer->key_dim <= MAX_DIM && layer->value_dim >= 1 && layer->value_dim <= MAX_DIM &&
+		   layer->window >= 0;
 }
 
 static bool
@@ -140,9 +156,7 @@ check_layers(tfm_context *context, int count, const kv_layer *layers, tfm_dtype 
 		return tfm_fail(context, TFM_INTERNAL, "a cache of %d layers in %s is impossible", count,
 						dtype_name(storage));
 	for (int i = 0; i < count; i++)
-		if (layers[i].heads < 1 || layers[i].heads > MAX_HEADS || layers[i].key_dim < 1 ||
-			layers[i].key_dim > MAX_DIM || layers[i].value_dim < 1 ||
-			layers[i].value_dim > MAX_DIM || layers[i].window < 0)
+		if (!is_possible(&layers[i]))
 			return tfm_fail(context, TFM_INTERNAL, "layer %d of the cache is impossible", i);
 	return true;
 }
@@ -153,12 +167,15 @@ lay_out(kv_cache *cache)
 {
 	for (int i = 0; i < cache->count; i++)
 	{
+		bool has_state = cache->layers[i].state > 0;
+		int64_t window = has_state ? 0 : cache->layers[i].window;
 		int k = 0;
 
-		while (k < cache->kind_count && cache->kinds[k].window != cache->layers[i].window)
+		while (k < cache->kind_count &&
+			   (cache->kinds[k].window != window || cache->kinds[k].has_states != has_state))
 			k++;
 		if (k == cache->kind_count)
-			cache->kinds[cache->kind_count++].window = cache->layers[i].window;
+			cache->kinds[cache->kind_count++] = (kind) {.window = window, .has_states = has_state};
 		cache->kinds_of[i] = k;
 		cache->offsets[i] = cache->kinds[k].bytes;
 		cache->kinds[k].bytes += layer_bytes(&cache->layers[i], cache->storage);
@@ -416,12 +433,27 @@ typedef struct growth
 	int64_t taken; /* pages in all */
 } growth;
 
+/* A state comes with the first token, and is written by all. */
+static growth
+plan_state(const run *r, int64_t tokens)
+{
+	growth g = {
+		.copy = tokens > 0 && r->count > 0 && r->pages[0]->references > 1,
+		.appended = tokens > 0 && r->count == 0,
+	};
+
+	g.taken = g.appended + g.copy;
+	return g;
+}
+
 static growth
 plan_growth(const kind *k, const run *r, int64_t length, int64_t tokens)
 {
 	growth g = {.appended = pages_of(length + tokens) - pages_of(length)};
 	int64_t seen = k->window == 0 || length < k->window ? 0 : length - k->window + 1;
 
+	if (k->has_states)
+		return plan_state(r, tokens);
 	g.unseen = seen / KV_PAGE - r->first;
 	g.unseen = g.unseen < 0 ? 0 : g.unseen > r->count ? r->count : g.unseen;
 	for (int64_t i = 0; i < g.unseen; i++)
@@ -493,7 +525,11 @@ grow_run(kv_cache *cache, kind *k, run *r, growth g)
 	else
 		drop_first(cache, k, r, g.unseen);
 	for (int64_t i = 0; i < g.appended; i++)
+	{
 		set_page(r, r->count++, take_page(cache, k));
+		if (k->has_states)
+			memset(r->data[0], 0, k->bytes);
+	}
 }
 
 bool
@@ -535,7 +571,7 @@ kv_truncate(kv_cache *cache, int32_t number, int64_t length)
 		int64_t window = cache->kinds[i].window;
 		int64_t seen = window == 0 || length < window ? 0 : length - window + 1;
 
-		if (length == 0 || seen < s->runs[i].first * KV_PAGE)
+		if (length == 0 || cache->kinds[i].has_states || seen < s->runs[i].first * KV_PAGE)
 		{
 			clear_sequence(cache, s);
 			return 0;
@@ -657,6 +693,28 @@ kv_look(const kv_cache *cache, int32_t number, int layer, kv_view *view)
 	return true;
 }
 
+float *
+kv_state(kv_cache *cache, int32_t number, int layer)
+{
+	const sequence *s = find_sequence(cache, number);
+	const kv_layer *found = kv_layer_of(cache, layer);
+	const run *r;
+
+	if (s == NULL || found == NULL || found->state == 0)
+		return NULL;
+	r = &s->runs[cache->kinds_of[layer]];
+	return r->count == 0 ? NULL : (float *) ((char *) r->data[0] + cache->offsets[layer]);
+}
+
+bool
+kv_has_states(const kv_cache *cache)
+{
+	for (int i = 0; i < cache->count; i++)
+		if (cache->layers[i].state > 0)
+			return true;
+	return false;
+}
+
 bool
 kv_may_write(const kv_cache *cache, int32_t number, int64_t count)
 {
@@ -667,7 +725,7 @@ kv_may_write(const kv_cache *cache, int32_t number, int64_t count)
 	for (int i = 0; i < cache->kind_count; i++)
 	{
 		const run *r = &s->runs[i];
-		int64_t first = (s->length - count) / KV_PAGE - r->first;
+		int64_t first = cache->kinds[i].has_states ? 0 : (s->length - count) / KV_PAGE - r->first;
 
 		if (count > 0 && first < 0)
 			return false;

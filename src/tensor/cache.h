@@ -16,12 +16,13 @@
 
 typedef struct kv_cache kv_cache;
 
-/* A layer's keys and values of one token. */
+/* A layer's keys and values of one token; or what a recurrent layer keeps of a whole sequence. */
 typedef struct kv_layer
 {
 	int heads; /* of keys */
 	int key_dim, value_dim;
 	int64_t window; /* tokens that are seen, the token itself included; 0: all */
+	int64_t state;	/* floats that a recurrent layer keeps; 0: the layer is none */
 } kv_layer;
 
 /*
@@ -58,12 +59,22 @@ extern bool kv_extend(tfm_context *context, kv_cache *cache, int32_t sequence, i
 
 /*
  * Drop all tokens from length on.  Returns the length that the sequence now has: less, 0, where
- * windows have dropped tokens that the one after length would have to see.
+ * windows have dropped tokens that the one after length would have to see, or where there are states,
+ * which cannot go back.
  */
 extern int64_t kv_truncate(kv_cache *cache, int32_t sequence, int64_t length);
 
 /* Columns of a head's values in a layer; 0: there is no such layer. */
 extern int kv_value_dim(const kv_cache *cache, int layer);
+
+/*
+ * The state of a recurrent layer, to be read and written by the pass that follows kv_extend: zeros
+ * before the first token.  NULL where the sequence, or such a layer, does not exist.
+ */
+extern float *kv_state(kv_cache *cache, int32_t sequence, int layer);
+
+/* Whether any layer keeps a state. */
+extern bool kv_has_states(const kv_cache *cache);
 
 /* Tokens of a sequence; bytes of all pages in use; bytes taken from the system. */
 extern int64_t kv_length(const kv_cache *cache, int32_t sequence);

@@ -174,7 +174,7 @@ test_definition(void **state)
 static kv_cache *
 open_cache(tfm_context *context, const fixture *f, tfm_dtype storage, int32_t *cached)
 {
-	kv_layer layers[2] = {{1, 8, 8, 0},
+	kv_layer layers[2] = {{1, 8, 8, 0, 0},
 						  {f->o.kv_heads, f->o.head_dim, f->o.value_dim, f->o.window}};
 	kv_cache *cache = kv_create(context, 2, layers, storage, 0);
 

@@ -14,7 +14,7 @@
 #include "tensor/cache_pages.h"
 
 /* Two kinds of layers: all tokens, and a window of 40. */
-static const kv_layer layers[] = {{2, 16, 16, 0}, {1, 32, 16, 40}, {2, 16, 16, 0}};
+static const kv_layer layers[] = {{2, 16, 16, 0, 0}, {1, 32, 16, 40, 0}, {2, 16, 16, 0, 0}};
 
 #define COUNT ((int) (sizeof(layers) / sizeof(layers[0])))
 
@@ -53,7 +53,7 @@ test_growth(void **state)
 static void
 test_storage_sizes(void **state)
 {
-	const kv_layer layer = {2, 64, 64, 0};
+	const kv_layer layer = {2, 64, 64, 0, 0};
 	size_t f32 = kv_bytes(1, &layer, DTYPE_F32, 1000);
 
 	(void) state;
@@ -210,11 +210,55 @@ test_out_of_memory(void **state)
 	assert_int_equal(oom_run_all(use_cache, NULL), TFM_OK);
 }
 
+/* States are zeros at first, a fork's are its own once it grows, and there is no way back. */
+static void
+test_states(void **state)
+{
+	static const kv_layer mixed[] = {{.state = 100}, {2, 16, 16, 0, 0}, {.state = 7}};
+	tfm_context context = open_context(ISA_BEST, 1, 0);
+	kv_cache *cache = kv_create(&context, 3, mixed, DTYPE_BF16, 0);
+	int32_t a = kv_open(&context, cache), b;
+	float *first, *last;
+
+	(void) state;
+	assert_true(kv_has_states(cache));
+	assert_null(kv_state(cache, a, 0));
+	assert_true(kv_extend(&context, cache, a, 3));
+	first = kv_state(cache, a, 0);
+	last = kv_state(cache, a, 2);
+	assert_null(kv_state(cache, a, 1));
+	for (int i = 0; i < 100; i++)
+		assert_true(first[i] == 0);
+	first[99] = 1;
+	last[6] = 2;
+	assert_true(kv_extend(&context, cache, a, 50));
+	assert_ptr_equal(kv_state(cache, a, 0), first);
+	b = kv_fork(&context, cache, a);
+	assert_ptr_equal(kv_state(cache, b, 2), last);
+	assert_false(kv_may_write(cache, b, 1));
+	assert_true(kv_extend(&context, cache, b, 1));
+	assert_true(kv_may_write(cache, b, 1));
+	assert_ptr_not_equal(kv_state(cache, b, 2), last);
+	assert_true(kv_state(cache, b, 0)[99] == 1 && kv_state(cache, b, 2)[6] == 2);
+	kv_state(cache, b, 2)[6] = 3;
+	assert_true(last[6] == 2);
+	assert_int_equal(kv_truncate(cache, b, kv_length(cache, b)), 54);
+	assert_int_equal(kv_truncate(cache, b, 53), 0);
+	assert_null(kv_state(cache, b, 0));
+	assert_true(kv_extend(&context, cache, b, 1));
+	assert_true(kv_state(cache, b, 0)[99] == 0);
+	assert_true(kv_used(cache) <= 2 * kv_bytes(3, mixed, DTYPE_BF16, 54));
+	kv_close(cache, a);
+	kv_close(cache, b);
+	assert_int_equal(kv_used(cache), 0);
+	close_context(&context);
+}
+
 static void
 test_errors(void **state)
 {
 	tfm_context context = open_context(ISA_BEST, 1, 0);
-	kv_layer wrong[] = {{1, 16, 16, 0}, {0, 16, 16, 0}};
+	kv_layer wrong[] = {{1, 16, 16, 0, 0}, {0, 16, 16, 0, 0}};
 
 	(void) state;
 	assert_null(kv_create(&context, 2, wrong, DTYPE_F32, 0));
@@ -232,7 +276,7 @@ main(void)
 		cmocka_unit_test(test_growth),	cmocka_unit_test(test_storage_sizes),
 		cmocka_unit_test(test_windows), cmocka_unit_test(test_sharing),
 		cmocka_unit_test(test_limit),	cmocka_unit_test(test_out_of_memory),
-		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_errors),	cmocka_unit_test(test_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
