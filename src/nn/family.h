@@ -57,6 +57,16 @@ typedef struct nn_head
 	void (*forward)(nn_model *m, const void *config);
 } nn_head;
 
+/* An input beside ids, types, positions and the mask, or in place of one of them. */
+typedef struct nn_input_kind
+{
+	const char *name; /* Transformers' argument: "bbox" */
+	bool per_token;	  /* [rows, columns, width], or [rows, columns] where width is 1; else any shape
+						 whose first size is the rows' */
+	int64_t width;	  /* of a token's; 0: any */
+	bool is_float;
+} nn_input_kind;
+
 typedef struct nn_family
 {
 	const char *name;			/* of the file: "bert" */
@@ -78,8 +88,16 @@ typedef struct nn_family
 	void (*make_decoder_ids)(const void *config, const int32_t *ids, int64_t count,
 							 int32_t *decoder_ids);
 
+	const nn_input_kind *inputs; /* that the family takes; ends with a NULL name; NULL: none */
+
 	/* A head looks at the last token of each row, be it masked or not. */
 	bool keeps_last;
+
+	/*
+	 * What a token becomes depends on masked ones beside it: all tokens of a row take part, and
+	 * nn_batch.hidden tells which are masked.
+	 */
+	bool keeps_masked;
 
 	/*
 	 * What a cache of this configuration has for each layer, layers of them; returns the number of

@@ -21,6 +21,15 @@
 
 #define NN_NAME_MAX 256
 
+/* An input that only some families take: boxes on a page, entities, columns of a table. */
+typedef struct nn_input
+{
+	int rank;			 /* 0: not given */
+	int64_t shape[4];	 /* one with a value, or a row, for each token: [tokens, width] */
+	const int32_t *ints; /* or NULL: */
+	const float *floats;
+} nn_input;
+
 /*
  * Sequences without padding, one after the other.  Sequence i has the tokens offsets[i] to
  * offsets[i + 1] - 1.  All arrays are checked by the blocks that use them as indexes.
@@ -38,6 +47,7 @@ typedef struct nn_batch
 	const uint8_t *hidden;	   /* [tokens], not 0: no token attends to it; NULL: none */
 	int64_t choices;		   /* sequences that make one example; 1 but for multiple choice */
 	bool output_hidden_states; /* also output the hidden states of all layers */
+	const nn_input *inputs; /* one for each of nn_family.inputs, whose order they have; or NULL */
 
 	/*
 	 * Generation: sequence i goes on where sequence cached[i] of the cache ends; places in the
@@ -83,10 +93,11 @@ typedef struct nn_weights
 /* How the first dimension of an output relates to the batch. */
 typedef enum nn_axis
 {
-	NN_PER_TOKEN,		 /* [tokens, ...]: padded to [rows, columns, ...] for the caller */
-	NN_PER_SEQUENCE,	 /* [sequences, ...] */
-	NN_PER_CHOICE,		 /* [sequences, 1]: [examples, choices] for the caller */
-	NN_PER_DECODER_TOKEN /* as NN_PER_TOKEN, of the decoder's batch */
+	NN_PER_TOKEN,		  /* [tokens, ...]: padded to [rows, columns, ...] for the caller */
+	NN_PER_SEQUENCE,	  /* [sequences, ...] */
+	NN_PER_CHOICE,		  /* [sequences, 1]: [examples, choices] for the caller */
+	NN_PER_DECODER_TOKEN, /* as NN_PER_TOKEN, of the decoder's batch */
+	NN_AS_SHAPED		  /* any: the caller gets value's own shape */
 } nn_axis;
 
 /* A named result, as in Transformers' ModelOutput. */

@@ -15,11 +15,12 @@
 
 /* ---- Batches ---- */
 
-/* Whether token i of a row takes part in the batch; keeps_last as in nn_family. */
+/* Whether token i of a row takes part in the batch. */
 static bool
-is_kept(const run_sequence *s, int64_t i, bool keeps_last)
+is_kept(const nn_family *family, const run_sequence *s, int64_t i)
 {
-	return s->mask == NULL || s->mask[i] != 0 || i == 0 || (keeps_last && i == s->count - 1);
+	return s->mask == NULL || s->mask[i] != 0 || i == 0 || family->keeps_masked ||
+		   (family->keeps_last && i == s->count - 1);
 }
 
 static bool
@@ -47,7 +48,6 @@ typedef struct batch_arrays
 	int32_t *offsets, *ids, *types, *positions, *columns;
 	uint8_t *hidden;
 	float *embeds; /* NULL unless the rows have them */
-	bool keeps_last;
 	int64_t embeds_size;
 	int64_t used;
 } batch_arrays;
@@ -72,7 +72,8 @@ allocate_arrays(tfm_context *context, int64_t sequences, int64_t tokens, int64_t
 
 /* Append a row; true if it has a hidden token. */
 static bool
-append_sequence(batch_arrays *a, const run_sequence *s, const int32_t *positions)
+append_sequence(batch_arrays *a, const nn_family *family, const run_sequence *s,
+				const int32_t *positions)
 {
 	bool any_hidden = false;
 
@@ -80,7 +81,7 @@ append_sequence(batch_arrays *a, const run_sequence *s, const int32_t *positions
 	{
 		int64_t t = a->used;
 
-		if (!is_kept(s, i, a->keeps_last))
+		if (!is_kept(family, s, i))
 			continue;
 		a->ids[t] = s->ids == NULL ? 0 : s->ids[i];
 		if (a->embeds != NULL)
@@ -128,7 +129,6 @@ make_batch(tfm_context *context, const run_model *model, const run_sequence *seq
 		!allocate_arrays(context, count, tokens, has_embeds ? run_config(model)->hidden_size : 0,
 						 &a))
 		return false;
-	a.keeps_last = family->keeps_last;
 	made = tfm_alloc_array(context, (size_t) longest, sizeof(int32_t));
 	if (made == NULL)
 		return false;
@@ -145,7 +145,7 @@ make_batch(tfm_context *context, const run_model *model, const run_sequence *seq
 			positions = made;
 		}
 		a.offsets[i] = (int32_t) a.used;
-		any_hidden |= append_sequence(&a, s, positions);
+		any_hidden |= append_sequence(&a, family, s, positions);
 		any_types |= s->types != NULL;
 	}
 	a.offsets[count] = (int32_t) a.used;
@@ -169,6 +169,57 @@ run_make_batch(tfm_context *context, const run_model *model, const run_sequence 
 			   int64_t count, nn_batch *batch)
 {
 	return make_batch(context, model, sequences, count, run_config(model)->vocab_size, batch);
+}
+
+/* Of an input of all tokens of the rows, those that take part in the batch. */
+static bool
+gather_input(tfm_context *context, const run_sequence *sequences, const nn_batch *batch,
+			 nn_input *input)
+{
+	int64_t width = input->shape[1], start = 0;
+	size_t element = input->floats != NULL ? sizeof(float) : sizeof(int32_t);
+	const char *from =
+		input->floats != NULL ? (const char *) input->floats : (const char *) input->ints;
+	size_t bytes = (size_t) width * element;
+	char *to = tfm_alloc_array(context, (size_t) batch->tokens, bytes);
+
+	for (int64_t row = 0; to != NULL && row < batch->sequences; row++)
+	{
+		for (int64_t t = batch->offsets[row]; t < batch->offsets[row + 1]; t++)
+			memcpy(to + (size_t) t * bytes, from + (size_t) (start + batch->columns[t]) * bytes,
+				   bytes);
+		start += sequences[row].count;
+	}
+	input->shape[0] = batch->tokens;
+	if (input->floats != NULL)
+		input->floats = (const float *) to;
+	else
+		input->ints = (const int32_t *) to;
+	return to != NULL;
+}
+
+bool
+run_add_inputs(tfm_context *context, const run_model *model, const run_sequence *sequences,
+			   const nn_input *inputs, nn_batch *batch)
+{
+	const nn_input_kind *kinds = model->class.family->inputs;
+	nn_input *added;
+	size_t count = 0;
+
+	while (kinds != NULL && kinds[count].name != NULL)
+		count++;
+	added = tfm_alloc_array(context, count, sizeof(nn_input));
+	if (added == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+	{
+		added[i] = inputs[i];
+		if (inputs[i].rank != 0 && kinds[i].per_token &&
+			!gather_input(context, sequences, batch, &added[i]))
+			return false;
+	}
+	batch->inputs = added;
+	return true;
 }
 
 bool

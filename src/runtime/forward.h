@@ -24,13 +24,21 @@ typedef struct run_sequence
 
 /*
  * Put rows together into a batch without padding.  Masked tokens are left out, but for a row's
- * first: the heads that look at the first token look at it even so.
+ * first: the heads that look at the first token look at it even so; and where the family keeps them.
  * Errors: INVALID_ARGUMENT for an id beyond the vocabulary or a row beyond the model's positions.
  */
 extern bool run_make_batch(tfm_context *context, const run_model *model,
 						   const run_sequence *sequences, int64_t count, nn_batch *batch);
 
-/* The same of the ids that the decoder of an encoder-decoder is given. */
+/*
+ * Give the batch that was made of these rows the inputs that the family has of its own, in the order
+ * of nn_family.inputs: those of tokens [sum of the rows' counts, width], row after row; the others as
+ * the family wants them.
+ */
+extern bool run_add_inputs(tfm_context *context, const run_model *model,
+						   const run_sequence *sequences, const nn_input *inputs, nn_batch *batch);
+
+/* A batch of the ids that the decoder of an encoder-decoder is given. */
 extern bool run_make_decoder_batch(tfm_context *context, const run_model *model,
 								   const run_sequence *sequences, int64_t count, nn_batch *batch);
 

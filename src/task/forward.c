@@ -23,6 +23,7 @@
 typedef struct input
 {
 	bool is_float;
+	bool any_rank;
 	int rank; /* 0: not given */
 	int64_t shape[MAX_INPUT_RANK];
 	int32_t *data; /* whole numbers */
@@ -43,6 +44,8 @@ typedef struct part_arguments
 typedef struct arguments
 {
 	part_arguments encoder, decoder;
+	const nn_input_kind *kinds; /* of the family's own inputs, or NULL */
+	input *own;					/* one for each */
 	bool output_hidden_states;
 } arguments;
 
@@ -152,7 +155,7 @@ read_tensor(tfm_context *context, const char *name, json value, input *t)
 
 	if (!read)
 		return false;
-	if (t->rank < least || t->rank > least + 1)
+	if (t->any_rank ? t->rank == 0 : t->rank < least || t->rank > least + 1)
 		return fail_argument(context, name, "has the wrong number of dimensions");
 	for (int i = 0; i < t->rank; i++)
 		if (t->shape[i] == 0)
@@ -191,6 +194,9 @@ find_input(arguments *a, const char *name)
 		{"decoder_attention_mask", &a->decoder.attention_mask},
 	};
 
+	for (int i = 0; a->kinds != NULL && a->kinds[i].name != NULL; i++)
+		if (strcmp(a->kinds[i].name, name) == 0)
+			return &a->own[i];
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
 		if (strcmp(inputs[i].name, name) == 0)
 			return inputs[i].place;
@@ -219,8 +225,26 @@ read_argument(tfm_context *context, json value, arguments *a)
 	return tfm_fail(context, TFM_UNSUPPORTED, "argument \"%.64s\" is not supported", name);
 }
 
+/* Room for the inputs that only this family has. */
 static bool
-read_arguments(tfm_context *context, tfm_text text, arguments *a)
+allocate_own_inputs(tfm_context *context, const nn_family *family, arguments *a)
+{
+	size_t count = 0;
+
+	a->kinds = family->inputs;
+	while (a->kinds != NULL && a->kinds[count].name != NULL)
+		count++;
+	a->own = tfm_alloc_zero(context, count * sizeof(input));
+	for (size_t i = 0; a->own != NULL && i < count; i++)
+	{
+		a->own[i].is_float = a->kinds[i].is_float;
+		a->own[i].any_rank = true;
+	}
+	return a->own != NULL;
+}
+
+static bool
+read_arguments(tfm_context *context, const nn_family *family, tfm_text text, arguments *a)
 {
 	json object = json_parse(context, text.data, text.length, "inputs");
 
@@ -234,6 +258,8 @@ read_arguments(tfm_context *context, tfm_text text, arguments *a)
 		return tfm_fail(context, TFM_INVALID_ARGUMENT, "inputs must be a JSON object");
 	a->encoder.embeds.is_float = a->decoder.embeds.is_float = true;
 	a->decoder.is_decoder = true;
+	if (!allocate_own_inputs(context, family, a))
+		return false;
 	for (json value = json_first(object); json_present(value); value = json_next(value))
 		if (!read_argument(context, value, a))
 			return false;
@@ -338,6 +364,48 @@ make_sequences(tfm_context *context, const run_model *loaded, const part_argumen
 	return true;
 }
 
+/* One of the family's own inputs as the engine takes it. */
+static bool
+convert_input(tfm_context *context, const nn_input_kind *kind, const grid *g, const input *from,
+			  nn_input *to)
+{
+	int64_t count = 1, width = kind->width;
+
+	*to = (nn_input) {.rank = from->rank, .ints = from->data, .floats = from->floats};
+	for (int i = 0; i < from->rank; i++)
+		count *= to->shape[i] = from->shape[i];
+	if (from->rank == 0 || !kind->per_token)
+		return true;
+	if (width == 0)
+		width = from->shape[from->rank - 1];
+	if (count != g->rows * g->columns * width ||
+		from->shape[from->rank - 1] != (width == 1 ? g->columns : width))
+		return fail_argument(context, kind->name, "must have the shape of the input");
+	*to = (nn_input) {.rank = 2,
+					  .shape = {g->rows * g->columns, width},
+					  .ints = from->data,
+					  .floats = from->floats};
+	return true;
+}
+
+static bool
+add_own_inputs(tfm_context *context, const run_model *loaded, const arguments *a, const grid *g,
+			   const run_sequence *sequences, nn_batch *batch)
+{
+	nn_input *inputs;
+	size_t count = 0;
+
+	while (a->kinds != NULL && a->kinds[count].name != NULL)
+		count++;
+	if (count == 0)
+		return true;
+	inputs = tfm_alloc_array(context, count, sizeof(nn_input));
+	for (size_t i = 0; inputs != NULL && i < count; i++)
+		if (!convert_input(context, &a->kinds[i], g, &a->own[i], &inputs[i]))
+			return false;
+	return inputs != NULL && run_add_inputs(context, loaded, sequences, inputs, batch);
+}
+
 static bool
 make_batch(tfm_context *context, const run_model *loaded, arguments *a, grid *g, nn_batch *batch)
 {
@@ -345,7 +413,8 @@ make_batch(tfm_context *context, const run_model *loaded, arguments *a, grid *g,
 
 	if (!make_grid(context, &a->encoder, g) ||
 		!make_sequences(context, loaded, &a->encoder, g, &sequences) ||
-		!run_make_batch(context, loaded, sequences, g->rows, batch))
+		!run_make_batch(context, loaded, sequences, g->rows, batch) ||
+		!add_own_inputs(context, loaded, a, g, sequences, batch))
 		return false;
 	batch->choices = g->choices;
 	batch->output_hidden_states = a->output_hidden_states;
@@ -454,6 +523,12 @@ write_shape(tfm_context *context, buffer *b, const nn_output *output, const grid
 {
 	const tensor *value = &output->value;
 
+	if (output->axis == NN_AS_SHAPED)
+	{
+		for (int i = 0; i < value->rank; i++)
+			buffer_printf(context, b, i == 0 ? "%lld" : ",%lld", (long long) value->shape[i]);
+		return !tfm_failed(context);
+	}
 	if (output->axis == NN_PER_CHOICE)
 		buffer_printf(context, b, "%lld,%lld", (long long) (g->rows / g->choices),
 					  (long long) g->choices);
@@ -480,7 +555,7 @@ write_output(tfm_context *context, buffer *b, const nn_batch *batch, const grid 
 	if (output->axis == NN_PER_TOKEN || output->axis == NN_PER_DECODER_TOKEN)
 		write_padded(context, b, batch, g, value, features);
 	else
-		write_row(context, b, value->data, value->shape[0] * features, true);
+		write_row(context, b, value->data, tensor_count(value), true);
 	return buffer_append_string(context, b, "]}") && !tfm_failed(context);
 }
 
@@ -492,7 +567,8 @@ task_forward(tfm_context *context, const run_model *model, tfm_text inputs, buff
 	nn_batch batch;
 	grid g, decoder_grid = {0};
 
-	if (!run_check_weights(context, model) || !read_arguments(context, inputs, &a) ||
+	if (!run_check_weights(context, model) ||
+		!read_arguments(context, model->class.family, inputs, &a) ||
 		!make_batch(context, model, &a, &g, &batch) ||
 		!make_decoder_batch(context, model, &a, &g, &decoder_grid, &batch) ||
 		!run_forward(context, model, &batch, &first))
