@@ -15,6 +15,7 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 
+#include "pg/arguments.h"
 #include "pg/border.h"
 #include "pg/call.h"
 #include "pg/executor.h"
@@ -58,72 +59,23 @@ typedef enum argument
 	OPTIONS
 } argument;
 
-static const char *const argument_keys[GENERATE_ARGUMENTS] = {
-	[MAX_NEW_TOKENS] = "max_new_tokens",
-	[TEMPERATURE] = "temperature",
-	[TOP_K] = "top_k",
-	[TOP_P] = "top_p",
-	[NUM_BEAMS] = "num_beams",
-	[SEED] = "seed",
-	[STOP] = "stop_strings",
-	[JSON_SCHEMA] = "json_schema",
-	[GRAMMAR] = "grammar",
-	[REGEX] = "regex",
-	[CHOICES] = "choices",
+static const struct
+{
+	const char *key;
+	Oid type;
+} named_arguments[GENERATE_ARGUMENTS] = {
+	[MAX_NEW_TOKENS] = {"max_new_tokens", INT4OID},
+	[TEMPERATURE] = {"temperature", FLOAT8OID},
+	[TOP_K] = {"top_k", INT4OID},
+	[TOP_P] = {"top_p", FLOAT8OID},
+	[NUM_BEAMS] = {"num_beams", INT4OID},
+	[SEED] = {"seed", INT8OID},
+	[STOP] = {"stop_strings", TEXTARRAYOID},
+	[JSON_SCHEMA] = {"json_schema", JSONBOID},
+	[GRAMMAR] = {"grammar", TEXTOID},
+	[REGEX] = {"regex", TEXTOID},
+	[CHOICES] = {"choices", TEXTARRAYOID},
 };
-
-static void
-append_strings(StringInfo to, ArrayType *array)
-{
-	Datum *elements;
-	bool *nulls;
-	int count;
-
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
-	appendStringInfoChar(to, '[');
-	for (int i = 0; i < count; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					errmsg("stop and choices must not have NULLs"));
-		if (i > 0)
-			appendStringInfoChar(to, ',');
-		escape_json(to, TextDatumGetCString(elements[i]));
-	}
-	appendStringInfoChar(to, ']');
-}
-
-static void
-append_value(StringInfo to, Datum value, argument which)
-{
-	Jsonb *document;
-
-	switch (which)
-	{
-		case MAX_NEW_TOKENS:
-		case TOP_K:
-		case NUM_BEAMS:
-			appendStringInfo(to, "%d", DatumGetInt32(value));
-			break;
-		case SEED:
-			appendStringInfo(to, INT64_FORMAT, DatumGetInt64(value));
-			break;
-		case TEMPERATURE:
-		case TOP_P:
-			appendStringInfoString(to, DatumGetCString(DirectFunctionCall1(float8out, value)));
-			break;
-		case STOP:
-		case CHOICES:
-			append_strings(to, DatumGetArrayTypeP(value));
-			break;
-		case JSON_SCHEMA:
-			document = DatumGetJsonbP(value);
-			JsonbToCString(to, &document->root, VARSIZE(document));
-			break;
-		default:
-			escape_json(to, TextDatumGetCString(value));
-	}
-}
 
 /*
  * Whether the arguments ask for sampling: 1 or 0, -1 if they do not say.  In Transformers
@@ -152,11 +104,13 @@ arguments_json(const NullableDatum *arguments)
 		appendStringInfo(&to, "\"do_sample\":%s,", sampling ? "true" : "false");
 	for (int i = 0; i < GENERATE_ARGUMENTS; i++)
 	{
-		if (argument_keys[i] == NULL || arguments[i].isnull || (i == TEMPERATURE && sampling == 0))
+		const char *key = named_arguments[i].key;
+
+		if (key == NULL || arguments[i].isnull || (i == TEMPERATURE && sampling == 0))
 			continue;
-		escape_json(&to, argument_keys[i]);
+		escape_json(&to, key);
 		appendStringInfoChar(&to, ':');
-		append_value(&to, arguments[i].value, (argument) i);
+		arguments_append(&to, key, named_arguments[i].type, arguments[i].value);
 		appendStringInfoChar(&to, ',');
 	}
 	if (to.data[to.len - 1] == ',')
@@ -210,7 +164,8 @@ generate_begin(FunctionCallInfo fcinfo, generate_site *site, const text *model, 
 
 /* From argument 2 on: those that all generating functions have. */
 static void
-prepare_call(tfm_context *context, const call_arguments *arguments, task_call *call)
+prepare_call(const call_site *site, tfm_context *context, const call_arguments *arguments,
+			 task_call *call)
 {
 	generate_read_arguments(context, arguments->values + 2, &call->arguments, &call->options);
 }
@@ -321,7 +276,7 @@ tfm_generate_ids(PG_FUNCTION_ARGS)
 	generate_site *site;
 	generate_request request;
 	tfm_context *context;
-	const char *kind = task_kind_name(TASK_GENERATE);
+	const char *kind = task_kind_name(TASK_GENERATE, NULL);
 	stat_work work;
 	tfm_text prompts;
 	buffer *output;
