@@ -38,8 +38,10 @@
 /* How values of an argument are compared and copied. */
 typedef struct call_type
 {
+	Oid type;
 	int16 length;
 	bool by_value;
+	const char *name; /* of an argument */
 } call_type;
 
 /* The last result of a place, with all that it depends on. */
@@ -65,8 +67,8 @@ struct call_types
 
 /* All functions, by file. */
 static const call_function *const tables[] = {
-	embed_functions,	chat_functions,		generate_functions,
-	classify_functions, semantic_functions, tokenize_functions,
+	embed_functions,	chat_functions,		generate_functions, classify_functions,
+	semantic_functions, tokenize_functions, pipeline_functions,
 };
 
 /* ---- Functions ---- */
@@ -89,7 +91,7 @@ has_arguments(Form_pg_proc form, const call_function *f)
 	return !form->proretset && form->pronargs > Max(f->input, f->second) &&
 		   types[f->input] == (f->is_json ? JSONBOID : TEXTOID) &&
 		   (f->second == 0 || types[f->second] == TEXTOID) &&
-		   (f->setting != NULL || types[0] == TEXTOID);
+		   (f->setting != NULL || types[f->model] == TEXTOID);
 }
 
 /* Forms of a function may have one symbol; their arguments tell them apart. */
@@ -134,10 +136,21 @@ estimate_text(const NullableDatum *value)
 		   (int64) (toast_raw_datum_size(value->value) - VARHDRSZ) / CALL_BYTES_PER_TOKEN;
 }
 
+/* Whether the function generates, as it is called. */
+static bool
+generates(const call_function *f, const call_arguments *row)
+{
+	const char *task = f->task;
+
+	if (f->kind == TASK_PIPELINE && task == NULL && !row->values[0].isnull)
+		task = TextDatumGetCString(row->values[0].value);
+	return task_kind_generates(f->kind, task);
+}
+
 int64
 call_estimate_tokens(const call_function *function, const call_arguments *arguments)
 {
-	int64 tokens = task_kind_generates(function->kind) ? GENERATE_NEW_TOKENS : 0;
+	int64 tokens = generates(function, arguments) ? GENERATE_NEW_TOKENS : 0;
 
 	tokens += estimate_text(&arguments->values[function->input]);
 	if (function->second > 0)
@@ -150,10 +163,29 @@ call_estimate_tokens(const call_function *function, const call_arguments *argume
 static call_type
 type_of(Oid type)
 {
-	call_type t;
+	call_type t = {.type = type, .name = ""};
 
 	get_typlenbyval(type, &t.length, &t.by_value);
 	return t;
+}
+
+/* The names of a function's arguments, in the memory context, which are given to types. */
+static void
+read_names(MemoryContext owner, Oid function_oid, struct call_types *types)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function_oid));
+	char **names;
+	Oid *all;
+	char *modes;
+	int count, input = 0;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function_oid);
+	count = get_func_arg_info(tuple, &all, &names, &modes);
+	for (int i = 0; names != NULL && i < count && input < types->count; i++)
+		if (modes == NULL || modes[i] == FUNC_PARAM_IN)
+			types->arguments[input++].name = MemoryContextStrdup(owner, names[i]);
+	ReleaseSysCache(tuple);
 }
 
 static struct call_types *
@@ -169,6 +201,7 @@ read_types(MemoryContext owner, Oid function_oid)
 	types->result = type_of(result);
 	for (int i = 0; i < count; i++)
 		types->arguments[i] = type_of(arguments[i]);
+	read_names(owner, function_oid, types);
 	return types;
 }
 
@@ -197,6 +230,38 @@ call_row_type(call_site *site)
 		MemoryContextSwitchTo(caller);
 	}
 	return site->row_type;
+}
+
+AttInMetadata *
+call_row_input(call_site *site)
+{
+	if (site->row_input == NULL)
+	{
+		TupleDesc type = call_row_type(site);
+		MemoryContext caller = MemoryContextSwitchTo(site->owner);
+
+		site->row_input = TupleDescGetAttInMetadata(type);
+		MemoryContextSwitchTo(caller);
+	}
+	return site->row_input;
+}
+
+int
+call_argument_count(const call_site *site)
+{
+	return site->types->count;
+}
+
+const char *
+call_argument_name(const call_site *site, int argument)
+{
+	return site->types->arguments[argument].name;
+}
+
+Oid
+call_argument_type(const call_site *site, int argument)
+{
+	return site->types->arguments[argument].type;
 }
 
 /* Whether an argument is no text of an input: what it says is said for all inputs of a group. */
@@ -232,7 +297,8 @@ same_group(const call_site *site, const call_arguments *a, const call_arguments 
 static bool
 is_null_call(const call_function *f, const call_arguments *row)
 {
-	return row->values[f->input].isnull || (f->setting == NULL && row->values[0].isnull) ||
+	return row->values[f->input].isnull || (f->setting == NULL && row->values[f->model].isnull) ||
+		   (f->kind == TASK_PIPELINE && f->task == NULL && row->values[0].isnull) ||
 		   (f->second > 0 && !f->may_be_single && row->values[f->second].isnull);
 }
 
@@ -241,7 +307,7 @@ static void
 hold_models(call_site *site, const call_arguments *row)
 {
 	const call_function *f = site->function;
-	const text *model = f->setting == NULL ? DatumGetTextPP(row->values[0].value) : NULL;
+	const text *model = f->setting == NULL ? DatumGetTextPP(row->values[f->model].value) : NULL;
 
 	registry_get(&site->model, site->owner, model, f->setting);
 	site->assisted =
@@ -275,14 +341,20 @@ make_call(tfm_context *context, const call_site *site, const call_arguments *row
 		  const int *numbers, int count)
 {
 	const call_function *f = site->function;
-	task_call call = {.kind = f->kind, .embed = EMBED_DEFAULTS, .count = (size_t) count};
+	task_call call = {
+		.kind = f->kind,
+		.task = f->task,
+		.is_json = f->kind == TASK_PIPELINE && f->is_json,
+		.embed = EMBED_DEFAULTS,
+		.count = (size_t) count,
+	};
 
 	bool paired = f->second > 0 && !rows[numbers[0]].values[f->second].isnull;
 	tfm_text *texts = tfm_alloc_array(context, 2 * (size_t) count, sizeof(tfm_text));
 
 	border_check(context);
 	if (f->prepare != NULL)
-		f->prepare(context, &rows[numbers[0]], &call);
+		f->prepare(site, context, &rows[numbers[0]], &call);
 	read_texts(context, rows, numbers, count, f->input, f->is_json, texts);
 	call.inputs = texts;
 	if (paired)
@@ -375,7 +447,7 @@ static bool
 compute_group(call_site *site, const call_arguments *rows, const int *numbers, int count,
 			  bool lenient, NullableDatum *results)
 {
-	int most = task_kind_generates(site->function->kind) ? GENERATED_PORTION : CALL_PORTION;
+	int most = generates(site->function, &rows[numbers[0]]) ? GENERATED_PORTION : CALL_PORTION;
 
 	hold_models(site, &rows[numbers[0]]);
 	for (int done = 0, portion; done < count; done += portion)

@@ -32,7 +32,9 @@ typedef struct call_function
 {
 	const char *symbol; /* the C function, pg_proc.prosrc: "tfm_embed" */
 	task_kind kind;
-	const char *setting; /* names the model where no argument does; NULL: argument 0 names it */
+	const char *task;	 /* TASK_PIPELINE: the pipeline's name; NULL: argument 0 is it */
+	const char *setting; /* names the model where no argument does; NULL: an argument names it */
+	int model;			 /* which, where setting is NULL; its type is text */
 	int input;			 /* the argument that is the text; its type is text */
 	bool is_json;		 /* or jsonb */
 	int second;			 /* that of a pair's second text; 0: no pairs */
@@ -43,7 +45,8 @@ typedef struct call_function
 	 * What is common to calls: the arguments but model and texts -> *call, in the context's arena.
 	 * May throw.  NULL: nothing is to be told.
 	 */
-	void (*prepare)(tfm_context *context, const call_arguments *arguments, task_call *call);
+	void (*prepare)(const struct call_site *site, tfm_context *context,
+					const call_arguments *arguments, task_call *call);
 
 	/* The part of row of an answer as the function's result, palloc'ed.  May throw. */
 	Datum (*result)(struct call_site *site, const task_call *call, const task_answer *answer,
@@ -61,9 +64,10 @@ typedef struct call_site
 	bool assisted;	 /* the last call had an assistant */
 	tfm_usage usage; /* of all its calls */
 	struct call_types *types;
-	TupleDesc row_type;		/* call_row_type's; NULL before */
-	void *sink;				/* where a result that is no datum goes; the caller's */
-	struct call_kept *kept; /* the last result of call_one; NULL: none */
+	TupleDesc row_type;				 /* call_row_type's; NULL before */
+	struct AttInMetadata *row_input; /* call_row_input's; NULL before */
+	void *sink;						 /* where a result that is no datum goes; the caller's */
+	struct call_kept *kept;			 /* the last result of call_one; NULL: none */
 } call_site;
 
 extern call_site *call_site_create(MemoryContext owner, const call_function *function,
@@ -107,8 +111,14 @@ extern Datum call_one(FunctionCallInfo fcinfo);
 		return call_one(fcinfo);                                                                   \
 	}
 
-/* The type of the rows that the function returns. */
+/* The type of the rows that the function returns, and what makes them of its columns' texts. */
 extern TupleDesc call_row_type(call_site *site);
+extern struct AttInMetadata *call_row_input(call_site *site);
+
+/* Number, names (empty: none) and types of the function's arguments. */
+extern int call_argument_count(const call_site *site);
+extern const char *call_argument_name(const call_site *site, int argument);
+extern Oid call_argument_type(const call_site *site, int argument);
 
 /* The functions of each file, ended by a NULL symbol; call.c lists them. */
 extern const call_function embed_functions[];
@@ -117,5 +127,6 @@ extern const call_function chat_functions[];
 extern const call_function classify_functions[];
 extern const call_function semantic_functions[];
 extern const call_function tokenize_functions[];
+extern const call_function pipeline_functions[];
 
 #endif

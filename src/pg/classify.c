@@ -18,7 +18,8 @@
 
 /* The argument of labels follows the text. */
 static void
-prepare_call(tfm_context *context, const call_arguments *arguments, task_call *call)
+prepare_call(const call_site *site, tfm_context *context, const call_arguments *arguments,
+			 task_call *call)
 {
 	ArrayType *array = DatumGetArrayTypeP(arguments->values[arguments->count - 1].value);
 	tfm_text *labels;

@@ -157,7 +157,8 @@ embed_copy_text(MemoryContext memory, const text *value)
 
 /* From argument 2 on: pooling, normalize, dimensions, prompt. */
 static void
-prepare_call(tfm_context *context, const call_arguments *arguments, task_call *call)
+prepare_call(const call_site *site, tfm_context *context, const call_arguments *arguments,
+			 task_call *call)
 {
 	embed_values values = read_options(arguments->values + 2);
 

@@ -58,7 +58,7 @@ run_here(tfm_context *context, const registry_handle *model, const registry_hand
 {
 	task_models models = {.model = model->model};
 
-	if (task_kind_generates(call->kind))
+	if (task_kind_generates(call->kind, call->task))
 	{
 		models.generator = registry_generator(context, model);
 		if (models.generator != NULL && assistant != NULL)
@@ -99,6 +99,7 @@ is_complete(const task_call *call, const task_answer *answer)
 		case TASK_EMBED:
 			return answer->values != NULL && answer->columns > 0;
 		case TASK_GENERATE:
+		case TASK_PIPELINE:
 			return answer->texts != NULL;
 		case TASK_LABEL:
 			return answer->scores != NULL && (size_t) answer->columns == call->label_count;
@@ -284,7 +285,7 @@ bool
 executor_run(tfm_context *context, const registry_handle *model, const registry_handle *assistant,
 			 const task_call *call, task_answer *answer)
 {
-	const char *kind = task_kind_name(call->kind);
+	const char *kind = task_kind_name(call->kind, call->task);
 	stat_work work = stat_begin(context, model, kind, (int64) call->count);
 	bool computed = choose_executor(context, model, assistant, call, answer);
 

@@ -108,7 +108,7 @@ generate_over(FunctionCallInfo fcinfo, const generate_state *state)
 		generate_begin(fcinfo, generate_site_of(fcinfo), state->model, -1, &request);
 	tfm_text *texts = tfm_alloc_array(context, count, sizeof(tfm_text));
 	const registry_handle *model = generate_site_of(fcinfo)->model;
-	const char *kind = task_kind_name(TASK_GENERATE);
+	const char *kind = task_kind_name(TASK_GENERATE, NULL);
 	tfm_text instruction = {"", 0}, answer;
 	stat_work work;
 	ListCell *cell;

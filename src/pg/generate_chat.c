@@ -23,7 +23,8 @@ typedef struct chat_parts
 } chat_parts;
 
 static void
-prepare_call(tfm_context *context, const call_arguments *arguments, task_call *call)
+prepare_call(const call_site *site, tfm_context *context, const call_arguments *arguments,
+			 task_call *call)
 {
 	const NullableDatum *values = arguments->values;
 	chat_parts *parts = tfm_alloc_zero(context, sizeof(chat_parts));

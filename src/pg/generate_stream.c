@@ -75,7 +75,7 @@ tfm_generate_stream(PG_FUNCTION_ARGS)
 	FuncCallContext *calls;
 	stream_state *state;
 	tfm_context *context;
-	const char *kind = task_kind_name(TASK_GENERATE);
+	const char *kind = task_kind_name(TASK_GENERATE, NULL);
 	stat_work work;
 	tfm_text piece;
 	text *row;

@@ -31,7 +31,8 @@ instruct(tfm_context *context, const char *before, const text *middle, const cha
 
 /* The condition is the last argument. */
 static void
-prepare_filter(tfm_context *context, const call_arguments *arguments, task_call *call)
+prepare_filter(const call_site *site, tfm_context *context, const call_arguments *arguments,
+			   task_call *call)
 {
 	const text *condition = DatumGetTextPP(arguments->values[arguments->count - 1].value);
 
@@ -53,7 +54,8 @@ make_verdict(call_site *site, const task_call *call, const task_answer *answer, 
 
 /* Arguments after the text: json_schema, and in the form with a model instruction and options. */
 static void
-prepare_extract(tfm_context *context, const call_arguments *arguments, task_call *call)
+prepare_extract(const call_site *site, tfm_context *context, const call_arguments *arguments,
+				task_call *call)
 {
 	bool names_model = arguments->count > 2;
 	const NullableDatum *rest = arguments->values + (names_model ? 2 : 1);

@@ -121,6 +121,7 @@ static const function_family families[] = {
 	{"tfm_generate", WORK_GENERATE, GENERATE_SETTING, ROWS_ONE},
 	{"tfm_extract", WORK_GENERATE, GENERATE_SETTING, ROWS_ONE},
 	{"tfm_chat", WORK_GENERATE, NULL, ROWS_ONE},
+	{"tfm_pipeline", WORK_ENCODE, NULL, ROWS_ONE},
 };
 
 /* Arguments that are texts for the model. */

@@ -181,13 +181,15 @@ tokenize_one(FunctionCallInfo fcinfo, const token_call *call)
 }
 
 static void
-prepare_call(tfm_context *context, const call_arguments *arguments, task_call *call)
+prepare_call(const call_site *site, tfm_context *context, const call_arguments *arguments,
+			 task_call *call)
 {
 	call->tokenize = read_options(arguments);
 }
 
 static void
-prepare_default(tfm_context *context, const call_arguments *arguments, task_call *call)
+prepare_default(const call_site *site, tfm_context *context, const call_arguments *arguments,
+				task_call *call)
 {
 	call->tokenize = TOKENIZE_DEFAULTS;
 }

@@ -58,7 +58,7 @@ serve_lanes_suit(const serve_device *device, const task_call *call)
 {
 	size_t threads = (size_t) device->threads, longest = 0, all = 0;
 
-	if (threads < 2 || call->count < threads || task_kind_generates(call->kind))
+	if (threads < 2 || call->count < threads || task_kind_generates(call->kind, call->task))
 		return false;
 	for (size_t i = 0; i < call->count; i++)
 	{

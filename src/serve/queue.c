@@ -56,7 +56,9 @@ serve_queue_same(const serve_request *a, const serve_request *b)
 static serve_lane *
 lane_of(serve_queue *queue, const serve_job *job)
 {
-	return task_kind_generates(job->request->call.kind) ? &queue->generating : &queue->batched;
+	const task_call *call = &job->request->call;
+
+	return task_kind_generates(call->kind, call->task) ? &queue->generating : &queue->batched;
 }
 
 /* The first call of a session; NULL if none of it waits. */

@@ -10,6 +10,7 @@
 
 #include "base/compare.h"
 #include "task/distinct.h"
+#include "task/pipeline.h"
 #include "task/rerank.h"
 
 /* ---- What each kind computes ---- */
@@ -111,6 +112,14 @@ run_tokenize_call(tfm_context *context, const task_models *models, const task_ca
 	return true;
 }
 
+static bool
+run_pipeline_call(tfm_context *context, const task_models *models, const task_call *call,
+				  task_answer *answer)
+{
+	answer->texts = tfm_alloc_array(context, call->count, sizeof(tfm_text));
+	return answer->texts != NULL && task_run_pipeline(context, models, call, answer->texts);
+}
+
 static const struct
 {
 	const char *name;
@@ -125,6 +134,7 @@ static const struct
 	[TASK_RERANK] = {"rerank", false, true, run_rerank_call},
 	[TASK_CHAT] = {"chat", true, false, run_chat_call},
 	[TASK_TOKENIZE] = {"tokenize", false, false, run_tokenize_call},
+	[TASK_PIPELINE] = {"pipeline", false, true, run_pipeline_call},
 };
 
 static bool
@@ -134,15 +144,21 @@ is_kind(task_kind kind)
 }
 
 const char *
-task_kind_name(task_kind kind)
+task_kind_name(task_kind kind, const char *task)
 {
+	const pipeline_task *pipeline = task == NULL ? NULL : task_find_pipeline(task);
+
+	if (pipeline != NULL)
+		return pipeline->names[0];
 	return is_kind(kind) ? kinds[kind].name : NULL;
 }
 
 bool
-task_kind_generates(task_kind kind)
+task_kind_generates(task_kind kind, const char *task)
 {
-	return is_kind(kind) && kinds[kind].generates;
+	const pipeline_task *pipeline = task == NULL ? NULL : task_find_pipeline(task);
+
+	return pipeline != NULL ? pipeline->generates : is_kind(kind) && kinds[kind].generates;
 }
 
 bool
@@ -243,8 +259,9 @@ task_call_same(const task_call *a, const task_call *b)
 {
 	return a->kind == b->kind && tfm_same_string(a->embed.pooling, b->embed.pooling) &&
 		   a->embed.normalize == b->embed.normalize && a->embed.dimensions == b->embed.dimensions &&
-		   tfm_same_string(a->embed.prompt, b->embed.prompt) &&
-		   tfm_same_text(a->options, b->options) && tfm_same_text(a->arguments, b->arguments) &&
+		   tfm_same_string(a->embed.prompt, b->embed.prompt) && tfm_same_string(a->task, b->task) &&
+		   a->is_json == b->is_json && tfm_same_text(a->options, b->options) &&
+		   tfm_same_text(a->arguments, b->arguments) &&
 		   tfm_same_text(a->instruction, b->instruction) && same_labels(a, b) &&
 		   a->chat == b->chat && same_tokenize(&a->tokenize, &b->tokenize) &&
 		   (a->seconds == NULL) == (b->seconds == NULL);

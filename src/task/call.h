@@ -24,11 +24,9 @@ typedef enum task_kind
 	TASK_TOKENIZE,	/* texts or pairs -> ids: task_tokenize; computed where it is called */
 	TASK_CHAT,		/* conversations, JSON -> texts: task_chat; computed where it is called */
 	TASK_RERANK,	/* pairs -> scores [count, 1]: how well seconds[i] answers inputs[i] */
+	TASK_PIPELINE, /* texts, pairs or JSON -> texts, JSON: task_run_pipeline of the pipeline named task */
 	TASK_KINDS
 } task_kind;
-
-/* Its name in statistics and in EXPLAIN: "embed"; static.  NULL for what is no kind. */
-extern const char *task_kind_name(task_kind kind);
 
 /* A call over any number of inputs; all it points to is the caller's. */
 typedef struct task_call
@@ -37,7 +35,9 @@ typedef struct task_call
 
 	/* What calls that are put together have in common; each kind has some of these. */
 	embed_options embed; /* TASK_EMBED */
-	tfm_text options;	 /* of kinds that generate: JSON objects as of generate_request */
+	const char *task;	 /* TASK_PIPELINE: its name */
+	bool is_json;		 /* TASK_PIPELINE: inputs are JSON, lists of inputs among them */
+	tfm_text options;	 /* JSON objects as of generate_request, or a pipeline's parameters */
 	tfm_text arguments;	 /* likewise */
 	tfm_text
 		instruction; /* likewise: what is to be done with the inputs; empty: they are prompts */
@@ -69,8 +69,14 @@ typedef struct task_models
 	generator *assistant; /* drafts; NULL: none */
 } task_models;
 
-/* Whether calls of a kind need a generator. */
-extern bool task_kind_generates(task_kind kind);
+/*
+ * The name of what a call computes, in statistics and in EXPLAIN: "embed", "token-classification";
+ * static.  task is that of a pipeline, else NULL.  NULL for what is none.
+ */
+extern const char *task_kind_name(task_kind kind, const char *task);
+
+/* Whether calls of a kind need a generator; task as above. */
+extern bool task_kind_generates(task_kind kind, const char *task);
 
 /* Whether they may go to another process: what takes no pass through the model is done sooner. */
 extern bool task_kind_is_sent(task_kind kind);

@@ -51,6 +51,8 @@ task_call_write(tfm_context *context, buffer *to, const task_call *call)
 	wire_put_int(context, to, call->embed.normalize);
 	wire_put_int(context, to, call->embed.dimensions);
 	wire_put_string(context, to, call->embed.prompt);
+	wire_put_string(context, to, call->task);
+	wire_put_int(context, to, call->is_json);
 	wire_put_text(context, to, call->options);
 	wire_put_text(context, to, call->arguments);
 	wire_put_text(context, to, call->instruction);
@@ -79,6 +81,8 @@ task_call_read(tfm_context *context, tfm_text data, task_call *call)
 	call->embed.prompt = wire_get_string(&r);
 	if (call->embed.prompt != NULL && !utf8_valid(call->embed.prompt, strlen(call->embed.prompt)))
 		r.bad = true;
+	call->task = wire_get_string(&r);
+	call->is_json = wire_get_int_between(&r, 0, 1) == 1;
 	call->options = wire_get_text(&r);
 	call->arguments = wire_get_text(&r);
 	call->instruction = wire_get_text(&r);
@@ -88,7 +92,8 @@ task_call_read(tfm_context *context, tfm_text data, task_call *call)
 	call->inputs = get_texts(context, &r, call->count);
 	if (wire_get_int_between(&r, 0, 1) == 1)
 		call->seconds = get_texts(context, &r, call->count);
-	if (call->kind == TASK_RERANK && call->seconds == NULL)
+	if ((call->kind == TASK_RERANK && call->seconds == NULL) ||
+		(call->kind == TASK_PIPELINE) != (call->task != NULL))
 		r.bad = true;
 	return wire_end(context, &r, "a call");
 }

@@ -138,8 +138,8 @@ unknown_kinds_are_refused(void **state)
 	task_call call = {.kind = (task_kind) 77};
 	task_answer answer;
 
-	assert_null(task_kind_name((task_kind) 77));
-	assert_null(task_kind_name((task_kind) 0));
+	assert_null(task_kind_name((task_kind) 77, NULL));
+	assert_null(task_kind_name((task_kind) 0, NULL));
 	assert_false(task_call_run(&s->context, &(task_models) {0}, &call, &answer));
 	assert_int_equal(s->context.error.kind, TFM_INTERNAL);
 }
