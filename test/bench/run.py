@@ -16,7 +16,7 @@ from bench import Bench  # noqa: E402
 from programs import Gone  # noqa: E402
 from summary import print_summary  # noqa: E402
 
-PARTS = ["embedding", "latency", "load", "memory", "tokenizer", "generation", "workers", "kernels"]
+PARTS = ["embedding", "latency", "load", "memory", "tokenizer", "generation", "pipelines", "workers", "kernels"]
 PEERS = "engine,sql,onnxruntime,pl/python,tokenizers,tiktoken,llama.cpp,torch"
 
 
@@ -33,6 +33,7 @@ def read_options():
     parser.add_argument("--generator", help="program made of generator.c")
     parser.add_argument("--gguf", type=words, default=[], help="GGUF files to generate with")
     parser.add_argument("--server-gguf", help="one of them as the server sees it")
+    parser.add_argument("--server-heads", help="directory made by heads.py as the server sees it")
     parser.add_argument("--kernels", help="program made of kernels.c")
     parser.add_argument(
         "--onnx", type=pathlib.Path, help="model for onnxruntime, exported if it is not there"

@@ -132,6 +132,13 @@ def generation_rows(bench):
             yield compare(bench, f"{name[:12]}, {what}", key, "engine", f"{name}, {other}")
 
 
+def pipeline_rows(bench):
+    """Heads beside embedding by the same encoder."""
+    for key in list(bench.results.all):
+        if key.part == "pipelines" and key.peer != "sql embed":
+            yield compare(bench, f"{key.what}, {key.peer.split()[1]}", key, "sql embed")
+
+
 def worker_rows(bench):
     """The worker beside sessions that compute for themselves."""
     for key in list(bench.results.all):
@@ -150,6 +157,7 @@ def rows_of(bench):
         memory_rows,
         tokenizer_rows,
         generation_rows,
+        pipeline_rows,
         worker_rows,
         kernel_rows,
     ):
