@@ -51,7 +51,6 @@ read_config(tfm_context *context, json file, void *config)
 					.decoder = "vocab_projector"},
 		.hidden_states = encoder_hidden_states,
 	};
-	c->lm_head.activation = c->activation;
 	encoder_finish_config(c, 0);
 }
 

@@ -48,50 +48,24 @@ read_config(tfm_context *context, json file, void *config)
 {
 	encoder_config *c = config;
 
-	*c = (encoder_config) {
-		.common = {.vocab_size = 30527},
-		.names = &names,
-		.embedding = {.words = "embeddings.word_embeddings",
-					  .positions = "embeddings.position_embeddings",
-					  .norm = "embeddings.LayerNorm"},
-		.lm_head = {.dense = "lm_head.dense",
-					.norm = "lm_head.layer_norm",
-					.decoder = "lm_head.decoder",
-					.decoder_bias = "lm_head.bias",
-					.activation = ACTIVATION_GELU},
-		.hidden_states = hidden_states,
-	};
+	*c = encoder_roberta;
+	c->common.vocab_size = 30527;
+	c->common.pad_token_id = PADDING_ID;
+	c->names = &names;
+	c->embedding.types = NULL;
+	c->hidden_states = hidden_states;
 	encoder_read_config(context, file, c, PADDING_ID + 1);
 	c->attention.causal = false; /* there is no decoder, whatever is_decoder says */
 }
 
-static void
-make_positions(const void *config, const int32_t *ids, const uint8_t *mask, int64_t count,
-			   int32_t *positions)
-{
-	(void) config;
-	(void) mask;
-	encoder_positions_after_padding(PADDING_ID, ids, count, positions);
-}
-
 static const nn_variant variants[] = {{"mpnet", "MPNet", "mpnet"}, {0}};
-
-static const nn_head heads[] = {
-	{"Model", "feature-extraction", encoder_base_model},
-	{"ForMaskedLM", "fill-mask", encoder_masked_lm},
-	{"ForSequenceClassification", "text-classification", encoder_first_token_classification},
-	{"ForMultipleChoice", "multiple-choice", encoder_multiple_choice},
-	{"ForTokenClassification", "token-classification", encoder_token_classification},
-	{"ForQuestionAnswering", "question-answering", encoder_question_answering},
-	{0},
-};
 
 const nn_family family_mpnet = {
 	.name = "mpnet",
 	.variants = variants,
-	.heads = heads,
+	.heads = encoder_roberta_heads,
 	.config_size = sizeof(encoder_config),
 	.read_config = read_config,
-	.make_positions = make_positions,
+	.make_positions = encoder_make_positions,
 	.hidden_states = hidden_states,
 };

@@ -1,6 +1,6 @@
 /*
  * encoder.c
- *	  The post-norm encoder of BERT (Devlin et al. 2018), and its heads.
+ *	  The encoder of BERT (Devlin et al. 2018): its configuration and its layers.
  *	  Follows transformers/models/bert/modeling_bert.py.
  *
  * SPDX-License-Identifier: PostgreSQL
@@ -19,37 +19,124 @@ const encoder_names encoder_bert_names = {
 	.output_norm = "output.LayerNorm",
 };
 
+#define BERT_EMBEDDINGS                                                                            \
+	{                                                                                              \
+		.words = "embeddings.word_embeddings", .positions = "embeddings.position_embeddings",      \
+		.types = "embeddings.token_type_embeddings", .norm = "embeddings.LayerNorm"                \
+	}
+
+const encoder_config encoder_bert = {
+	.common = {.vocab_size = 30522},
+	.names = &encoder_bert_names,
+	.embedding = BERT_EMBEDDINGS,
+	.lm_head = {.dense = "cls.predictions.transform.dense",
+				.norm = "cls.predictions.transform.LayerNorm",
+				.decoder = "cls.predictions.decoder",
+				.decoder_bias = "cls.predictions.bias"},
+	.hidden_states = encoder_hidden_states,
+};
+
+const encoder_config encoder_roberta = {
+	.common = {.vocab_size = 50265},
+	.names = &encoder_bert_names,
+	.embedding = BERT_EMBEDDINGS,
+	.lm_head = {.dense = "lm_head.dense",
+				.norm = "lm_head.layer_norm",
+				.decoder = "lm_head.decoder",
+				.decoder_bias = "lm_head.bias",
+				.activation = ACTIVATION_GELU},
+	.hidden_states = encoder_hidden_states,
+};
+
+/* ---- Configuration ---- */
+
+static int64_t
+either(int64_t value, int64_t fallback)
+{
+	return value != 0 ? value : fallback;
+}
+
+static void
+read_layers(tfm_context *context, json file, encoder_config *c)
+{
+	const char *activation = json_string(context, file, "hidden_act", NULL);
+
+	c->layers =
+		(int) json_int(context, file, "num_hidden_layers", either(c->layers, 12), 0, NN_MAX_LAYERS);
+	c->intermediate_size = json_int(context, file, "intermediate_size",
+									either(c->intermediate_size, 3072), 1, NN_MAX_SIZE);
+	if (activation != NULL)
+		c->activation = nn_activation(context, activation);
+	else if (c->activation == ACTIVATION_NONE)
+		c->activation = ACTIVATION_GELU;
+	c->norm_eps =
+		json_double(context, file, "layer_norm_eps", c->norm_eps == 0 ? 1e-12 : c->norm_eps);
+	c->attention.heads = (int) json_int(context, file, "num_attention_heads",
+										either(c->attention.heads, 12), 1, NN_MAX_HEADS);
+	c->attention.causal = json_bool(context, file, "is_decoder", false);
+}
+
 void
 encoder_read_config(tfm_context *context, json file, encoder_config *c, int64_t position_offset)
 {
 	nn_config *common = &c->common;
+	embedding *e = &c->embedding;
 
 	common->vocab_size = json_int(context, file, "vocab_size", common->vocab_size, 1, NN_MAX_SIZE);
-	common->hidden_size = json_int(context, file, "hidden_size", 768, 1, NN_MAX_SIZE);
+	common->hidden_size =
+		json_int(context, file, "hidden_size", either(common->hidden_size, 768), 1, NN_MAX_SIZE);
 	common->num_labels = nn_read_num_labels(context, file);
 	common->tie_word_embeddings = json_bool(context, file, "tie_word_embeddings", true);
-	c->layers = (int) json_int(context, file, "num_hidden_layers", 12, 0, NN_MAX_LAYERS);
-	c->intermediate_size = json_int(context, file, "intermediate_size", 3072, 1, NN_MAX_SIZE);
-	c->activation = nn_activation(context, json_string(context, file, "hidden_act", "gelu"));
-	c->norm_eps = json_double(context, file, "layer_norm_eps", 1e-12);
-	c->attention.heads = (int) json_int(context, file, "num_attention_heads", 12, 1, NN_MAX_HEADS);
-	c->attention.causal = json_bool(context, file, "is_decoder", false);
-	c->embedding.position_count =
-		json_int(context, file, "max_position_embeddings", 512, position_offset + 1, NN_MAX_SIZE);
-	c->embedding.type_count = json_int(context, file, "type_vocab_size", 2, 0, NN_MAX_SIZE);
+	read_layers(context, file, c);
+	e->position_count = json_int(context, file, "max_position_embeddings",
+								 either(e->position_count, 512), position_offset + 1, NN_MAX_SIZE);
+	e->type_count =
+		json_int(context, file, "type_vocab_size", either(e->type_count, 2), 0, NN_MAX_SIZE);
 	encoder_finish_config(c, position_offset);
+}
+
+void
+encoder_read_roberta_config(tfm_context *context, json file, encoder_config *c)
+{
+	c->common.pad_token_id = json_int(context, file, "pad_token_id", 1, 0, NN_MAX_SIZE);
+	encoder_read_config(context, file, c, c->common.pad_token_id + 1);
 }
 
 void
 encoder_finish_config(encoder_config *c, int64_t position_offset)
 {
-	c->common.max_positions = c->embedding.position_count - position_offset;
-	c->embedding.hidden_size = c->common.hidden_size;
-	c->embedding.word_count = c->common.vocab_size;
-	c->embedding.norm_eps = c->norm_eps;
+	embedding *e = &c->embedding;
+
+	c->common.max_positions = e->position_count - position_offset;
+	if (e->hidden_size == 0)
+		e->hidden_size = c->common.hidden_size;
+	c->common.embedding_size = e->hidden_size;
+	e->word_count = c->common.vocab_size;
+	e->norm_eps = c->norm_eps;
+	if (c->lm_head.columns == 0)
+		c->lm_head.columns = e->hidden_size;
+	if (c->lm_head.activation == ACTIVATION_NONE)
+		c->lm_head.activation = c->activation;
 }
 
-/* Attention, and the residual connection and norm after it. */
+/* ---- Layers ---- */
+
+/* What a part of a layer begins with. */
+static tensor
+norm_before(nn_model *m, tensor x, const encoder_config *c, const char *norm)
+{
+	return c->pre_norm ? layer_norm(m, x, norm, c->norm_eps) : x;
+}
+
+/* What it ends with: the product, the residual connection and the norm after it. */
+static tensor
+finish_part(nn_model *m, tensor x, tensor a, const encoder_config *c, const char *name,
+			const char *norm)
+{
+	return linear(m, a, name, .columns = c->common.hidden_size, .residual = x, .replace = true,
+				  .norm = c->pre_norm ? NULL : norm, .norm_eps = c->norm_eps);
+}
+
 static tensor
 attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *how)
 {
@@ -57,45 +144,144 @@ attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *
 	const char *const projections[] = {names->query, names->key, names->value};
 	tensor qkv[3], a;
 
-	linear_parts(m, x, 3, projections, qkv);
+	linear_parts(m, norm_before(m, x, c, names->attention_norm), 3, projections, qkv);
 	a = attend(m, qkv[0], qkv[1], qkv[2], how);
-	return linear(m, a, names->attention_output, .residual = x, .replace = true,
-				  .norm = names->attention_norm, .norm_eps = c->norm_eps);
+	return finish_part(m, x, a, c, names->attention_output, names->attention_norm);
+}
+
+/* What a weight of the cross attention is called, which is another's name with "cross" before. */
+static const char *
+cross_name(char text[NN_NAME_MAX], const char *name)
+{
+	size_t length = 0;
+
+	text[0] = '\0';
+	if (nn_append_name(text, &length, "cross"))
+		nn_append_name(text, &length, name);
+	return text;
+}
+
+/* Keys and values of the memory's states; both empty where the cache has them. */
+static void
+project_memory(nn_model *m, const encoder_names *names, tensor kv[2])
+{
+	tensor states = m->batch->memory->states;
+	char key[NN_NAME_MAX], value[NN_NAME_MAX];
+	const char *const projections[] = {cross_name(key, names->key),
+									   cross_name(value, names->value)};
+
+	kv[0] = kv[1] = (tensor) {0};
+	if (states.rank != 0)
+		linear_parts(m, states, 2, projections, kv);
+}
+
+static tensor
+attend_to_memory(nn_model *m, tensor x, const encoder_config *c, const attention *how)
+{
+	const encoder_names *names = c->names;
+	char query[NN_NAME_MAX], output[NN_NAME_MAX], norm[NN_NAME_MAX];
+	tensor q, kv[2], a;
+
+	cross_name(norm, names->attention_norm);
+	q = linear(m, norm_before(m, x, c, norm), cross_name(query, names->query));
+	project_memory(m, names, kv);
+	a = attend(m, q, kv[0], kv[1],
+			   &(attention) {.heads = how->heads, .layer = how->layer, .cross = true});
+	return finish_part(m, x, a, c, cross_name(output, names->attention_output), norm);
+}
+
+tensor
+encoder_attend(nn_model *m, tensor x, const encoder_config *c, const attention *a)
+{
+	nn_scope part = nn_begin(m);
+
+	x = nn_leave(m, part, x, attend_to_self(m, x, c, a));
+	if (m->batch->memory == NULL)
+		return x;
+	part = nn_begin(m);
+	return nn_leave(m, part, x, attend_to_memory(m, x, c, a));
 }
 
 static tensor
 feed_forward(nn_model *m, tensor x, const encoder_config *c)
 {
 	const encoder_names *names = c->names;
-	tensor a = linear(m, x, names->intermediate, .columns = c->intermediate_size,
-					  .activation = c->activation);
+	tensor a = linear(m, norm_before(m, x, c, names->output_norm), names->intermediate,
+					  .columns = c->intermediate_size, .activation = c->activation);
 
-	return linear(m, a, names->output, .columns = c->common.hidden_size, .residual = x,
-				  .replace = true, .norm = names->output_norm, .norm_eps = c->norm_eps);
+	return finish_part(m, x, a, c, names->output, names->output_norm);
+}
+
+tensor
+encoder_feed_forward(nn_model *m, tensor x, const encoder_config *c)
+{
+	nn_scope part = nn_begin(m);
+
+	return nn_leave(m, part, x, feed_forward(m, x, c));
 }
 
 /* Each half ends what it allocated: a batch's memory is that of the larger one. */
-static tensor
-encode_layer(nn_model *m, tensor x, const encoder_config *c, const attention *how)
+tensor
+encoder_layer(nn_model *m, tensor x, const encoder_config *c, const attention *a)
 {
-	nn_scope half = nn_begin(m);
+	return encoder_feed_forward(m, encoder_attend(m, x, c, a), c);
+}
 
-	x = nn_leave(m, half, x, attend_to_self(m, x, c, how));
-	half = nn_begin(m);
-	return nn_leave(m, half, x, feed_forward(m, x, c));
+/* A text grows by tokens that those before them have not seen. */
+static bool
+check_cache(nn_model *m, const attention *a)
+{
+	if (m->batch->cache == NULL || a->causal)
+		return true;
+	return tfm_fail(m->context, TFM_UNSUPPORTED,
+					"the model does not generate text: \"is_decoder\" of its config.json is false");
 }
 
 tensor
 encode(nn_model *m, tensor x, const encoder_config *c, const attention *a)
 {
-	nn_emit_hidden_state(m, 0, x);
+	attention how = *a;
+
+	if (!check_cache(m, a))
+		return (tensor) {0};
 	for (int i = 0; i < c->layers && !tfm_failed(m->context); i++)
 	{
-		nn_scope layer = nn_enter(m, c->names->layer, i);
+		nn_scope layer;
 
-		x = nn_leave(m, layer, x, encode_layer(m, x, c, a));
-		nn_emit_hidden_state(m, i + 1, x);
+		nn_emit_hidden_state(m, i, x);
+		layer = nn_enter(m, c->names->layer, i);
+		how.layer = i;
+		x = nn_leave(m, layer, x, encoder_layer(m, x, c, &how));
 	}
+	if (c->final_norm != NULL)
+		normalize_in_place(m, x, c->final_norm, &(normalization) {.eps = c->norm_eps});
+	nn_emit_hidden_state(m, c->layers, x);
+	return x;
+}
+
+/* ---- Embeddings ---- */
+
+tensor
+encoder_embed(nn_model *m, const encoder_config *c)
+{
+	tensor x = embed(m, &c->embedding);
+
+	return c->projection == NULL ? x
+								 : linear(m, x, c->projection, .columns = c->common.hidden_size);
+}
+
+tensor
+encoder_look_up(nn_model *m, const char *table, int64_t rows, int64_t columns, const nn_input *ids)
+{
+	const nn_batch *batch = m->batch;
+	nn_batch other = *batch;
+	tensor x;
+
+	other.ids = ids == NULL || ids->rank == 0 ? NULL : ids->ints;
+	other.embeds = NULL;
+	m->batch = &other;
+	x = embed(m, &(embedding) {.hidden_size = columns, .words = table, .word_count = rows});
+	m->batch = batch;
 	return x;
 }
 
@@ -104,96 +290,43 @@ encoder_hidden_states(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 
-	return encode(m, embed(m, &c->embedding), c, &c->attention);
+	return encode(m, encoder_embed(m, c), c, &c->attention);
 }
 
-tensor
-encoder_pool(nn_model *m, tensor x)
-{
-	return linear(m, first_tokens(m, x), "pooler.dense", .activation = ACTIVATION_TANH);
-}
+/* ---- Caches ---- */
 
-tensor
-encoder_predict_words(nn_model *m, const encoder_config *c, tensor x)
+int
+encoder_cache_layers(const void *config, kv_layer *layers)
 {
-	const lm_head *head = &c->lm_head;
+	const encoder_config *c = config;
+	int size = (int) (c->common.hidden_size / c->attention.heads);
 
-	x = linear(m, x, head->dense, .activation = head->activation);
-	x = layer_norm(m, x, head->norm, c->norm_eps);
-	return linear(m, x, head->decoder, .columns = c->common.vocab_size, .bias = head->decoder_bias,
-				  .tied = c->common.tie_word_embeddings ? c->embedding.words : NULL);
+	for (int i = 0; layers != NULL && i < c->layers; i++)
+		layers[i] = (kv_layer) {.heads = c->attention.heads, .key_dim = size, .value_dim = size};
+	return c->layers;
 }
 
 void
-encoder_base_model(nn_model *m, const void *config)
+encoder_remember(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
-	tensor x = c->hidden_states(m, config);
+	tensor states = m->batch->memory->states;
+	tensor nothing = {.dtype = DTYPE_F32, .rank = 2, .shape = {0, c->common.hidden_size}};
 
-	nn_emit(m, "last_hidden_state", NN_PER_TOKEN, x);
-	/* Saved without add_pooling_layer, as sentence encoders often are, there is no pooler. */
-	if (nn_has_weight(m, "pooler.dense.weight"))
-		nn_emit(m, "pooler_output", NN_PER_SEQUENCE, encoder_pool(m, x));
+	for (int i = 0; i < c->layers && !tfm_failed(m->context); i++)
+	{
+		nn_scope layer = nn_enter(m, c->names->layer, i);
+		tensor kv[2];
+
+		/* of no queries at all */
+		project_memory(m, c->names, kv);
+		attend(m, nothing, kv[0], kv[1],
+			   &(attention) {.heads = c->attention.heads, .layer = i, .cross = true});
+		nn_leave(m, layer, states, states);
+	}
 }
 
-void
-encoder_masked_lm(nn_model *m, const void *config)
-{
-	const encoder_config *c = config;
-	tensor x = c->hidden_states(m, config);
-
-	nn_emit(m, "logits", NN_PER_TOKEN, encoder_predict_words(m, c, x));
-}
-
-void
-encoder_sequence_classification(nn_model *m, const void *config)
-{
-	const encoder_config *c = config;
-	tensor pooled = encoder_pool(m, c->hidden_states(m, config));
-
-	nn_emit(m, "logits", NN_PER_SEQUENCE,
-			linear(m, pooled, "classifier", .columns = c->common.num_labels));
-}
-
-void
-encoder_first_token_classification(nn_model *m, const void *config)
-{
-	const encoder_config *c = config;
-	tensor x = first_tokens(m, c->hidden_states(m, config));
-
-	x = linear(m, x, "classifier.dense", .activation = ACTIVATION_TANH);
-	nn_emit(m, "logits", NN_PER_SEQUENCE,
-			linear(m, x, "classifier.out_proj", .columns = c->common.num_labels));
-}
-
-void
-encoder_multiple_choice(nn_model *m, const void *config)
-{
-	const encoder_config *c = config;
-	tensor pooled = encoder_pool(m, c->hidden_states(m, config));
-
-	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, pooled, "classifier", .columns = 1));
-}
-
-void
-encoder_token_classification(nn_model *m, const void *config)
-{
-	const encoder_config *c = config;
-	tensor x = c->hidden_states(m, config);
-
-	nn_emit(m, "logits", NN_PER_TOKEN, linear(m, x, "classifier", .columns = c->common.num_labels));
-}
-
-void
-encoder_question_answering(nn_model *m, const void *config)
-{
-	const encoder_config *c = config;
-	tensor x = c->hidden_states(m, config);
-	tensor logits = linear(m, x, "qa_outputs", .columns = c->common.num_labels);
-
-	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
-	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
-}
+/* ---- Positions ---- */
 
 void
 encoder_positions_after_padding(int64_t padding_id, const int32_t *ids, int64_t count,
@@ -203,4 +336,14 @@ encoder_positions_after_padding(int64_t padding_id, const int32_t *ids, int64_t 
 
 	for (int64_t i = 0; i < count; i++)
 		positions[i] = (int32_t) padding_id + (ids != NULL && ids[i] == padding_id ? 0 : ++seen);
+}
+
+void
+encoder_make_positions(const void *config, const int32_t *ids, const uint8_t *mask, int64_t count,
+					   int32_t *positions)
+{
+	const encoder_config *c = config;
+
+	(void) mask;
+	encoder_positions_after_padding(c->common.pad_token_id, ids, count, positions);
 }

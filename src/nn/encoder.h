@@ -1,10 +1,15 @@
 /*
  * encoder.h
- *	  The post-norm encoder of BERT and those that share its layout: embeddings,
- *	  layers, and the heads that they have in common.
+ *	  The encoder of BERT and those that share its layout: embeddings, layers, and
+ *	  the heads that they have in common.
  *
  * A family fills an encoder_config from its configuration, as the first member of
- * its own, and lists the heads below in its table.
+ * its own: it starts from encoder_bert or encoder_roberta and says what differs.
+ * It has one of their tables of heads, or lists the heads below in its own.
+ *
+ * With is_decoder the same layers are a decoder's: each token sees those before it, and the memory
+ * that the batch may have by cross attention, whose weights are called as those of the attention with
+ * "cross" before.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -34,26 +39,36 @@ extern const encoder_names encoder_bert_names;
 /* The head of masked language models: dense, activation, norm, decoder. */
 typedef struct lm_head
 {
-	const char *dense;
+	const char *dense; /* NULL: the decoder alone, without dense and norm */
+	int64_t columns;   /* of dense; 0: as the embeddings have */
 	const char *norm;
 	const char *decoder;
 	const char *decoder_bias; /* other name of the decoder's bias */
-	op_activation activation;
+	op_activation activation; /* none: as in the layers */
 } lm_head;
 
 typedef struct encoder_config
 {
 	nn_config common;
-	embedding embedding;
+	embedding embedding;	/* of hidden_size columns, unless the family says how many */
+	const char *projection; /* from the embeddings to hidden_size columns; NULL: none */
 	const encoder_names *names;
 	int layers;
 	int64_t intermediate_size;
 	op_activation activation; /* between intermediate and output */
 	double norm_eps;
+	bool pre_norm;			/* a norm is of what goes into its part, not of what comes out */
+	const char *final_norm; /* of what the last layer gives; NULL: none */
 	attention attention;
 	lm_head lm_head;
+	const char *pooler;					 /* NULL: "pooler.dense" */
+	op_activation classifier_activation; /* of "classifier.dense"; none: tanh */
 	tensor (*hidden_states)(nn_model *m, const void *config); /* the family's */
 } encoder_config;
+
+/* BERT's and RoBERTa's names and defaults, for families to begin with. */
+extern const encoder_config encoder_bert;
+extern const encoder_config encoder_roberta;
 
 /*
  * Read BERT's keys of config.json, with what is in c as the defaults: sizes, layers, heads,
@@ -63,11 +78,24 @@ typedef struct encoder_config
 extern void encoder_read_config(tfm_context *context, json file, encoder_config *c,
 								int64_t position_offset);
 
-/* The last part of it, for families that read other keys. */
+/* The same of RoBERTa and its kin, whose positions begin after pad_token_id. */
+extern void encoder_read_roberta_config(tfm_context *context, json file, encoder_config *c);
+
+/* The last part of both, for families that read other keys. */
 extern void encoder_finish_config(encoder_config *c, int64_t position_offset);
 
 /* Embeddings and layers -> [tokens, hidden]; hidden_states of most families. */
 extern tensor encoder_hidden_states(nn_model *m, const void *config);
+
+/* The embeddings -> [tokens, hidden]. */
+extern tensor encoder_embed(nn_model *m, const encoder_config *c);
+
+/*
+ * Rows of another table, as embed has those of words: "<table>.weight" [rows, columns] by an input of
+ * one id a token, zeros where it is not given -> [tokens, columns].
+ */
+extern tensor encoder_look_up(nn_model *m, const char *table, int64_t rows, int64_t columns,
+							  const nn_input *ids);
 
 /*
  * All layers over x [tokens, hidden], which is overwritten and returned.  Emits hidden_states.0 (x)
@@ -75,8 +103,19 @@ extern tensor encoder_hidden_states(nn_model *m, const void *config);
  */
 extern tensor encode(nn_model *m, tensor x, const encoder_config *c, const attention *a);
 
+/*
+ * A layer, within whose scope m is, and its halves; a holds its number, if there is a cache.  x [tokens,
+ * hidden] is overwritten and returned.  encoder_attend includes the cross attention.
+ */
+extern tensor encoder_layer(nn_model *m, tensor x, const encoder_config *c, const attention *a);
+extern tensor encoder_attend(nn_model *m, tensor x, const encoder_config *c, const attention *a);
+extern tensor encoder_feed_forward(nn_model *m, tensor x, const encoder_config *c);
+
 /* The first token through "pooler.dense" and tanh: x [tokens, hidden] -> [sequences, hidden]. */
 extern tensor encoder_pool(nn_model *m, tensor x);
+
+/* The same through c->pooler. */
+extern tensor encoder_pool_by(nn_model *m, const encoder_config *c, tensor x);
 
 /* Scores of the vocabulary by c->lm_head: x [tokens, hidden] -> [tokens, vocabulary]. */
 extern tensor encoder_predict_words(nn_model *m, const encoder_config *c, tensor x);
@@ -91,9 +130,23 @@ extern void encoder_masked_lm(nn_model *m, const void *config);
 extern void encoder_sequence_classification(nn_model *m, const void *config); /* of the pooler */
 extern void encoder_first_token_classification(nn_model *m,
 											   const void *config); /* dense, out_proj */
+extern void encoder_next_sentence_prediction(nn_model *m, const void *config);
+extern void encoder_pre_training(nn_model *m, const void *config); /* of words and sentences */
 extern void encoder_multiple_choice(nn_model *m, const void *config);
 extern void encoder_token_classification(nn_model *m, const void *config);
 extern void encoder_question_answering(nn_model *m, const void *config);
+
+/* The heads that BERT's kin have, and those of RoBERTa's. */
+extern const nn_head encoder_bert_heads[];
+extern const nn_head encoder_roberta_heads[];
+
+/* Caches, as nn_family has them, of those that generate: cache_layers and memory_layers. */
+extern int encoder_cache_layers(const void *config, kv_layer *layers);
+extern void encoder_remember(nn_model *m, const void *config);
+
+/* Positions after common.pad_token_id, for make_positions. */
+extern void encoder_make_positions(const void *config, const int32_t *ids, const uint8_t *mask,
+								   int64_t count, int32_t *positions);
 
 /*
  * Positions as fairseq counts them: padding_id + 1, + 2, ... over the ids that are not padding_id,

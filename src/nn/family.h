@@ -27,10 +27,11 @@ typedef struct nn_config
 	int64_t vocab_size;
 	int64_t decoder_vocab_size; /* of a decoder that has words of its own; 0: vocab_size */
 	int64_t hidden_size;
-	int64_t max_positions; /* longest sequence in tokens */
-	bool any_position;	   /* longer ones can be computed, too: positions are not a table's rows */
-	int64_t num_labels;	   /* of classifiers */
-	int64_t pad_token_id;  /* -1: none */
+	int64_t embedding_size; /* of rows in place of words' embeddings; 0: hidden_size */
+	int64_t max_positions;	/* longest sequence in tokens */
+	bool any_position;		/* longer ones can be computed, too: positions are not a table's rows */
+	int64_t num_labels;		/* of classifiers */
+	int64_t pad_token_id;	/* -1: none */
 	bool tie_word_embeddings;
 } nn_config;
 
@@ -39,6 +40,13 @@ static inline int64_t
 nn_output_words(const nn_config *c)
 {
 	return c->decoder_vocab_size == 0 ? c->vocab_size : c->decoder_vocab_size;
+}
+
+/* Columns of what a caller may give in place of words' embeddings. */
+static inline int64_t
+nn_embedding_size(const nn_config *c)
+{
+	return c->embedding_size == 0 ? c->hidden_size : c->embedding_size;
 }
 
 /* A model_type of config.json that the family runs. */

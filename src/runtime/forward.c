@@ -126,8 +126,8 @@ make_batch(tfm_context *context, const run_model *model, const run_sequence *seq
 	int32_t *made;
 
 	if (!count_tokens(context, sequences, count, &tokens, &longest) ||
-		!allocate_arrays(context, count, tokens, has_embeds ? run_config(model)->hidden_size : 0,
-						 &a))
+		!allocate_arrays(context, count, tokens,
+						 has_embeds ? nn_embedding_size(run_config(model)) : 0, &a))
 		return false;
 	made = tfm_alloc_array(context, (size_t) longest, sizeof(int32_t));
 	if (made == NULL)

@@ -344,7 +344,7 @@ make_sequences(tfm_context *context, const run_model *loaded, const part_argumen
 
 	if (sequences == NULL)
 		return false;
-	if (hidden != 0 && hidden != run_config(loaded)->hidden_size)
+	if (hidden != 0 && hidden != nn_embedding_size(run_config(loaded)))
 		return fail_argument(context, a->is_decoder ? "decoder_inputs_embeds" : "inputs_embeds",
 							 "does not have the model's hidden size");
 	for (int64_t i = 0; i < g->rows; i++)
