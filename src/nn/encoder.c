@@ -142,10 +142,14 @@ attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *
 {
 	const encoder_names *names = c->names;
 	const char *const projections[] = {names->query, names->key, names->value};
+	tensor h = norm_before(m, x, c, names->attention_norm);
 	tensor qkv[3], a;
 
-	linear_parts(m, norm_before(m, x, c, names->attention_norm), 3, projections, qkv);
-	a = attend(m, qkv[0], qkv[1], qkv[2], how);
+	linear_parts(m, h, 3, projections, qkv);
+	if (c->attend != NULL)
+		a = c->attend(m, c, how, h, qkv);
+	else
+		a = attend(m, qkv[0], qkv[1], qkv[2], how);
 	return finish_part(m, x, a, c, names->attention_output, names->attention_norm);
 }
 

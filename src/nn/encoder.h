@@ -64,6 +64,13 @@ typedef struct encoder_config
 	const char *pooler;					 /* NULL: "pooler.dense" */
 	op_activation classifier_activation; /* of "classifier.dense"; none: tanh */
 	tensor (*hidden_states)(nn_model *m, const void *config); /* the family's */
+
+	/*
+	 * Attention of a family's own, in the place of attend: of the layer's input x, its queries, keys
+	 * and values, all [tokens, hidden] -> [tokens, hidden].  how->layer is the layer's number.
+	 */
+	tensor (*attend)(nn_model *m, const void *config, const attention *how, tensor x,
+					 const tensor qkv[3]);
 } encoder_config;
 
 /* BERT's and RoBERTa's names and defaults, for families to begin with. */

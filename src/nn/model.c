@@ -116,6 +116,15 @@ has_shape(const weight *w, int64_t rows, int64_t columns)
 	if (rows == 0)
 		return (w->rank == 1 || (w->rank == 2 && w->shape[0] == 1)) &&
 			   (columns < 0 || w->shape[w->rank - 1] == columns);
+	/* a convolution's kernel is a matrix of its channels */
+	if (w->rank > 2 && w->layout == LAYOUT_PLAIN)
+	{
+		weight matrix = {.rank = 2, .shape = {w->shape[0], w->shape[0] == 0 ? 0 : 1}};
+
+		for (int i = 1; i < w->rank; i++)
+			matrix.shape[1] *= w->shape[i];
+		return has_shape(&matrix, rows, columns);
+	}
 	return w->rank == 2 && (rows < 0 || w->shape[0] == rows) &&
 		   (columns < 0 || w->shape[1] == columns);
 }

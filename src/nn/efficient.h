@@ -1,0 +1,38 @@
+/*
+ * efficient.h
+ *	  What Nyströmformer, YOSO and MRA share: BERT's encoder with another attention, positions that
+ *	  count from 2, no pooler, and heads over the first token.
+ *
+ * A family fills an efficient_config, as the first member of its own.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_NN_EFFICIENT_H
+#define TFM_NN_EFFICIENT_H
+
+#include "nn/encoder.h"
+#include "nn/heads.h"
+
+typedef encoder_config efficient_config;
+
+/* Transformers' defaults of a family where they differ, and its attention. */
+typedef struct efficient_defaults
+{
+	int64_t vocab_size, max_positions, types;
+	const char *activation;
+	double norm_eps;
+	tensor (*attend)(nn_model *m, const void *config, const attention *how, tensor x,
+					 const tensor qkv[3]);
+} efficient_defaults;
+
+extern void efficient_read_config(tfm_context *context, json file, const efficient_defaults *d,
+								  efficient_config *c);
+
+/* make_positions of nn_family. */
+extern void efficient_positions(const void *config, const int32_t *ids, const uint8_t *mask,
+								int64_t count, int32_t *positions);
+
+/* The heads that all of them have; ends with a NULL suffix. */
+extern const nn_head efficient_heads[];
+
+#endif

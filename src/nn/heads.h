@@ -1,0 +1,66 @@
+/*
+ * heads.h
+ *	  Attention that is not softmax over keys: a function of one head of one sequence, which threads
+ *	  run for all of them, and the products that it is made of.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#ifndef TFM_NN_HEADS_H
+#define TFM_NN_HEADS_H
+
+#include "nn/model.h"
+#include "tensor/kernels.h"
+
+/* One head of one sequence. */
+typedef struct head
+{
+	const void *config; /* the caller's */
+	const kernels *table;
+	int64_t sequence;
+	int number;
+	int64_t tokens;
+	int64_t size;			/* columns of q, k, v and y */
+	const float *q, *k, *v; /* [tokens, size], rows stride apart */
+	int64_t stride;
+	float *y; /* as q; zeros */
+	int64_t y_stride;
+	const uint8_t *hidden; /* [tokens]; NULL: none */
+	float *scratch;		   /* as many floats as the plan says */
+	float *panel;		   /* of the products */
+} head;
+
+typedef struct head_plan
+{
+	int heads;
+	const void *config;
+	void (*run)(const head *h);
+	int64_t (*scratch)(const void *config, int64_t tokens, int64_t size); /* floats */
+} head_plan;
+
+/* All heads of q, k, v [tokens, heads * size], without a cache -> [tokens, heads * size] */
+extern tensor run_heads(nn_model *m, const tensor qkv[3], const head_plan *plan);
+
+/* A matrix in memory. */
+typedef struct head_matrix
+{
+	const float *at;
+	int64_t stride; /* elements from one row to the next */
+} head_matrix;
+
+/*
+ * c [rows, n] = a [rows, k] b^T, b [n, k]; and a b, b [k, n].  k is at most the sequence's tokens or
+ * the head's size, rows of c are c_stride apart.  Each element is one sum in the order of k.
+ */
+extern void head_scores(const head *h, head_matrix a, head_matrix b, int64_t rows, int64_t n,
+						int64_t k, float *c, int64_t c_stride);
+extern void head_product(const head *h, head_matrix a, head_matrix b, int64_t rows, int64_t n,
+						 int64_t k, float *c, int64_t c_stride);
+
+/*
+ * y [tokens, heads * size] += v convolved along each sequence with "<name>.weight" [heads, 1, width,
+ * 1], a head's columns with its own, as many tokens before as after; masked: without hidden tokens.
+ */
+extern void convolve_heads(nn_model *m, tensor y, tensor v, const char *name, int heads,
+						   int64_t width, bool masked);
+
+#endif
