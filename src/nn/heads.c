@@ -86,6 +86,7 @@ run_heads(nn_model *m, const tensor qkv[3], const head_plan *plan)
 	memset(y.data, 0, (size_t) tensor_count(&y) * sizeof(float));
 	call.first = (head) {.config = plan->config,
 						 .table = cpu_kernels(m->context),
+						 .batch = m->batch,
 						 .size = width / plan->heads,
 						 .q = qkv[0].data,
 						 .k = qkv[1].data,

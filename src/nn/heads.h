@@ -16,6 +16,7 @@ typedef struct head
 {
 	const void *config; /* the caller's */
 	const kernels *table;
+	const nn_batch *batch;
 	int64_t sequence;
 	int number;
 	int64_t tokens;
