@@ -20,7 +20,7 @@
 
 typedef struct mra_config
 {
-	efficient_config encoder;
+	encoder_config encoder;
 	int64_t chosen;			 /* pairs of blocks, of a head */
 	int64_t first, diagonal; /* blocks that are chosen beforehand */
 	bool sparse;			 /* the others are left out */
@@ -302,14 +302,14 @@ run_head(const head *h)
 }
 
 static tensor
-attend_in_blocks(nn_model *m, const encoder_config *encoder, const attention *how, tensor x,
+attend_in_blocks(nn_model *m, const void *config, const attention *how, tensor x,
 				 const tensor qkv[3])
 {
 	(void) x;
 	return run_heads(
 		m, qkv,
 		&(head_plan) {
-			.heads = how->heads, .config = encoder, .run = run_head, .scratch = count_scratch});
+			.heads = how->heads, .config = config, .run = run_head, .scratch = count_scratch});
 }
 
 static void
@@ -319,14 +319,13 @@ read_config(tfm_context *context, json file, void *config)
 	const char *mode = json_string(context, file, "approx_mode", "full");
 	int64_t blocks;
 
-	efficient_read_config(context, file,
-						  &(efficient_defaults) {.vocab_size = 50265,
-												 .max_positions = 512,
-												 .types = 1,
-												 .activation = "gelu",
-												 .norm_eps = 1e-5,
-												 .attend = attend_in_blocks},
-						  &c->encoder);
+	c->encoder = encoder_bert;
+	c->encoder.common.vocab_size = 50265;
+	c->encoder.embedding.position_count = 512;
+	c->encoder.embedding.type_count = 1;
+	c->encoder.norm_eps = 1e-5;
+	c->encoder.attend = attend_in_blocks;
+	efficient_read_config(context, file, &c->encoder);
 	blocks = c->encoder.common.max_positions / BLOCK;
 	c->chosen = blocks * json_int(context, file, "block_per_row", 4, 1, NN_MAX_SIZE);
 	c->chosen = c->chosen < blocks * blocks ? c->chosen : blocks * blocks;

@@ -18,7 +18,7 @@
 
 typedef struct nystromformer_config
 {
-	efficient_config encoder;
+	encoder_config encoder;
 	int64_t landmarks, segments_length; /* of so many tokens */
 	int64_t conv_width;					/* 0: none */
 } nystromformer_config;
@@ -207,14 +207,14 @@ read_config(tfm_context *context, json file, void *config)
 {
 	nystromformer_config *c = config;
 
-	efficient_read_config(context, file,
-						  &(efficient_defaults) {.vocab_size = 30000,
-												 .max_positions = 510,
-												 .types = 2,
-												 .activation = "gelu_new",
-												 .norm_eps = 1e-5,
-												 .attend = attend_with_convolution},
-						  &c->encoder);
+	c->encoder = encoder_bert;
+	c->encoder.common.vocab_size = 30000;
+	c->encoder.embedding.position_count = 510;
+	c->encoder.embedding.type_count = 2;
+	c->encoder.activation = ACTIVATION_GELU_TANH;
+	c->encoder.norm_eps = 1e-5;
+	c->encoder.attend = attend_with_convolution;
+	efficient_read_config(context, file, &c->encoder);
 	c->landmarks = json_int(context, file, "num_landmarks", 64, 1, MAX_LANDMARKS);
 	c->segments_length =
 		json_int(context, file, "segment_means_seq_len", 64, c->landmarks, NN_MAX_SIZE);

@@ -18,7 +18,7 @@
 
 typedef struct yoso_config
 {
-	efficient_config encoder;
+	encoder_config encoder;
 	int hash_code_len;
 	int64_t conv_window; /* 0: none */
 } yoso_config;
@@ -104,14 +104,12 @@ read_config(tfm_context *context, json file, void *config)
 {
 	yoso_config *c = config;
 
-	efficient_read_config(context, file,
-						  &(efficient_defaults) {.vocab_size = 50265,
-												 .max_positions = 4096,
-												 .types = 1,
-												 .activation = "gelu",
-												 .norm_eps = 1e-12,
-												 .attend = attend_by_hashes},
-						  &c->encoder);
+	c->encoder = encoder_bert;
+	c->encoder.common.vocab_size = 50265;
+	c->encoder.embedding.position_count = 4096;
+	c->encoder.embedding.type_count = 1;
+	c->encoder.attend = attend_by_hashes;
+	efficient_read_config(context, file, &c->encoder);
 	c->hash_code_len = (int) json_int(context, file, "hash_code_len", 9, 1, 64);
 	if (!nn_is_null(file, "conv_window"))
 		c->conv_window = json_int(context, file, "conv_window", 0, 0, NN_MAX_SIZE);

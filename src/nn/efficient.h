@@ -3,7 +3,7 @@
  *	  What Nyströmformer, YOSO and MRA share: BERT's encoder with another attention, positions that
  *	  count from 2, no pooler, and heads over the first token.
  *
- * A family fills an efficient_config, as the first member of its own.
+ * A family fills an encoder_config, as the first member of its own.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -13,20 +13,8 @@
 #include "nn/encoder.h"
 #include "nn/heads.h"
 
-typedef encoder_config efficient_config;
-
-/* Transformers' defaults of a family where they differ, and its attention. */
-typedef struct efficient_defaults
-{
-	int64_t vocab_size, max_positions, types;
-	const char *activation;
-	double norm_eps;
-	tensor (*attend)(nn_model *m, const void *config, const attention *how, tensor x,
-					 const tensor qkv[3]);
-} efficient_defaults;
-
-extern void efficient_read_config(tfm_context *context, json file, const efficient_defaults *d,
-								  efficient_config *c);
+/* The keys of config.json, with what is in c, a copy of encoder_bert, as the defaults. */
+extern void efficient_read_config(tfm_context *context, json file, encoder_config *c);
 
 /* make_positions of nn_family. */
 extern void efficient_positions(const void *config, const int32_t *ids, const uint8_t *mask,
