@@ -339,6 +339,12 @@ add_feed_forward(nn_model *m, tensor x, tensor norm, const decoder_config *c, in
 	return direct ? y : add_part(m, x, y, c, post_norm);
 }
 
+static bool
+has_feed_forward(const decoder_config *c, int layer)
+{
+	return c->feed_forward != NULL || c->names->down != NULL || get_layer(c, layer).mixture;
+}
+
 /* What a part is given: a norm of x, or x. */
 static tensor
 norm_before(nn_model *m, tensor x, const decoder_config *c, const char *name)
@@ -362,6 +368,8 @@ run_layer(nn_model *m, tensor x, const decoder_config *c, int layer)
 	x = nn_leave(m, half, x,
 				 add_attention(m, x, norm_before(m, x, c, names->attention_norm), c, layer));
 	norm_after(m, x, c, names->attention_norm);
+	if (!has_feed_forward(c, layer))
+		return x;
 	half = nn_begin(m);
 	x = nn_leave(m, half, x,
 				 add_feed_forward(m, x, norm_before(m, x, c, names->mlp_norm), c, layer));
@@ -402,10 +410,13 @@ run_layers(nn_model *m, tensor x, const decoder_config *c)
 	{
 		nn_scope layer;
 
-		nn_emit_hidden_state(m, i, x);
+		if (!c->states_after)
+			nn_emit_hidden_state(m, i, x);
 		layer = nn_enter(m, c->names->layer, i);
 		x = nn_leave(m, layer, x,
 					 c->parallel ? run_parallel_layer(m, x, c, i) : run_layer(m, x, c, i));
+		if (c->states_after)
+			nn_emit_hidden_state(m, i, x);
 	}
 	return x;
 }

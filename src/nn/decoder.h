@@ -32,7 +32,7 @@ typedef struct decoder_names
 	const char *query_norm, *key_norm;
 	const char *attention_output;
 	const char *mlp_norm, *mlp_post_norm;
-	const char *gate, *up, *down; /* gate NULL: down(activation(up(x))) */
+	const char *gate, *up, *down; /* gate NULL: down(activation(up(x))); all NULL: no such part */
 	const char *gate_up;		  /* gate and up in one weight, instead */
 	const char *final_norm;
 	const char *project_in, *project_out; /* between embeddings and layers, if they are there */
@@ -63,9 +63,11 @@ typedef struct decoder_layer
 	int rope;				   /* index into ropes; -1: none */
 	bool mixture;			   /* moe in place of the feed-forward part */
 	int64_t intermediate_size; /* 0: the configuration's */
+	int64_t state; /* floats that a layer without keys keeps of a sequence; 0: it has keys */
 } decoder_layer;
 
 #define DECODER_MAX_ROPES 2
+#define DECODER_ANY_LENGTH (1 << 20) /* positions of those that count none */
 
 typedef struct decoder_config
 {
@@ -80,6 +82,7 @@ typedef struct decoder_config
 	double final_norm_eps; /* 0: as norm has it */
 	bool parallel;
 	bool norm_after;
+	bool states_after;	   /* hidden_states.0 is what the first layer makes, not what it is given */
 	double residual_scale; /* 0: 1 */
 
 	attention attention; /* layer and window are filled in */
@@ -165,6 +168,12 @@ extern void decoder_read_layer_types(tfm_context *context, json file, int64_t wi
 
 /* is_sliding by "sliding_window_pattern": every so manieth layer (fallback) sees all, from the end. */
 extern bool decoder_slides_by_pattern(tfm_context *context, json file, int layer, int64_t fallback);
+
+/*
+ * All layers keep a state of so many floats in place of keys and values; sequences may be of any
+ * length.
+ */
+extern void decoder_keep_states(tfm_context *context, decoder_config *c, int64_t state);
 
 /*
  * The mixture of all layers but those that each says otherwise: how many experts there are and how

@@ -162,6 +162,16 @@ decoder_slides_by_pattern(tfm_context *context, json file, int layer, int64_t fa
 }
 
 void
+decoder_keep_states(tfm_context *context, decoder_config *c, int64_t state)
+{
+	decoder_layer *each = get_layers(context, c);
+
+	for (int i = 0; each != NULL && i < c->layers; i++)
+		each[i].state = state;
+	c->common.any_position = true;
+}
+
+void
 decoder_read_experts(tfm_context *context, json file, const char *experts_key, int64_t experts,
 					 const char *chosen_key, int64_t chosen, decoder_config *c)
 {
@@ -202,11 +212,15 @@ decoder_cache_layers(const void *config, kv_layer *layers)
 	const decoder_config *c = config;
 
 	for (int i = 0; layers != NULL && i < c->layers; i++)
+	{
 		layers[i] = (kv_layer) {
 			.heads = c->attention.kv_heads == 0 ? c->attention.heads : c->attention.kv_heads,
 			.key_dim = c->head_dim,
 			.value_dim = c->head_dim,
 			.window = c->each == NULL ? 0 : c->each[i].window,
 		};
+		if (c->each != NULL && c->each[i].state > 0)
+			layers[i] = (kv_layer) {.state = c->each[i].state};
+	}
 	return c->layers;
 }

@@ -109,24 +109,17 @@ nn_has_weight(nn_model *m, const char *name)
 	return full_name(m, name, full) && m->weights.has(m->weights.source, full);
 }
 
+/* All dimensions after the first count as one; a vector may also be a matrix of one row. */
 static bool
 has_shape(const weight *w, int64_t rows, int64_t columns)
 {
-	/* a vector may also be a matrix of one row */
-	if (rows == 0)
-		return (w->rank == 1 || (w->rank == 2 && w->shape[0] == 1)) &&
-			   (columns < 0 || w->shape[w->rank - 1] == columns);
-	/* a convolution's kernel is a matrix of its channels */
-	if (w->rank > 2 && w->layout == LAYOUT_PLAIN)
-	{
-		weight matrix = {.rank = 2, .shape = {w->shape[0], w->shape[0] == 0 ? 0 : 1}};
+	int64_t first = w->rank <= 1 ? 1 : w->shape[0], rest = 1;
 
-		for (int i = 1; i < w->rank; i++)
-			matrix.shape[1] *= w->shape[i];
-		return has_shape(&matrix, rows, columns);
-	}
-	return w->rank == 2 && (rows < 0 || w->shape[0] == rows) &&
-		   (columns < 0 || w->shape[1] == columns);
+	for (int i = w->rank == 1 ? 0 : 1; i < w->rank; i++)
+		rest *= w->shape[i];
+	if (rows == 0)
+		return first == 1 && (columns < 0 || rest == columns);
+	return w->rank > 1 && (rows < 0 || first == rows) && (columns < 0 || rest == columns);
 }
 
 static const char *

@@ -163,9 +163,9 @@ extern bool nn_has_weight(nn_model *m, const char *name);
 
 /*
  * The weight called name (within the scope), which must have the shape [rows, columns], or [columns]
- * if rows is 0; a negative number matches any.  What has more dimensions, and is LAYOUT_PLAIN, counts as
- * [first, product of the others].  NULL with CORRUPTED recorded if there is none or
- * its shape differs.
+ * if rows is 0; a negative number matches any.  Of one with more dimensions, those after the first
+ * count as one: a convolution's [channels, 1, width] is [channels, width].  NULL with CORRUPTED
+ * recorded if there is none or its shape differs.
  */
 extern const weight *nn_weight(nn_model *m, const char *name, weight_layout layout, int64_t rows,
 							   int64_t columns);

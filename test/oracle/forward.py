@@ -43,7 +43,7 @@ def run(model, x):
     }
     outputs = {}
     for name, value in model(**x).items():
-        if name == "past_key_values":
+        if name in ("past_key_values", "cache_params", "state", "mems"):
             continue
         if torch.is_tensor(value):
             outputs[name] = value

@@ -134,6 +134,8 @@ test_steps(void **state)
 	check_steps("gemma3_text/Gemma3ForCausalLM");
 	check_steps("cohere2/Cohere2ForCausalLM");
 	check_steps("jetmoe/JetMoeForCausalLM");
+	check_steps("mamba/MambaForCausalLM");
+	check_steps("falcon_mamba/FalconMambaForCausalLM");
 }
 
 /* A configuration is refused with that kind; TFM_OK: it is taken. */
