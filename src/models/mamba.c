@@ -35,7 +35,8 @@ mix(nn_model *m, tensor x, const decoder_config *c, int layer)
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const mamba_keys keys = {"expand", "state_size", "time_step_rank", "conv_kernel"};
+	static const mamba_keys keys = {"expand", "state_size", "time_step_rank", "conv_kernel",
+									"intermediate_size"};
 	mamba_config *c = config;
 
 	c->decoder = (decoder_config) {

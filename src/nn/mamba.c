@@ -30,10 +30,10 @@ mamba_read_config(tfm_context *context, json file, const mamba_keys *keys, int64
 
 	if (!(expand > 0 && expand * (double) hidden < NN_MAX_SIZE))
 		expand = 1;
-	c->inner = json_int(context, file, "intermediate_size", (int64_t) (expand * (double) hidden), 1,
-						NN_MAX_SIZE);
+	c->inner =
+		json_int(context, file, keys->inner, (int64_t) (expand * (double) hidden), 1, NN_MAX_SIZE);
 	c->state = json_int(context, file, keys->state, 16, 1, NN_MAX_SIZE);
-	c->conv_width = (int) json_int(context, file, keys->conv_width, 4, 1, 1024);
+	c->conv_width = (int) json_int(context, file, keys->conv_width, 4, 1, CAUSAL_CONV_MAX);
 	c->step_rank = (hidden + 15) / 16;
 	if (!json_is_string(rank))
 		c->step_rank = json_int(context, file, keys->step_rank, c->step_rank, 1, NN_MAX_SIZE);
@@ -80,7 +80,7 @@ mamba_mix(nn_model *m, tensor x, const mamba_mixer *c, int layer)
 	b = take_normed(m, chosen, c->step_rank, c->state, c, c->b_norm);
 	state_c = take_normed(m, chosen, c->step_rank + c->state, c->state, c, c->c_norm);
 	steps = linear(m, steps, "dt_proj", .columns = n, .x_stride = columns);
-	soften_steps(m, steps, n, 0, INFINITY);
+	soften_steps(m, steps, n, NULL, 0, INFINITY);
 	scan_selectively(m,
 					 &(selective_scan) {.heads = n,
 										.head_dim = 1,

@@ -28,9 +28,10 @@ typedef struct mamba_mixer
 typedef struct mamba_keys
 {
 	const char *expand, *state, *step_rank, *conv_width;
+	const char *inner; /* the channels themselves, before hidden size times expand; "": no key */
 } mamba_keys;
 
-/* Read them; hidden columns times expand are the channels.  Checks that a state is not too large. */
+/* Read them for so many hidden columns.  Checks that a state is not too large. */
 extern void mamba_read_config(tfm_context *context, json file, const mamba_keys *keys,
 							  int64_t hidden, mamba_mixer *c);
 

@@ -306,19 +306,28 @@ scan_selectively(nn_model *m, const selective_scan *s, int layer, int64_t offset
 
 /* ---- Elements ---- */
 
-void
-soften_steps(nn_model *m, tensor x, int64_t stride, double least, double most)
+/* torch's softplus is the identity above 20. */
+static float
+soften(float x)
 {
+	return x > 20 ? x : log1pf(expf(x));
+}
+
+void
+soften_steps(nn_model *m, tensor x, int64_t stride, const char *bias, double least, double most)
+{
+	const weight *w =
+		bias == NULL ? NULL : nn_weight(m, bias, LAYOUT_PLAIN, 0, x.rank == 0 ? 0 : x.shape[1]);
+
 	for (int64_t t = 0; nn_live(m) && t < x.shape[0]; t++)
 	{
 		float *row = (float *) x.data + t * stride;
 
-		/* torch's softplus is the identity above 20 */
 		for (int64_t i = 0; i < x.shape[1]; i++)
 		{
-			float y = row[i] > 20 ? row[i] : log1pf(expf(row[i]));
+			float y = soften(row[i] + (w == NULL ? 0 : ((const float *) w->data)[i]));
 
-			row[i] = y < (float) least ? (float) least : y > (float) most ? (float) most : y;
+			row[i] = fminf(fmaxf(y, (float) least), (float) most);
 		}
 	}
 }

@@ -31,6 +31,8 @@ typedef void (*recurrent_work)(const void *argument, const recurrent_piece *piec
 extern void recur(nn_model *m, int layer, int64_t offset, int64_t size, int64_t channels,
 				  recurrent_work work, const void *argument);
 
+#define CAUSAL_CONV_MAX 1024 /* width that a configuration may say */
+
 /* A convolution over time, each channel by itself, that looks back only. */
 typedef struct causal_conv
 {
@@ -77,8 +79,12 @@ extern int64_t selective_scan_state(const selective_scan *s);
 /* Into s->y; its state begins at offset of what the layer has. */
 extern void scan_selectively(nn_model *m, const selective_scan *s, int layer, int64_t offset);
 
-/* log(1 + exp(x)) of count columns of rows stride elements apart, within limits, in place. */
-extern void soften_steps(nn_model *m, tensor x, int64_t stride, double least, double most);
+/*
+ * log(1 + exp(x + bias)), within limits, in the place of x [tokens, n], whose rows are stride elements
+ * apart; bias is the name of a weight [n], or NULL.
+ */
+extern void soften_steps(nn_model *m, tensor x, int64_t stride, const char *bias, double least,
+						 double most);
 
 /* Rows of hidden tokens become zeros, as if they were not there; rows of x are stride apart. */
 extern void clear_hidden(nn_model *m, tensor x, int64_t stride);

@@ -13,6 +13,25 @@ FAMILIES = {
     "falcon_mamba": dict(
         architectures=heads("FalconMamba"), config=mamba_config(mixer_rms_eps=0.01)
     ),
+    "mamba2": dict(
+        architectures=heads("Mamba2"),
+        config=dict(state_size=4, conv_kernel=3, num_heads=4, head_dim=6, n_groups=2, chunk_size=4),
+    ),
+    "jamba": dict(
+        architectures=heads("Jamba", "SequenceClassification"),
+        config=dict(
+            attn_layer_period=2,
+            attn_layer_offset=1,
+            expert_layer_offset=0,
+            num_experts=3,
+            num_key_value_heads=1,
+            mamba_d_state=3,
+            mamba_d_conv=3,
+            mamba_dt_rank=2,
+            use_cache=False,
+            pad_token_id=1,
+        ),
+    ),
 }
 
 VARIANTS = {
@@ -29,6 +48,36 @@ VARIANTS = {
         "MambaForCausalLM-untied": dict(
             architecture="MambaForCausalLM",
             config=dict(tie_word_embeddings=False, time_step_rank="auto"),
+        ),
+    },
+    "mamba2": {
+        "Mamba2ForCausalLM-limits": dict(
+            architecture="Mamba2ForCausalLM",
+            config=dict(
+                use_bias=True,
+                state_size=2,
+                use_conv_bias=False,
+                hidden_act="gelu_new",
+                time_step_limit=[0.6, 0.8],
+                n_groups=1,
+                tie_word_embeddings=True,
+            ),
+            inputs=padded_left,
+        ),
+    },
+    "jamba": {
+        "JambaModel-left": dict(of="JambaModel", inputs=padded_left),
+        "JambaForCausalLM-one_expert": dict(
+            architecture="JambaForCausalLM",
+            config=dict(
+                attn_layer_offset=0,
+                num_experts=1,
+                mamba_proj_bias=True,
+                mamba_conv_bias=False,
+                mamba_expand=1,
+                hidden_act="gelu_new",
+                tie_word_embeddings=True,
+            ),
         ),
     },
 }

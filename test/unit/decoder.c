@@ -136,6 +136,8 @@ test_steps(void **state)
 	check_steps("jetmoe/JetMoeForCausalLM");
 	check_steps("mamba/MambaForCausalLM");
 	check_steps("falcon_mamba/FalconMambaForCausalLM");
+	check_steps("mamba2/Mamba2ForCausalLM");
+	check_steps("jamba/JambaForCausalLM");
 }
 
 /* A configuration is refused with that kind; TFM_OK: it is taken. */
