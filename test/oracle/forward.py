@@ -11,7 +11,13 @@ from safetensors.torch import load_file, save_file
 
 import check
 import families
+import quantization
 import tiny
+
+# Whether this is the Transformers of the families marked `old`.
+OLD = int(transformers.__version__.split(".")[0]) < 5
+if OLD:
+    quantization.provide()
 
 FAMILIES, VARIANTS = {}, {}
 for path in sorted(pathlib.Path(__file__).parent.glob("families*.py")):
@@ -20,30 +26,31 @@ for path in sorted(pathlib.Path(__file__).parent.glob("families*.py")):
 
 
 def config_of(model_type, architecture, changes):
-    base = FAMILIES[model_type]["architectures"][0]
+    family = FAMILIES[model_type]
+    base = family["architectures"][0]
     generates = architecture.endswith(("ForCausalLM", "LMHeadModel"))
-    return transformers.AutoConfig.for_model(
-        model_type,
-        **{
-            **families.SIZES,
-            "num_hidden_layers": 2 if architecture == base or generates else 1,
-            "num_labels": 2 if "QuestionAnswering" in architecture else 3,
-            **FAMILIES[model_type].get("config", {}),
-            **changes,
-        },
-    )
+    config = {
+        **families.SIZES,
+        "num_hidden_layers": 2 if architecture == base or generates else 1,
+        "num_labels": 2 if "QuestionAnswering" in architecture else 3,
+        **family.get("config", {}),
+        **changes,
+    }
+    for key in family.get("without", ()):
+        config.pop(key, None)
+    return transformers.AutoConfig.for_model(model_type, **config)
 
 
 @torch.no_grad()
-def run(model, x):
-    """The outputs by name; zeros where the mask leaves a position out."""
+def run(model, x, call):
+    """The outputs of call(model, x) by name; zeros where the mask leaves a position out."""
     dtype = next(model.parameters()).dtype
     x = {
         k: v.to(dtype) if torch.is_tensor(v) and v.is_floating_point() else v for k, v in x.items()
     }
     outputs = {}
-    for name, value in model(**x).items():
-        if name in ("past_key_values", "cache_params", "state", "mems"):
+    for name, value in call(model, x).items():
+        if value is None or name in ("past_key_values", "cache_params", "state", "mems"):
             continue
         if torch.is_tensor(value):
             outputs[name] = value
@@ -101,26 +108,29 @@ def make_case(golden, model_type, name, case):
     directory.mkdir(parents=True)
     architecture = case.get("architecture") or case["of"].split("-")[0]
     model_class = getattr(transformers, architecture)
+    family = FAMILIES[model_type]
     if "of" in case:
         derive(directory.parent / case["of"], directory, case)
     else:
         config = config_of(model_type, architecture, case.get("config", {}))
-        tiny.fill(model_class(config), model_type).save_pretrained(directory)
+        seed = family.get("seeds", {}).get(architecture, model_type)
+        model = tiny.fill(model_class(config), seed)
+        family.get("finish", lambda model: None)(model)
+        model.save_pretrained(directory)
     (directory / "generation_config.json").unlink(missing_ok=True)
 
     # What is read back is what is run: the directory is all that a test has.
     model = model_class.from_pretrained(
         directory,
         dtype=torch.float32,
-        attn_implementation=FAMILIES[model_type].get("attention", "eager"),
-        experts_implementation="eager",
+        attn_implementation=family.get("attention", "eager"),
+        **({} if OLD else dict(experts_implementation="eager")),
     ).eval()
     usual = families.usual_inputs(architecture, model.config)
-    usual = FAMILIES[model_type].get("inputs", lambda name, x, config: x)(
-        architecture, usual, model.config
-    )
+    usual = family.get("inputs", lambda name, x, config: x)(architecture, usual, model.config)
     x = case.get("inputs", lambda x, config: x)(usual, model.config)
-    outputs = run(model, x)
+    call = family.get("call", lambda model, x: model(**x))
+    outputs = run(model, x, call)
     if name.endswith("-from_head"):
         outputs.pop("pooler_output", None)  # of weights that the checkpoint lacks
     write_inputs(directory / "inputs.json", x, case.get("nested"))
@@ -128,20 +138,39 @@ def make_case(golden, model_type, name, case):
         directory / "expected.json", {k: tiny.tensor_json(v) for k, v in outputs.items()}
     )
     line = check.report(
-        lambda changed: {k: v for k, v in run(changed, x).items() if k in outputs},
+        lambda changed: {k: v for k, v in run(changed, x, call).items() if k in outputs},
         model,
         outputs,
-        case.get("unseen", FAMILIES[model_type].get("unseen", {}).get(architecture, "$^")),
+        case.get("unseen", family.get("unseen", {}).get(architecture, "$^")),
         case.get("every_row", "$^"),
         every_epsilon=name.endswith("-eps"),
-        any_epsilon=FAMILIES[model_type].get("any_epsilon", False),
+        any_epsilon=family.get("any_epsilon", False),
     )
     print(f"{model_type}/{name}: {line}", flush=True)
 
 
+def cases_of(model_type):
+    """The cases of a family by name: each architecture, and the variants."""
+    architectures = FAMILIES[model_type]["architectures"]
+    cases = {name: dict(architecture=name) for name in architectures}
+    return {**cases, **VARIANTS.get(model_type, {})}
+
+
+def any_old(wanted):
+    """Whether a case that is wanted is made by an old Transformers alone."""
+    return any(
+        wanted(f"{model_type}/{name}")
+        for model_type, family in FAMILIES.items()
+        if family.get("old")
+        for name in cases_of(model_type)
+    )
+
+
 def make(golden, wanted):
+    """Make those of the cases that are wanted and that this Transformers has the family of."""
     for model_type, family in FAMILIES.items():
-        cases = {name: dict(architecture=name) for name in family["architectures"]}
-        for name, case in {**cases, **VARIANTS.get(model_type, {})}.items():
+        if bool(family.get("old")) != OLD:
+            continue
+        for name, case in cases_of(model_type).items():
             if wanted(f"{model_type}/{name}"):
                 make_case(golden, model_type, name, case)
