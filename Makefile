@@ -13,6 +13,7 @@
 #	make fuzz F=json SECONDS=60	look for inputs that break a reader
 #	make corpus F=json		add what fuzzing found to the committed corpus
 #	make replay			feed the committed corpus to the readers
+#	make models			docs/models.md, after a family or a golden case was added
 #	make bench, make stats, make lint, make format, make clean
 
 comma = ,
@@ -279,13 +280,25 @@ replay:
 	$(MAKE) replay-build FLAVOUR=asan
 	@for reader in $(FUZZERS); do build/asan/replay/$$reader $(CORPUS)/$$reader || exit 1; done
 
+# The page of what runs is made of the families' tables and of what is compared.
+$(DIR)/docs/%: $(DIR)/test/docs/%.o $(ENGINE)
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) -o $@ $^ $(ENGINE_LIBS)
+
+models: $(DIR)/docs/families
+	script/make-models $< test/golden >docs/models.md.new
+	mv docs/models.md.new docs/models.md
+
+check-models: $(DIR)/docs/families
+	script/make-models $< test/golden | diff -u docs/models.md -
+
 # ---------------------------------------------------------------------------
 # Habits
 # ---------------------------------------------------------------------------
 
 SOURCES = $(sort $(wildcard $(patsubst %,%/*.[ch],src/pg $(patsubst %,src/%,base tensor tensor/cpu \
 	nn models text text/jinja text/python text/transformers checkpoint runtime generate task serve) test/unit \
-	test/unit/support test/fuzz test/bench)))
+	test/unit/support test/fuzz test/bench test/docs)))
 
 test:
 	script/test --no-setup
@@ -298,7 +311,7 @@ stats:
 
 # Compiles everything that a CC can warn about; WERROR=-Werror to be strict.
 warnings: $(PROGRAM) $(patsubst %.c,$(DIR)/%.o,$(wildcard test/unit/*.c test/unit/support/*.c \
-		test/fuzz/*.c test/bench/*.c))
+		test/fuzz/*.c test/bench/*.c test/docs/*.c))
 	$(foreach file,$(OBJS:.o=.c),$(CC) $(CPPFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -fsyntax-only $(file) &&) true
 
 check-format:
@@ -312,7 +325,7 @@ lint: all check-format
 format:
 	clang-format -i $(SOURCES)
 
-.PHONY: unit-build replay-build asan-build warnings check-format install-program uninstall-program
+.PHONY: unit-build replay-build asan-build warnings check-format models check-models install-program uninstall-program
 .SECONDARY:
 
 -include $(wildcard $(OBJS:.o=.d) $(ENGINE_OBJS:.o=.d) $(PROGRAM_SRCS:src/%.c=$(DIR)/%.d) $(DIR)/test/*/*.d $(DIR)/test/*/*/*.d)

@@ -1,0 +1,40 @@
+/*
+ * families.c
+ *	  Prints what the library runs, for script/make-models: a line for each class of Transformers, as
+ *	  "family <tab> model type <tab> kind <tab> class prefix <tab> class suffix <tab> task".
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "nn/family.h"
+
+static bool
+has_task(const nn_family *family, const char *task)
+{
+	for (const nn_head *head = family->heads; head->suffix != NULL; head++)
+		if (strcmp(head->task, task) == 0)
+			return true;
+	return false;
+}
+
+/* An encoder that can be told to be a decoder, as BERT, is an encoder. */
+static const char *
+kind_of(const nn_family *family)
+{
+	if (family->memory_layers != NULL)
+		return "encoder-decoder";
+	return family->cache_layers != NULL && !has_task(family, "fill-mask") ? "decoder" : "encoder";
+}
+
+int
+main(void)
+{
+	for (const nn_family *const *family = nn_families; *family != NULL; family++)
+		for (const nn_variant *v = (*family)->variants; v->model_type != NULL; v++)
+			for (const nn_head *head = (*family)->heads; head->suffix != NULL; head++)
+				printf("%s\t%s\t%s\t%s\t%s\t%s\n", (*family)->name, v->model_type, kind_of(*family),
+					   v->class_prefix, head->suffix, head->task);
+	return 0;
+}
