@@ -6,67 +6,48 @@
  */
 #include "runtime/family.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define HINT_NAMES 5
+#include "base/near.h"
 
-/* Length of the longest string that stands in both. */
-static size_t
-longest_common_part(const char *a, const char *b)
+/* The variant whose class an architecture is, with its head; NULL: none. */
+static const nn_variant *
+find_architecture(const char *name)
 {
-	size_t best = 0;
-
-	for (const char *p = a; *p != '\0'; p++)
-		for (const char *q = b; *q != '\0'; q++)
+	for (const nn_family *const *family = nn_families; *family != NULL; family++)
+		for (const nn_variant *v = (*family)->variants; v->model_type != NULL; v++)
 		{
-			size_t n = 0;
+			size_t prefix = strlen(v->class_prefix);
 
-			while (p[n] != '\0' && p[n] == q[n])
-				n++;
-			if (n > best)
-				best = n;
+			if (strncmp(name, v->class_prefix, prefix) != 0)
+				continue;
+			for (const nn_head *head = (*family)->heads; head->suffix != NULL; head++)
+				if (strcmp(head->suffix, name + prefix) == 0)
+					return v;
 		}
-	return best;
+	return NULL;
 }
 
-/* Append a name to a list in text[size], as far as it fits. */
+/* Whose architecture it is, and the model types near to name, nearest first. */
 static void
-append_name(char *text, size_t size, const char *name)
+hint_near_types(tfm_context *context, json config, const char *name)
 {
-	if (text[0] != '\0')
-		strncat(text, ", ", size - strlen(text) - 1);
-	strncat(text, name, size - strlen(text) - 1);
-}
-
-/* The model types nearest to name, nearest first, as a hint. */
-static void
-hint_near_types(tfm_context *context, const char *name)
-{
-	const char *nearest[HINT_NAMES] = {NULL};
-	size_t scores[HINT_NAMES] = {0};
+	const char *architecture = json_as_string(json_first(json_member(config, "architectures")));
+	const nn_variant *owner = find_architecture(architecture);
+	near_names near = {.wanted = name};
 	char text[256] = "";
 
 	for (const nn_family *const *family = nn_families; *family != NULL; family++)
 		for (const nn_variant *v = (*family)->variants; v->model_type != NULL; v++)
-		{
-			size_t score = longest_common_part(v->model_type, name) + 1;
-			const char *type = v->model_type;
-
-			for (int i = 0; i < HINT_NAMES; i++)
-				if (score > scores[i])
-				{
-					size_t score_below = scores[i];
-					const char *type_below = nearest[i];
-
-					scores[i] = score;
-					nearest[i] = type;
-					score = score_below;
-					type = type_below;
-				}
-		}
-	for (int i = 0; i < HINT_NAMES && nearest[i] != NULL; i++)
-		append_name(text, sizeof(text), nearest[i]);
-	tfm_hint(context, "Supported model types nearest in name: %s.", text);
+			near_offer(&near, v->model_type);
+	for (int i = 0; i < near.count; i++)
+		near_append(text, sizeof(text), near.names[i]);
+	if (owner != NULL)
+		tfm_hint(context, "Its architecture \"%.64s\" is that of model type \"%s\".", architecture,
+				 owner->model_type);
+	else if (text[0] != '\0')
+		tfm_hint(context, "Supported model types nearest in name: %s.", text);
 }
 
 static bool
@@ -86,7 +67,7 @@ find_variant(tfm_context *context, json config, run_class *class)
 			}
 	tfm_fail(context, TFM_UNSUPPORTED, "model type \"%.64s\" is not supported", type);
 	tfm_detail(context, "It is the \"model_type\" of \"%s\".", config.source);
-	hint_near_types(context, type);
+	hint_near_types(context, config, type);
 	return false;
 }
 
@@ -94,11 +75,12 @@ static void
 hint_heads(tfm_context *context, const run_class *class)
 {
 	char text[400] = "";
+	char name[128];
 
 	for (const nn_head *head = class->family->heads; head->suffix != NULL; head++)
 	{
-		append_name(text, sizeof(text), class->variant->class_prefix);
-		strncat(text, head->suffix, sizeof(text) - strlen(text) - 1);
+		snprintf(name, sizeof(name), "%s%s", class->variant->class_prefix, head->suffix);
+		near_append(text, sizeof(text), name);
 	}
 	tfm_hint(context, "Supported architectures: %s.", text);
 }
