@@ -198,3 +198,20 @@ WHERE e.extname = 'tfm' AND d.deptype = 'e'
 ORDER BY 2;
 
 SELECT tfm_drop_model(name::text) FROM tfm_models;
+
+-- What is near to a name that is not known.
+CREATE FUNCTION refusal(config text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE message text; hint text;
+BEGIN
+	PERFORM tfm_import_model('near', ARRAY['config.json'], ARRAY[config::bytea]);
+	RETURN 'accepted';
+EXCEPTION WHEN feature_not_supported THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+	RETURN message || E'\n' || hint;
+END $$;
+\pset format unaligned
+SELECT refusal('{"model_type": "dbrx2"}');
+SELECT refusal('{"model_type": "none like it"}');
+SELECT refusal('{"model_type": "my_own", "architectures": ["BioGptForCausalLM"]}');
+SELECT refusal('{"model_type": "biogpt", "architectures": ["BioGptForImages"]}');
+\pset format aligned
