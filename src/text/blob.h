@@ -13,7 +13,7 @@
 #include "text/pipeline.h"
 
 #define BLOB_MAGIC "TFMTOKEN"
-#define BLOB_VERSION 2u /* to be raised whenever a section, a payload or a property table changes */
+#define BLOB_VERSION 3u /* to be raised whenever a section, a payload or a property table changes */
 
 typedef struct blob_section
 {

@@ -148,6 +148,8 @@ compile_model(tok_compiler *compiler, json model)
 		return tfm_fail(compiler->context, TFM_CORRUPTED, "\"%s\": key \"model\" is missing",
 						compiler->source);
 	type = model_type(compiler, model);
+	if (*json_string(compiler->context, model, "continuing_subword_prefix", "") != '\0')
+		compiler->settings.traits |= TOK_TRAIT_SUBWORDS;
 	return !tfm_failed(compiler->context) && compile_component(compiler, &s, model, type);
 }
 

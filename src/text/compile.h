@@ -25,6 +25,7 @@ typedef struct tok_config
 	bool split_special_tokens; /* special tokens are not looked for in texts */
 	bool pads_left;
 	bool truncates_left;
+	uint32_t traits; /* TOK_TRAIT_... */
 	bool lower_case; /* a Lowercase comes first, if there is none */
 	/* Scores of Unigram are what they are, not what the library's JSON parser makes of them. */
 	bool exact_scores;

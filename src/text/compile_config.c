@@ -53,5 +53,6 @@ tok_compile_config(tok_compiler *compiler)
 	settings->decode_flags = config->decode_flags;
 	settings->sides = (config->pads_left ? TOK_SIDE_PADS_LEFT : 0) |
 					  (config->truncates_left ? TOK_SIDE_TRUNCATES_LEFT : 0);
+	settings->traits |= config->traits;
 	return compile_named(compiler);
 }

@@ -92,6 +92,20 @@ run_decoders(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text *tex
 }
 
 bool
+tok_join_tokens(tfm_context *context, const tok_tokenizer *tokenizer, const tfm_text *tokens,
+				size_t count, tfm_text *text)
+{
+	tfm_text *texts = tfm_alloc_array(context, count, sizeof(tfm_text));
+
+	if (texts == NULL)
+		return false;
+	if (count > 0)
+		memcpy(texts, tokens, count * sizeof(tfm_text));
+	return run_decoders(context, tokenizer, texts, &count) &&
+		   join(context, texts, count, tokenizer->decoders.count == 0 ? " " : "", text);
+}
+
+bool
 tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids, size_t count,
 		   bool skip_special_tokens, tfm_text *text)
 {

@@ -369,6 +369,30 @@ tok_model_max_length(const tok_tokenizer *tokenizer)
 }
 
 bool
+tok_gives_type_ids(const tok_tokenizer *tokenizer)
+{
+	return (tokenizer->settings->traits & TOK_TRAIT_TYPES) != 0;
+}
+
+bool
+tok_gave_type_ids(const tok_tokenizer *tokenizer)
+{
+	return (tokenizer->settings->traits & TOK_TRAIT_TYPES_BEFORE) != 0;
+}
+
+bool
+tok_is_python(const tok_tokenizer *tokenizer)
+{
+	return tokenizer->settings->python != 0;
+}
+
+bool
+tok_marks_subwords(const tok_tokenizer *tokenizer)
+{
+	return (tokenizer->settings->traits & TOK_TRAIT_SUBWORDS) != 0;
+}
+
+bool
 tok_pads_left(const tok_tokenizer *tokenizer)
 {
 	return (tokenizer->settings->sides & TOK_SIDE_PADS_LEFT) != 0;

@@ -248,6 +248,11 @@ typedef struct tok_segment
 #define TOK_SIDE_PADS_LEFT 1u
 #define TOK_SIDE_TRUNCATES_LEFT 2u
 
+/* Whether type ids are given to the model: in Transformers 5, and where 4 is followed. */
+#define TOK_TRAIT_TYPES 1u
+#define TOK_TRAIT_TYPES_BEFORE 2u
+#define TOK_TRAIT_SUBWORDS 4u /* the model marks tokens within a word by a prefix */
+
 /* The settings in the blob. */
 typedef struct tok_settings
 {
@@ -261,7 +266,7 @@ typedef struct tok_settings
 	uint32_t decode_flags;	 /* TOK_DECODE_... */
 	uint32_t sides;			 /* TOK_SIDE_... */
 	uint32_t python;		 /* TOK_PYTHON_... */
-	uint32_t padding;
+	uint32_t traits;		 /* TOK_TRAIT_... */
 } tok_settings;
 
 /* The sections of the blob, in this order. */

@@ -177,6 +177,13 @@ extern bool tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, con
 					   size_t count, bool skip_special_tokens, tfm_text *text);
 
 /*
+ * The text of tokens as Transformers' convert_tokens_to_string gives it: what the decoders make of
+ * them, whatever they are.  In the context's arena.
+ */
+extern bool tok_join_tokens(tfm_context *context, const tok_tokenizer *tokenizer,
+							const tfm_text *tokens, size_t count, tfm_text *text);
+
+/*
  * The bytes that each of the tokens 0 to count - 1 adds to a text in whose middle it comes, appended one
  * after the other: those of id are bytes ends[id - 1] (0 for the first) to ends[id].  They may be a part
  * of a character.  Special tokens, and ids that are no token's, add none.  UNSUPPORTED, naming
@@ -222,6 +229,19 @@ extern bool tok_is_special(const tok_tokenizer *tokenizer, int32_t id);
 
 /* Special tokens that the post-processor adds to a text (a pair). */
 extern int32_t tok_added_count(const tok_tokenizer *tokenizer, bool pair);
+
+/*
+ * Whether Transformers gives the model the type ids of this tokenizer, by its model_input_names; and
+ * whether its release 4 did, whose defaults were others.
+ */
+extern bool tok_gives_type_ids(const tok_tokenizer *tokenizer);
+extern bool tok_gave_type_ids(const tok_tokenizer *tokenizer);
+
+/* Whether it is one of those that Transformers has in Python alone, without offsets. */
+extern bool tok_is_python(const tok_tokenizer *tokenizer);
+
+/* Whether tokens within a word begin with a prefix, as WordPiece's ##: offsets then tell words apart. */
+extern bool tok_marks_subwords(const tok_tokenizer *tokenizer);
 
 /* padding_side and truncation_side: whether they are "left". */
 extern bool tok_pads_left(const tok_tokenizer *tokenizer);

@@ -301,6 +301,27 @@ is_left(const tok_builder *builder, const char *name, bool fallback)
 	return side == NULL ? fallback : strcmp(side, "left") == 0;
 }
 
+/*
+ * Whether the model is given type ids: as model_input_names says, else the class.  Of a vocabulary
+ * that came without files nothing is known, and what its layouts say counts.
+ */
+static uint32_t
+find_traits(const tok_class *class, const tok_files *files)
+{
+	json names = json_member(files->config, "model_input_names");
+	uint32_t both = TOK_TRAIT_TYPES | TOK_TRAIT_TYPES_BEFORE;
+
+	for (json name = json_first(names); json_present(name); name = json_next(name))
+		if (strcmp(json_as_string(name), "token_type_ids") == 0)
+			return both;
+	if (json_is_array(names))
+		return 0;
+	if (files->directory == NULL && (class->flags & TOK_CLASS_AS_IS) != 0)
+		return both;
+	return ((class->flags & TOK_CLASS_TYPES) != 0 ? both : 0) |
+		   ((class->flags & TOK_CLASS_TYPES_BEFORE) != 0 ? TOK_TRAIT_TYPES_BEFORE : 0);
+}
+
 static bool
 describe(const tok_builder *builder, json root, tok_config *config)
 {
@@ -328,6 +349,7 @@ tok_build(tfm_context *context, const tok_files *files, tok_config *config, json
 
 	if (builder.class == NULL || builder.scratch == NULL)
 		return false;
+	config->traits = find_traits(builder.class, files);
 	if ((builder.class->flags & TOK_CLASS_PYTHON) != 0)
 		return tok_build_python(context, files, builder.class->name, config, tokenizer);
 	if (builder.class->options != NULL)

@@ -62,12 +62,14 @@ enum
 	TOK_CLASS_POST_INIT = 1 << 4,	 /* all special tokens once more, as they are */
 	TOK_CLASS_UPDATES_POST = 1 << 5, /* always lays out by add_bos_token and add_eos_token */
 	TOK_CLASS_EXTRAS_FIRST = 1 << 6, /* its own special tokens come before those of the files */
-	TOK_CLASS_EXTRAS_REPLACE = 1 << 7,	/* its own come only where the files have none */
-	TOK_CLASS_CLEANS_BPE = 1 << 8,		/* clean_up_tokenization_spaces counts for BPE too */
-	TOK_CLASS_POST_BEFORE = 1 << 11,	/* its post-processor gives way to that of tokenizer.json */
-	TOK_CLASS_POST_FOR_POST = 1 << 12,	/* its post-processor counts only in place of another */
-	TOK_CLASS_EXTRAS_ALWAYS = 1 << 9,	/* its own come after all that the files have */
-	TOK_CLASS_WRAPS_LANGUAGES = 1 << 10 /* eng is __eng__ */
+	TOK_CLASS_EXTRAS_REPLACE = 1 << 7, /* its own come only where the files have none */
+	TOK_CLASS_CLEANS_BPE = 1 << 8,	   /* clean_up_tokenization_spaces counts for BPE too */
+	TOK_CLASS_POST_BEFORE = 1 << 11,   /* its post-processor gives way to that of tokenizer.json */
+	TOK_CLASS_POST_FOR_POST = 1 << 12, /* its post-processor counts only in place of another */
+	TOK_CLASS_EXTRAS_ALWAYS = 1 << 9,  /* its own come after all that the files have */
+	TOK_CLASS_WRAPS_LANGUAGES = 1 << 10, /* eng is __eng__ */
+	TOK_CLASS_TYPES = 1 << 13,			 /* model_input_names has token_type_ids */
+	TOK_CLASS_TYPES_BEFORE = 1 << 14	 /* it had in Transformers 4 */
 };
 
 /* How Unigram's unk_id is found; else it is the row's number. */

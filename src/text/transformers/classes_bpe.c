@@ -131,6 +131,7 @@ const tok_class tok_classes_bpe[] = {
 				   "\"add_prefix_space\":false}",
 		.single = "cls A sep",
 		.pair = "cls A sep B sep",
+		.flags = TOK_CLASS_TYPES,
 	},
 	{
 		.name = "BlenderbotTokenizer",
@@ -146,6 +147,7 @@ const tok_class tok_classes_bpe[] = {
 				   "\"mask_token\":\"[MASK]\",\"add_prefix_space\":false}",
 		.single = "cls A sep",
 		.pair = "cls A sep sep B sep",
+		.flags = TOK_CLASS_TYPES,
 	},
 	{
 		.name = "CohereTokenizer",
@@ -225,6 +227,7 @@ const tok_class tok_classes_bpe[] = {
 		/* These ids stand in the class. */
 		.post_processor = "{\"type\":\"BertProcessing\",\"sep\":[$sep_token,2],"
 						  "\"cls\":[$cls_token,0]}",
+		.flags = TOK_CLASS_TYPES_BEFORE,
 	},
 	{
 		.name = "EsmcTokenizer",

@@ -213,9 +213,9 @@ const tok_class tok_classes_unigram[] = {
 		ALBERT_CLASS,
 		.single = "cls A sep",
 		.pair = "cls A sep B:1 sep:1",
-		.flags = TOK_CLASS_POST_BEFORE,
+		.flags = TOK_CLASS_POST_BEFORE | TOK_CLASS_TYPES_BEFORE,
 	},
-	{.name = "FNetTokenizer", ALBERT_CLASS, .flags = TOK_CLASS_AS_IS},
+	{.name = "FNetTokenizer", ALBERT_CLASS, .flags = TOK_CLASS_AS_IS | TOK_CLASS_TYPES},
 	{
 		.name = "BigBirdTokenizer",
 		.model = "Unigram",
@@ -251,7 +251,7 @@ const tok_class tok_classes_unigram[] = {
 		.single = "cls A sep",
 		.pair = "cls A sep B:1 sep:1",
 		.unk_id = 2,
-		.flags = TOK_CLASS_POST_INIT | TOK_CLASS_POST_FOR_POST,
+		.flags = TOK_CLASS_POST_INIT | TOK_CLASS_POST_FOR_POST | TOK_CLASS_TYPES_BEFORE,
 	},
 	{
 		.name = "XLNetTokenizer",
@@ -269,7 +269,7 @@ const tok_class tok_classes_unigram[] = {
 		.pair = "A sep B:1 sep:1 cls:2",
 		.extras = "[\"<eop>\",\"<eod>\"]",
 		.unk_rule = TOK_UNK_BY_OPTION,
-		.flags = TOK_CLASS_PADS_LEFT | TOK_CLASS_EXTRAS_REPLACE,
+		.flags = TOK_CLASS_PADS_LEFT | TOK_CLASS_EXTRAS_REPLACE | TOK_CLASS_TYPES_BEFORE,
 	},
 	{
 		.name = "DebertaV2Tokenizer",
@@ -289,6 +289,7 @@ const tok_class tok_classes_unigram[] = {
 		.pair = "cls A sep B:1 sep:1",
 		.unk_id = 1,
 		.unk_rule = TOK_UNK_BY_ENTRY,
+		.flags = TOK_CLASS_TYPES,
 	},
 	{.name = NULL},
 };

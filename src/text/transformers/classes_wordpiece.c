@@ -42,13 +42,13 @@
 								  .decoder = WORDPIECE_DECODER
 
 const tok_class tok_classes_wordpiece[] = {
-	{.name = "BertTokenizer", BERT_CLASS},
+	{.name = "BertTokenizer", BERT_CLASS, .flags = TOK_CLASS_TYPES},
 	{.name = "DistilBertTokenizer", BERT_CLASS},
-	{.name = "DPRContextEncoderTokenizer", DPR_CLASS},
-	{.name = "DPRQuestionEncoderTokenizer", DPR_CLASS},
+	{.name = "DPRContextEncoderTokenizer", DPR_CLASS, .flags = TOK_CLASS_TYPES},
+	{.name = "DPRQuestionEncoderTokenizer", DPR_CLASS, .flags = TOK_CLASS_TYPES},
 	{.name = "DPRReaderTokenizer", DPR_CLASS},
 	/* Has no __init__ of its own, so that it takes tokenizer.json, but lays out as BERT does. */
-	{.name = "ConvBertTokenizer", BERT_CLASS, .flags = TOK_CLASS_AS_IS},
+	{.name = "ConvBertTokenizer", BERT_CLASS, .flags = TOK_CLASS_AS_IS | TOK_CLASS_TYPES},
 	{
 		.name = "LayoutLMv2Tokenizer",
 		WORDPIECE_CLASS,
@@ -56,6 +56,7 @@ const tok_class tok_classes_wordpiece[] = {
 		.options = "{" CASE_OPTIONS "\"model_max_length\":512," BERT_TOKENS "}",
 		.single = BERT_SINGLE,
 		.pair = BERT_PAIR,
+		.flags = TOK_CLASS_TYPES,
 	},
 	{
 		.name = "FunnelTokenizer",
@@ -68,6 +69,7 @@ const tok_class tok_classes_wordpiece[] = {
 		.decoder = "{\"type\":\"WordPiece\",\"prefix\":$wordpieces_prefix,\"cleanup\":true}",
 		.single = "cls:2 A sep",
 		.pair = "cls:2 A sep B:1 sep:1",
+		.flags = TOK_CLASS_TYPES_BEFORE,
 	},
 	{
 		.name = "MPNetTokenizer",
@@ -90,6 +92,7 @@ const tok_class tok_classes_wordpiece[] = {
 				   "\"padding_side\":\"right\"}",
 		.single = BERT_SINGLE,
 		.pair = "cls A question '.' sep B:1 sep:1",
+		.flags = TOK_CLASS_TYPES_BEFORE,
 	},
 	{.name = NULL},
 };
