@@ -50,25 +50,43 @@ order_items(tfm_context *context, const task_item *items, size_t count)
 }
 
 task_item *
-task_make_items(tfm_context *context, const run_model *model, const tokenize_input *inputs,
-				size_t count)
+task_order_encodings(tfm_context *context, const tok_encoding *encodings, size_t count, bool types)
 {
 	task_item *items = tfm_alloc_array(context, count, sizeof(task_item));
-	const tokenize_plan options = {.encode = {.add_special_tokens = true,
-											  .max_length = model->info.max_tokens,
-											  .want = TOK_WANT_TYPE_IDS}};
-	tok_encoding *encodings;
 
-	if (items == NULL || !task_tokenize(context, model, inputs, count, &options, &encodings))
+	if (items == NULL)
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		items[i] = (task_item) {
 			.place = i,
 			.sequence = {.ids = encodings[i].ids,
 						 .count = (int64_t) encodings[i].count,
-						 .types = encodings[i].type_ids},
+						 .types = types ? encodings[i].type_ids : NULL},
 		};
 	return count < 2 ? items : order_items(context, items, count);
+}
+
+task_item *
+task_make_items(tfm_context *context, const run_model *model, const tokenize_input *inputs,
+				size_t count)
+{
+	const tok_tokenizer *tokenizer = run_tokenizer(context, model);
+	const tokenize_plan options = {.encode = {.add_special_tokens = true,
+											  .max_length = model->info.max_tokens,
+											  .want = TOK_WANT_TYPE_IDS}};
+	tok_encoding *encodings;
+
+	if (tokenizer == NULL || !task_tokenize(context, model, inputs, count, &options, &encodings))
+		return NULL;
+	return task_order_encodings(context, encodings, count, tok_gives_type_ids(tokenizer));
+}
+
+int32_t
+task_longest_input(const run_model *model)
+{
+	int64_t longest = model->tokenizer == NULL ? 0 : tok_model_max_length(model->tokenizer);
+
+	return longest > 0 && longest <= INT32_MAX ? (int32_t) longest : model->info.max_tokens;
 }
 
 size_t
@@ -91,4 +109,109 @@ task_make_batch(tfm_context *context, const run_model *model, const task_item *i
 	for (size_t i = 0; sequences != NULL && i < count; i++)
 		sequences[i] = items[i].sequence;
 	return sequences != NULL && run_make_batch(context, model, sequences, (int64_t) count, batch);
+}
+
+/* ---- Runs ---- */
+
+/* Of an encoder-decoder: the decoder's batch, with the ids that the family makes, where it does. */
+static bool
+add_decoder(tfm_context *context, const run_model *model, const task_item *items, size_t count,
+			nn_batch *batch)
+{
+	const nn_family *family = model->class.family;
+	run_sequence *sequences;
+	nn_batch *decoder;
+
+	if (family->memory_layers == NULL || family->make_decoder_ids == NULL)
+		return true;
+	sequences = tfm_alloc_array(context, count, sizeof(run_sequence));
+	decoder = tfm_alloc_zero(context, sizeof(nn_batch));
+	for (size_t i = 0; sequences != NULL && i < count; i++)
+	{
+		const run_sequence *s = &items[i].sequence;
+		int32_t *ids = tfm_alloc_array(context, (size_t) s->count, sizeof(int32_t));
+
+		if (ids == NULL)
+			return false;
+		family->make_decoder_ids(model->config, s->ids, s->count, ids);
+		sequences[i] = (run_sequence) {.ids = ids, .count = s->count};
+	}
+	batch->decoder = decoder;
+	return sequences != NULL && decoder != NULL &&
+		   run_make_decoder_batch(context, model, sequences, (int64_t) count, decoder);
+}
+
+static const nn_output *
+find_output(const nn_output *outputs, const char *name)
+{
+	while (outputs != NULL && strcmp(outputs->name, name) != 0)
+		outputs = outputs->next;
+	return outputs;
+}
+
+/* Sequence i's rows of an output. */
+static bool
+find_rows(tfm_context *context, const nn_batch *batch, const nn_output *output, int64_t i,
+		  task_rows *rows)
+{
+	const nn_batch *of = output->axis == NN_PER_DECODER_TOKEN ? batch->decoder : batch;
+	bool per_token = output->axis == NN_PER_TOKEN || output->axis == NN_PER_DECODER_TOKEN;
+	int64_t first = i;
+
+	if (output->axis == NN_AS_SHAPED || of == NULL ||
+		output->value.shape[0] != (per_token ? of->tokens : of->sequences))
+		return tfm_fail(context, TFM_UNSUPPORTED, "the model's output \"%s\" is none of texts",
+						output->name);
+	*rows =
+		(task_rows) {.count = 1, .columns = output->value.rank == 2 ? output->value.shape[1] : 1};
+	if (per_token)
+	{
+		first = of->offsets[i];
+		rows->count = of->offsets[i + 1] - of->offsets[i];
+	}
+	rows->data = (const float *) output->value.data + first * rows->columns;
+	return true;
+}
+
+static bool
+run_items(tfm_context *context, const run_model *model, const task_item *items, size_t count,
+		  const char *const *names, task_take take, void *argument)
+{
+	const nn_output *outputs, *found[TASK_OUTPUTS_MAX] = {NULL};
+	task_rows rows[TASK_OUTPUTS_MAX] = {{0}};
+	nn_batch batch;
+
+	if (!task_make_batch(context, model, items, count, &batch) ||
+		!add_decoder(context, model, items, count, &batch) ||
+		!run_forward(context, model, &batch, &outputs))
+		return false;
+	for (int n = 0; names[n] != NULL; n++)
+		found[n] = find_output(outputs, names[n]);
+	for (size_t i = 0; i < count; i++)
+	{
+		for (int n = 0; names[n] != NULL; n++)
+			if (found[n] != NULL && !find_rows(context, &batch, found[n], (int64_t) i, &rows[n]))
+				return false;
+		if (!take(context, argument, items[i].place, rows))
+			return false;
+	}
+	return true;
+}
+
+bool
+task_run_items(tfm_context *context, const run_model *model, const task_item *items, size_t count,
+			   const char *const *outputs, task_take take, void *argument)
+{
+	for (size_t done = 0; done < count;)
+	{
+		size_t n = task_batch_items(items + done, count - done);
+		arena_mark mark = arena_save(context->arena);
+		bool taken = run_items(context, model, items + done, n, outputs, take, argument);
+
+		arena_restore(context->arena, mark);
+		if (!taken || tfm_stopped(context))
+			return false;
+		done += n;
+	}
+	return true;
 }

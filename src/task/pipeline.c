@@ -15,7 +15,11 @@
 #define INPUTS "inputs"
 #define OPTIONS "options"
 
-const pipeline_task *const task_pipelines[] = {NULL};
+const pipeline_task *const task_pipelines[] = {
+	&task_text_classification,
+	&task_zero_shot_classification,
+	NULL,
+};
 
 /* ---- Names ---- */
 
@@ -130,6 +134,21 @@ task_parameter(const pipeline_call *call, const char *name)
 }
 
 static bool
+has_member(json object, const char *name)
+{
+	for (json member = json_first(object); json_present(member); member = json_next(member))
+		if (strcmp(json_key(member), name) == 0)
+			return true;
+	return false;
+}
+
+bool
+task_has_parameter(const pipeline_call *call, const char *name)
+{
+	return has_member(call->arguments, name) || has_member(call->options, name);
+}
+
+static bool
 fail_parameter(tfm_context *context, const char *name, const char *wanted)
 {
 	return tfm_fail(context, TFM_INVALID_ARGUMENT, "the parameter \"%s\" is not %s", name, wanted);
@@ -236,19 +255,29 @@ task_input_second(const pipeline_input *input, const char *key, tfm_text *text)
 typedef struct row_inputs
 {
 	size_t first, count;
-	bool is_list;
+	pipeline_shape shape;
 } row_inputs;
 
 static bool
-is_list(const pipeline_task *task, json inputs)
+is_list(pipeline_shape shape)
 {
-	return task->is_list != NULL ? task->is_list(inputs) : json_is_array(inputs);
+	return shape == PIPELINE_LIST || shape == PIPELINE_LIST_BUT_FOR_ONE;
+}
+
+static pipeline_shape
+find_shape(const pipeline_task *task, const pipeline_call *call, json inputs)
+{
+	if (task->shape != NULL)
+		return task->shape(call, inputs);
+	if (task->is_list != NULL ? task->is_list(inputs) : json_is_array(inputs))
+		return PIPELINE_LIST;
+	return task->list_of_one ? PIPELINE_ONE_IN_LIST : PIPELINE_ONE;
 }
 
 /* The inputs of all rows, one after the other, and where each row's are. */
 static pipeline_input *
 read_inputs(tfm_context *context, const pipeline_task *task, const task_call *call,
-			row_inputs *rows, size_t *count)
+			const pipeline_call *p, row_inputs *rows, size_t *count)
 {
 	json *values = tfm_alloc_array(context, call->count, sizeof(json));
 	pipeline_input *inputs;
@@ -257,12 +286,14 @@ read_inputs(tfm_context *context, const pipeline_task *task, const task_call *ca
 	*count = 0;
 	for (size_t i = 0; values != NULL && i < call->count; i++)
 	{
-		values[i] = (json) {.source = INPUTS};
+		rows[i] = (row_inputs) {.first = n, .count = 1};
 		if (call->is_json)
+		{
 			values[i] = json_parse(context, call->inputs[i].data, call->inputs[i].length, INPUTS);
-		rows[i].is_list = call->is_json && is_list(task, values[i]);
-		rows[i].first = n;
-		rows[i].count = rows[i].is_list ? json_size(values[i]) : 1;
+			rows[i].shape = find_shape(task, p, values[i]);
+		}
+		if (is_list(rows[i].shape))
+			rows[i].count = json_size(values[i]);
 		n += rows[i].count;
 	}
 	inputs = tfm_failed(context) ? NULL : tfm_alloc_zero(context, (n + 1) * sizeof(pipeline_input));
@@ -270,7 +301,7 @@ read_inputs(tfm_context *context, const pipeline_task *task, const task_call *ca
 	{
 		pipeline_input *input = inputs + rows[i].first;
 
-		if (rows[i].is_list)
+		if (is_list(rows[i].shape))
 			for (json v = json_first(values[i]); json_present(v); v = json_next(v))
 				(input++)->value = v;
 		else if (call->is_json)
@@ -291,13 +322,11 @@ read_inputs(tfm_context *context, const pipeline_task *task, const task_call *ca
 
 /* What the pipeline gives for a row. */
 static tfm_text
-join_results(tfm_context *context, const pipeline_task *task, const row_inputs *row,
-			 const tfm_text *results)
+join_results(tfm_context *context, const row_inputs *row, const tfm_text *results)
 {
-	bool bare = !row->is_list && !task->list_of_one;
 	buffer *b;
 
-	if (bare)
+	if (row->shape == PIPELINE_ONE || (row->shape == PIPELINE_LIST_BUT_FOR_ONE && row->count == 1))
 		return results[row->first];
 	b = buffer_create(context);
 	if (b == NULL)
@@ -360,7 +389,7 @@ task_run_pipeline(tfm_context *context, const task_models *models, const task_ca
 		return false;
 	p.arguments = read_object(context, call->arguments);
 	p.options = read_object(context, call->options);
-	p.inputs = read_inputs(context, task, call, rows, &p.count);
+	p.inputs = read_inputs(context, task, call, &p, rows, &p.count);
 	results = tfm_alloc_zero(context, (p.count + 1) * sizeof(tfm_text));
 	if (p.inputs == NULL || results == NULL)
 		return false;
@@ -370,6 +399,6 @@ task_run_pipeline(tfm_context *context, const task_models *models, const task_ca
 	if (!task->run(context, &p, results))
 		return false;
 	for (size_t i = 0; i < call->count; i++)
-		texts[i] = join_results(context, task, &rows[i], results);
+		texts[i] = join_results(context, &rows[i], results);
 	return !tfm_failed(context);
 }

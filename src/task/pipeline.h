@@ -35,6 +35,15 @@ typedef struct pipeline_call
 	size_t count;
 } pipeline_call;
 
+/* What the inputs of a row are, and what its result is made of. */
+typedef enum pipeline_shape
+{
+	PIPELINE_ONE,			  /* one input, and its result as it is */
+	PIPELINE_ONE_IN_LIST,	  /* one input, its result in a list */
+	PIPELINE_LIST,			  /* a list of inputs, a list of their results */
+	PIPELINE_LIST_BUT_FOR_ONE /* likewise, but the result of a single one as it is */
+} pipeline_shape;
+
 typedef struct pipeline_task
 {
 	const char *const *names; /* the task's, then its other names; a last * stands for any end */
@@ -45,6 +54,9 @@ typedef struct pipeline_task
 	/* Whether inputs are a list of inputs, each with a result of its own; NULL: any array is. */
 	bool (*is_list)(json inputs);
 
+	/* What they are where parameters have a say in it; NULL: as is_list and list_of_one tell. */
+	pipeline_shape (*shape)(const pipeline_call *call, json inputs);
+
 	/* results[i], JSON in the context's arena, is what the pipeline gives for inputs[i]. */
 	bool (*run)(tfm_context *context, const pipeline_call *call, tfm_text *results);
 
@@ -53,6 +65,10 @@ typedef struct pipeline_task
 
 /* The pipeline of a name, NULL if there is none. */
 extern const pipeline_task *task_find_pipeline(const char *task);
+
+/* Each in the file of its name. */
+extern const pipeline_task task_text_classification;
+extern const pipeline_task task_zero_shot_classification;
 
 /* All pipelines, ended by NULL. */
 extern const pipeline_task *const task_pipelines[];
@@ -67,6 +83,9 @@ extern bool task_run_pipeline(tfm_context *context, const task_models *models,
 
 /* A parameter by its name, absent if it was not given. */
 extern json task_parameter(const pipeline_call *call, const char *name);
+
+/* Whether it was given, be it null. */
+extern bool task_has_parameter(const pipeline_call *call, const char *name);
 
 /* Parameters by type, with a default; INVALID_ARGUMENT for one of another type or out of range. */
 extern int64_t task_int_parameter(tfm_context *context, const pipeline_call *call, const char *name,

@@ -52,34 +52,23 @@ check_model(tfm_context *context, const run_model *model)
 	return true;
 }
 
-static const nn_output *
-find_logits(const nn_output *outputs)
+/* Where scores go. */
+typedef struct scoring
 {
-	while (outputs != NULL && strcmp(outputs->name, "logits") != 0)
-		outputs = outputs->next;
-	return outputs;
-}
+	double *scores;
+	bool is_identity;
+} scoring;
 
-/* Scores of the items of one batch, each in its place. */
 static bool
-score_batch(tfm_context *context, const run_model *model, bool is_identity, const task_item *items,
-			size_t count, double *scores)
+take_score(tfm_context *context, void *argument, size_t place, const task_rows *outputs)
 {
-	const nn_output *outputs, *logits;
-	nn_batch batch;
+	const scoring *s = argument;
+	double logit;
 
-	if (!task_make_batch(context, model, items, count, &batch) ||
-		!run_forward(context, model, &batch, &outputs))
-		return false;
-	logits = find_logits(outputs);
-	if (logits == NULL || logits->axis != NN_PER_SEQUENCE)
+	if (outputs[0].data == NULL)
 		return tfm_fail(context, TFM_INTERNAL, "a classifier gave no logits");
-	for (size_t i = 0; i < count; i++)
-	{
-		double logit = ((const float *) logits->value.data)[i];
-
-		scores[items[i].place] = is_identity ? logit : 1.0 / (1.0 + exp(-logit));
-	}
+	logit = outputs[0].data[0];
+	s->scores[place] = s->is_identity ? logit : 1.0 / (1.0 + exp(-logit));
 	return true;
 }
 
@@ -87,26 +76,16 @@ bool
 task_rerank(tfm_context *context, const run_model *model, const tfm_text *queries,
 			const tfm_text *documents, size_t count, double *scores)
 {
+	static const char *const outputs[] = {"logits", NULL};
 	tokenize_input *inputs = tfm_alloc_array(context, count, sizeof(tokenize_input));
+	scoring s = {.scores = scores};
 	task_item *items;
-	bool is_identity;
 
 	if (inputs == NULL || !check_model(context, model) ||
-		!read_activation(context, model, &is_identity))
+		!read_activation(context, model, &s.is_identity))
 		return false;
 	for (size_t i = 0; i < count; i++)
 		inputs[i] = (tokenize_input) {.text = queries[i], .pair = documents[i], .has_pair = true};
 	items = task_make_items(context, model, inputs, count);
-	for (size_t done = 0; items != NULL && done < count;)
-	{
-		size_t n = task_batch_items(items + done, count - done);
-		arena_mark mark = arena_save(context->arena);
-		bool scored = score_batch(context, model, is_identity, items + done, n, scores);
-
-		arena_restore(context->arena, mark);
-		if (!scored || tfm_stopped(context))
-			return false;
-		done += n;
-	}
-	return items != NULL;
+	return items != NULL && task_run_items(context, model, items, count, outputs, take_score, &s);
 }
