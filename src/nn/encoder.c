@@ -90,8 +90,9 @@ encoder_read_config(tfm_context *context, json file, encoder_config *c, int64_t 
 	read_layers(context, file, c);
 	e->position_count = json_int(context, file, "max_position_embeddings",
 								 either(e->position_count, 512), position_offset + 1, NN_MAX_SIZE);
-	e->type_count =
-		json_int(context, file, "type_vocab_size", either(e->type_count, 2), 0, NN_MAX_SIZE);
+	if (e->types != NULL)
+		e->type_count =
+			json_int(context, file, "type_vocab_size", either(e->type_count, 2), 0, NN_MAX_SIZE);
 	encoder_finish_config(c, position_offset);
 }
 

@@ -41,7 +41,7 @@ def fill(model, seed):
                 value = 1 + 0.3 * noise
             elif type(module).__name__.endswith(("RMSNorm", "LayerNorm1P", "CohereLayerNorm")):
                 value = (weight if name == "weight" else 0) + 0.3 * noise
-            elif weight.dim() == 1:
+            elif weight.dim() <= 1:
                 value = 0.1 * noise
             else:
                 outputs, inputs = weight.shape[-2:]
