@@ -25,22 +25,9 @@ read_config(tfm_context *context, json file, void *config)
 		.position_offset = 2,
 		.pre_norm = true,
 		.embedding_norm = true,
+		.last_comes_first = true,
 	};
 	bart_read_config(context, file, "gelu", c);
-}
-
-/* The last id that is no padding, which is the language's, comes first. */
-static void
-make_decoder_ids(const void *config, const int32_t *ids, int64_t count, int32_t *decoder_ids)
-{
-	const bart_config *c = config;
-	int64_t kept = 0;
-
-	for (int64_t i = 0; i < count; i++)
-		kept += ids[i] != c->seq2seq.common.pad_token_id;
-	for (int64_t i = 1; i < count; i++)
-		decoder_ids[i] = ids[i - 1];
-	decoder_ids[0] = ids[kept == 0 ? count - 1 : kept - 1];
 }
 
 static const nn_variant variants[] = {{"mbart", "MBart", "model"}, {0}};
@@ -60,7 +47,7 @@ const nn_family family_mbart = {
 	.heads = heads,
 	.config_size = sizeof(bart_config),
 	.read_config = read_config,
-	.make_decoder_ids = make_decoder_ids,
+	.make_decoder_ids = bart_make_decoder_ids,
 	.cache_layers = bart_cache_layers,
 	.memory_layers = bart_cache_layers,
 	.remember = bart_remember,

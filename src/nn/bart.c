@@ -11,11 +11,34 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/encoder.h"
 #include "nn/sinusoid.h"
 #include "tensor/embed.h"
 
 /* Fixed in all its layer norms. */
 #define NORM_EPS 1e-5
+
+/* ---- Names ---- */
+
+static const bart_names own_names = {
+	.positions = "embed_positions",
+	.embedding_norm = "layernorm_embedding",
+	.self = {.projections = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"},
+			 .output = "self_attn.out_proj",
+			 .norm = "self_attn_layer_norm"},
+	.memory = {.projections = {"encoder_attn.q_proj", "encoder_attn.k_proj", "encoder_attn.v_proj"},
+			   .output = "encoder_attn.out_proj",
+			   .norm = "encoder_attn_layer_norm"},
+	.fc1 = "fc1",
+	.fc2 = "fc2",
+	.feed_forward_norm = "final_layer_norm",
+};
+
+static const bart_names *
+names_of(const bart_config *c)
+{
+	return c->names == NULL ? &own_names : c->names;
+}
 
 /* ---- Configuration ---- */
 
@@ -122,7 +145,7 @@ add_positions(nn_model *m, tensor x, const bart_config *c, const char *part)
 	const nn_config *common = &c->seq2seq.common;
 	char name[NN_NAME_MAX];
 
-	snprintf(name, sizeof(name), "%s.embed_positions.weight", part);
+	snprintf(name, sizeof(name), "%s.%s.weight", part, names_of(c)->positions);
 	if (c->positions == BART_FAIRSEQ)
 		return add_fairseq_positions(m, x, c);
 	if (c->positions == BART_SINUSOIDS && !nn_has_weight(m, name))
@@ -138,13 +161,12 @@ norm_embeddings(nn_model *m, tensor x, const bart_config *c, const char *part)
 {
 	char name[NN_NAME_MAX];
 
-	snprintf(name, sizeof(name), "%s.layernorm_embedding", part);
+	snprintf(name, sizeof(name), "%s.%s", part, names_of(c)->embedding_norm);
 	return c->embedding_norm ? layer_norm(m, x, name, NORM_EPS) : x;
 }
 
-/* words: names of the table, the first that is there. */
-static tensor
-embed_part(nn_model *m, const bart_config *c, const char *part, const char *const *words,
+tensor
+bart_embed(nn_model *m, const bart_config *c, const char *part, const char *const *words,
 		   int64_t word_count)
 {
 	bool decoder = strcmp(part, "decoder") == 0, given = m->batch->embeds != NULL;
@@ -153,7 +175,7 @@ embed_part(nn_model *m, const bart_config *c, const char *part, const char *cons
 									  .word_count = word_count});
 
 	if (c->scale_embedding && !(decoder && c->decoder_keeps_words) &&
-		(!given || (decoder && c->decoder_scales_input)))
+		(!given || (decoder ? c->decoder_scales_input : c->encoder_scales_input)))
 		x = scale(m, x, sqrt((double) c->seq2seq.common.hidden_size), 0.0);
 	if (decoder && c->decoder_norms_words)
 		return add_positions(m, norm_embeddings(m, x, c, part), c, part);
@@ -161,25 +183,6 @@ embed_part(nn_model *m, const bart_config *c, const char *part, const char *cons
 }
 
 /* ---- Layers ---- */
-
-typedef struct attention_names
-{
-	const char *projections[3]; /* of queries, keys, values */
-	const char *output;
-	const char *norm;
-} attention_names;
-
-static const attention_names self_names = {
-	.projections = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"},
-	.output = "self_attn.out_proj",
-	.norm = "self_attn_layer_norm",
-};
-
-static const attention_names memory_names = {
-	.projections = {"encoder_attn.q_proj", "encoder_attn.k_proj", "encoder_attn.v_proj"},
-	.output = "encoder_attn.out_proj",
-	.norm = "encoder_attn_layer_norm",
-};
 
 /* What a part of a layer begins with. */
 static tensor
@@ -200,35 +203,46 @@ finish_part(nn_model *m, tensor x, tensor a, const bart_config *c, const char *n
 static tensor
 attend_to_self(nn_model *m, tensor x, const bart_config *c, const attention *how)
 {
-	tensor h = norm_before(m, x, c, self_names.norm);
+	const bart_attention_names *names = &names_of(c)->self;
+	tensor h = norm_before(m, x, c, names->norm);
 	tensor qkv[3], a;
 
-	linear_parts(m, h, 3, self_names.projections, qkv);
+	linear_parts(m, h, 3, names->projections, qkv);
 	a = attend(m, qkv[0], qkv[1], qkv[2], how);
-	return finish_part(m, x, a, c, self_names.output, self_names.norm);
+	return finish_part(m, x, a, c, names->output, names->norm);
 }
 
 static tensor
 attend_to_memory(nn_model *m, tensor x, const bart_config *c, const attention *how)
 {
+	const bart_attention_names *names = &names_of(c)->memory;
 	const nn_memory *memory = m->batch->memory;
-	tensor h = norm_before(m, x, c, memory_names.norm);
-	tensor q = linear(m, h, memory_names.projections[0]);
+	tensor h = norm_before(m, x, c, names->norm);
+	tensor q = linear(m, h, names->projections[0]);
 	tensor kv[2] = {{0}}, a;
 
 	if (memory->states.rank != 0)
-		linear_parts(m, memory->states, 2, memory_names.projections + 1, kv);
+		linear_parts(m, memory->states, 2, names->projections + 1, kv);
 	a = attend(m, q, kv[0], kv[1], how);
-	return finish_part(m, x, a, c, memory_names.output, memory_names.norm);
+	return finish_part(m, x, a, c, names->output, names->norm);
 }
 
 static tensor
-feed_forward(nn_model *m, tensor x, const bart_config *c, const bart_part *part)
+feed_forward(nn_model *m, tensor x, const bart_config *c, const bart_part *part, int layer)
 {
-	tensor h = norm_before(m, x, c, "final_layer_norm");
+	const bart_names *names = names_of(c);
+	tensor h = norm_before(m, x, c, names->feed_forward_norm);
 
-	h = linear(m, h, "fc1", .columns = part->intermediate_size, .activation = c->activation);
-	return finish_part(m, x, h, c, "fc2", "final_layer_norm");
+	if (part->sparse_step > 0 && (layer + 1) % part->sparse_step == 0)
+	{
+		moe experts = c->experts;
+
+		experts.intermediate_size = part->intermediate_size;
+		x = add(m, x, mixture(m, h, &experts), 1.0);
+		return c->pre_norm ? x : layer_norm(m, x, names->feed_forward_norm, NORM_EPS);
+	}
+	h = linear(m, h, names->fc1, .columns = part->intermediate_size, .activation = c->activation);
+	return finish_part(m, x, h, c, names->fc2, names->feed_forward_norm);
 }
 
 /* Each part of a layer ends what it allocated. */
@@ -246,13 +260,12 @@ run_layer(nn_model *m, tensor x, const bart_config *c, const bart_part *part, co
 		x = nn_leave(m, scope, x, attend_to_memory(m, x, c, &memory));
 	}
 	scope = nn_begin(m);
-	return nn_leave(m, scope, x, feed_forward(m, x, c, part));
+	return nn_leave(m, scope, x, feed_forward(m, x, c, part, how->layer));
 }
 
-/* All layers of a part, and what comes after them. */
-static tensor
-run_layers(nn_model *m, tensor x, const bart_config *c, const bart_part *part, const char *name,
-		   bool causal)
+tensor
+bart_run_layers(nn_model *m, tensor x, const bart_config *c, const bart_part *part,
+				const char *name, bool causal)
 {
 	char norm[NN_NAME_MAX];
 
@@ -277,9 +290,9 @@ encode_batch(nn_model *m, const void *config)
 	static const char *const words[] = {"encoder.embed_tokens", "shared", "decoder.embed_tokens",
 										NULL};
 	const bart_config *c = config;
-	tensor x = embed_part(m, c, "encoder", words, c->seq2seq.common.vocab_size);
+	tensor x = bart_embed(m, c, "encoder", words, c->seq2seq.common.vocab_size);
 
-	return run_layers(m, x, c, &c->encoder, "encoder", false);
+	return bart_run_layers(m, x, c, &c->encoder, "encoder", false);
 }
 
 static tensor
@@ -288,23 +301,52 @@ decode_batch(nn_model *m, const void *config)
 	static const char *const words[] = {"decoder.embed_tokens", "shared", "encoder.embed_tokens",
 										NULL};
 	const bart_config *c = config;
-	tensor x = embed_part(m, c, "decoder", words, nn_output_words(&c->seq2seq.common));
+	tensor x = bart_embed(m, c, "decoder", words, nn_output_words(&c->seq2seq.common));
 
-	return run_layers(m, x, c, &c->decoder, "decoder", true);
+	return bart_run_layers(m, x, c, &c->decoder, "decoder",
+						   !c->sees_ahead || m->batch->cache != NULL);
 }
 
 /* Words' rows are what scores are made with, where there is no weight of their own. */
 static tensor
 predict_words(nn_model *m, const void *config, tensor x)
 {
-	static const char *const words[] = {"lm_head", "shared", "decoder.embed_tokens",
-										"encoder.embed_tokens", NULL};
+	static const char *const words[] = {"lm_head",
+										"decoder.output_projection",
+										"shared",
+										"decoder.embed_tokens",
+										"encoder.embed_tokens",
+										NULL};
 
 	return linear(m, x, seq2seq_find_words(m, words), .columns = nn_output_words(config),
 				  .bias = "final_logits_bias");
 }
 
-/* ---- Caches ---- */
+/* ---- Generation ---- */
+
+void
+bart_make_positions(const void *config, const int32_t *ids, const uint8_t *mask, int64_t count,
+					int32_t *positions)
+{
+	const bart_config *c = config;
+
+	(void) mask;
+	encoder_positions_after_padding(c->seq2seq.common.pad_token_id, ids, count, positions);
+}
+
+void
+bart_make_decoder_ids(const void *config, const int32_t *ids, int64_t count, int32_t *decoder_ids)
+{
+	const bart_config *c = config;
+	int64_t kept = 0;
+
+	seq2seq_shift_right(config, ids, count, decoder_ids);
+	if (!c->last_comes_first)
+		return;
+	for (int64_t i = 0; i < count; i++)
+		kept += ids[i] != c->seq2seq.common.pad_token_id;
+	decoder_ids[0] = ids[kept == 0 ? count - 1 : kept - 1];
+}
 
 int
 bart_cache_layers(const void *config, kv_layer *layers)
@@ -330,7 +372,7 @@ bart_remember(nn_model *m, const void *config)
 		tensor kv[2];
 
 		/* of no queries at all */
-		linear_parts(m, states, 2, memory_names.projections + 1, kv);
+		linear_parts(m, states, 2, names_of(c)->memory.projections + 1, kv);
 		attend(m, nothing, kv[0], kv[1],
 			   &(attention) {.heads = c->decoder.heads, .layer = i, .cross = true});
 		nn_leave(m, layer, states, states);

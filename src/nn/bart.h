@@ -10,6 +10,7 @@
 #ifndef TFM_NN_BART_H
 #define TFM_NN_BART_H
 
+#include "nn/moe.h"
 #include "nn/seq2seq.h"
 
 typedef enum bart_positions
@@ -25,7 +26,25 @@ typedef struct bart_part
 	int layers;
 	int heads;
 	int64_t intermediate_size;
+	int sparse_step; /* every so many layers one has experts in place of fc1 and fc2; 0: none */
 } bart_part;
+
+/* What the weights of an attention are called, within the layer. */
+typedef struct bart_attention_names
+{
+	const char *projections[3]; /* of queries, keys, values */
+	const char *output;
+	const char *norm;
+} bart_attention_names;
+
+/* What the weights of a part are called. */
+typedef struct bart_names
+{
+	const char *positions; /* within the part: "embed_positions" */
+	const char *embedding_norm;
+	bart_attention_names self, memory;
+	const char *fc1, *fc2, *feed_forward_norm;
+} bart_names;
 
 typedef struct bart_config
 {
@@ -33,15 +52,20 @@ typedef struct bart_config
 	bart_part encoder, decoder;
 	op_activation activation;
 	bool scale_embedding; /* words are multiplied by sqrt(hidden size) */
+	moe experts;		  /* of sparse layers */
 
 	/* What a family is; not in its config.json. */
+	const bart_names *names; /* NULL: BART's */
 	bart_positions positions;
 	int position_offset;
 	bool pre_norm;			   /* norms come before their parts, and one after the last layer */
 	bool embedding_norm;	   /* a norm of the embeddings */
 	bool decoder_norms_words;  /* of the decoder's before positions are added */
-	bool decoder_scales_input; /* given embeddings too, where words are scaled */
+	bool encoder_scales_input; /* given embeddings too, where words are scaled */
+	bool decoder_scales_input; /* the same */
 	bool decoder_keeps_words;  /* they are not scaled in the decoder */
+	bool last_comes_first; /* the decoder begins with the last id of the encoder's, a language's */
+	bool sees_ahead;	   /* tokens of a decoder that is given all at once see those after them */
 } bart_config;
 
 /* Transformers' defaults that most of these families have. */
@@ -57,7 +81,20 @@ typedef struct bart_config
 extern void bart_read_config(tfm_context *context, json file, const char *activation,
 							 bart_config *c);
 
-/* For nn_family: what the caches have for each layer, and what fills that of the memory. */
+/*
+ * A part (encoder or decoder), by its name: words are names of its table, the first that is there,
+ * word_count its rows -> [tokens, hidden].  Embeddings, and all layers after them.
+ */
+extern tensor bart_embed(nn_model *m, const bart_config *c, const char *part,
+						 const char *const *words, int64_t word_count);
+extern tensor bart_run_layers(nn_model *m, tensor x, const bart_config *c, const bart_part *part,
+							  const char *name, bool causal);
+
+/* For nn_family: positions as fairseq counts them, the decoder's ids of a row, what the caches have for each layer, and what fills that of the memory. */
+extern void bart_make_positions(const void *config, const int32_t *ids, const uint8_t *mask,
+								int64_t count, int32_t *positions);
+extern void bart_make_decoder_ids(const void *config, const int32_t *ids, int64_t count,
+								  int32_t *decoder_ids);
 extern int bart_cache_layers(const void *config, kv_layer *layers);
 extern void bart_remember(nn_model *m, const void *config);
 

@@ -75,12 +75,8 @@ seq2seq_hidden_states(nn_model *m, const void *config)
 														: c->encode(m, config);
 }
 
-/*
- * The decoder's states; *encoded are the encoder's, empty where it has not run because the batch is
- * the decoder's own.
- */
-static tensor
-run_parts(nn_model *m, const seq2seq_config *c, tensor *encoded)
+tensor
+seq2seq_run_parts(nn_model *m, const seq2seq_config *c, tensor *encoded)
 {
 	const nn_batch *batch = m->batch;
 	nn_batch decoder;
@@ -110,9 +106,8 @@ run_parts(nn_model *m, const seq2seq_config *c, tensor *encoded)
 	return x;
 }
 
-/* What the encoder gives, where it has run. */
-static void
-emit_encoded(nn_model *m, tensor encoded)
+void
+seq2seq_emit_encoded(nn_model *m, tensor encoded)
 {
 	if (encoded.rank != 0)
 		nn_emit(m, "encoder_last_hidden_state", NN_PER_TOKEN, encoded);
@@ -124,15 +119,14 @@ void
 seq2seq_base_model(nn_model *m, const void *config)
 {
 	tensor encoded;
-	tensor x = run_parts(m, config, &encoded);
+	tensor x = seq2seq_run_parts(m, config, &encoded);
 
 	nn_emit(m, "last_hidden_state", NN_PER_DECODER_TOKEN, x);
-	emit_encoded(m, encoded);
+	seq2seq_emit_encoded(m, encoded);
 }
 
-/* Scores after the tokens that are wanted. */
-static tensor
-predict_wanted(nn_model *m, const seq2seq_config *c, tensor x)
+tensor
+seq2seq_predict_wanted(nn_model *m, const seq2seq_config *c, tensor x)
 {
 	if (m->batch->wanted != NULL)
 		x = take_rows(m, x, m->batch->wanted, m->batch->wanted_count);
@@ -143,10 +137,10 @@ void
 seq2seq_conditional_generation(nn_model *m, const void *config)
 {
 	tensor encoded;
-	tensor x = run_parts(m, config, &encoded);
+	tensor x = seq2seq_run_parts(m, config, &encoded);
 
-	nn_emit(m, "logits", NN_PER_DECODER_TOKEN, predict_wanted(m, config, x));
-	emit_encoded(m, encoded);
+	nn_emit(m, "logits", NN_PER_DECODER_TOKEN, seq2seq_predict_wanted(m, config, x));
+	seq2seq_emit_encoded(m, encoded);
 }
 
 void
@@ -155,7 +149,7 @@ seq2seq_causal_lm(nn_model *m, const void *config)
 	const seq2seq_config *c = config;
 	tensor x = c->decode(m, config);
 
-	nn_emit(m, "logits", NN_PER_TOKEN, predict_wanted(m, config, x));
+	nn_emit(m, "logits", NN_PER_TOKEN, seq2seq_predict_wanted(m, config, x));
 }
 
 /* The place in its row of the last end of a sequence; -1 if it has none. */
@@ -206,25 +200,25 @@ seq2seq_sequence_classification(nn_model *m, const void *config)
 {
 	const seq2seq_config *c = config;
 	tensor encoded;
-	tensor x = run_parts(m, config, &encoded);
+	tensor x = seq2seq_run_parts(m, config, &encoded);
 
 	x = take_rows(m, x, find_ends(m, c), m->batch->sequences);
 	x = linear(m, x, "classification_head.dense", .activation = ACTIVATION_TANH);
 	x = linear(m, x, "classification_head.out_proj", .columns = c->common.num_labels);
 	nn_emit(m, "logits", NN_PER_SEQUENCE, x);
-	emit_encoded(m, encoded);
+	seq2seq_emit_encoded(m, encoded);
 }
 
 void
 seq2seq_question_answering(nn_model *m, const void *config)
 {
 	tensor encoded;
-	tensor x = run_parts(m, config, &encoded);
+	tensor x = seq2seq_run_parts(m, config, &encoded);
 	tensor logits = linear(m, x, "qa_outputs", .columns = 2);
 
 	nn_emit(m, "start_logits", NN_PER_DECODER_TOKEN, take_column(m, logits, 0));
 	nn_emit(m, "end_logits", NN_PER_DECODER_TOKEN, take_column(m, logits, 1));
-	emit_encoded(m, encoded);
+	seq2seq_emit_encoded(m, encoded);
 }
 
 void

@@ -51,6 +51,15 @@ extern void seq2seq_shift_right(const void *config, const int32_t *ids, int64_t 
 								int32_t *decoder_ids);
 
 /*
+ * What heads are made of.  The decoder's states, after the encoder unless the batch is the decoder's
+ * own; *encoded are the encoder's, empty where it has not run.  Their scores, after the tokens that
+ * are wanted.  And the output of the encoder's states, where there are any.
+ */
+extern tensor seq2seq_run_parts(nn_model *m, const seq2seq_config *c, tensor *encoded);
+extern tensor seq2seq_predict_wanted(nn_model *m, const seq2seq_config *c, tensor x);
+extern void seq2seq_emit_encoded(nn_model *m, tensor encoded);
+
+/*
  * Heads, for an nn_head's forward; config starts with a seq2seq_config.  What is emitted is named as
  * in Transformers' outputs.
  */

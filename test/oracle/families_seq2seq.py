@@ -132,7 +132,15 @@ FAMILIES = {
     "bart": family(heads("Bart", GENERATION, *CLASSIFIERS, CAUSAL), bart_config()),
     "mbart": family(heads("MBart", GENERATION, *CLASSIFIERS, CAUSAL), bart_config()),
     "pegasus": family(heads("Pegasus", GENERATION, CAUSAL), bart_config()),
+    "mvp": family(heads("Mvp", GENERATION, *CLASSIFIERS, CAUSAL), bart_config()),
+    "plbart": family(
+        heads("PLBart", GENERATION, "ForSequenceClassification", CAUSAL), bart_config()
+    ),
+    "fsmt": family(
+        heads("FSMT", GENERATION), bart_config(src_vocab_size=26, vocab_size=22)
+    ),
     "m2m_100": family(heads("M2M100", GENERATION), bart_config()),
+    "nllb-moe": family(heads("NllbMoe", GENERATION), bart_config()),
     "blenderbot": family(heads("Blenderbot", GENERATION, CAUSAL), bart_config()),
     "blenderbot-small": family(heads("BlenderbotSmall", GENERATION, CAUSAL), bart_config()),
     "marian": family(
