@@ -106,6 +106,23 @@ sort_experts(int32_t *experts, float *weights, int ways)
 		}
 }
 
+/* places has the experts of each token: of a sequence's tokens that are too many for one, no weight. */
+static void
+limit_experts(nn_model *m, const moe *c, moe_route *route)
+{
+	const int32_t *offsets = m->batch->offsets;
+	int64_t *taken = tfm_alloc_array(m->context, (size_t) c->experts, sizeof(int64_t));
+
+	for (int64_t i = 0; taken != NULL && i < m->batch->sequences; i++)
+	{
+		memset(taken, 0, (size_t) c->experts * sizeof(int64_t));
+		for (int64_t place = offsets[i] * route->ways; place < offsets[i + 1] * route->ways;
+			 place++)
+			if (taken[route->places[place]]++ >= c->capacity)
+				route->weights[place] = 0;
+	}
+}
+
 /* places has the experts of each token: make it the rows that they get. */
 static void
 group_rows(const moe *c, moe_route *route)
@@ -162,6 +179,8 @@ moe_choose(nn_model *m, tensor x, const moe *c)
 		choose_experts(c, (float *) scores.data + t * c->experts, best, weights);
 		sort_experts(best, weights, route.ways);
 	}
+	if (c->capacity > 0)
+		limit_experts(m, c, &route);
 	group_rows(c, &route);
 	return route;
 }

@@ -40,7 +40,9 @@ typedef enum moe_scoring
 typedef struct moe
 {
 	int experts;
-	int chosen; /* for each token */
+	int chosen;		  /* for each token */
+	int64_t capacity; /* the first so many tokens of a sequence that an expert takes, the others get
+						 nothing of it; 0: all */
 	const char *router;
 	moe_scoring scoring;
 	double norm_power; /* weights are divided by their norm of that power; 0: they are not */

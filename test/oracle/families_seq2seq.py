@@ -152,6 +152,10 @@ FAMILIES = {
     ),
     "mt5": family(heads("MT5", GENERATION), t5_config()),
     "umt5": family(heads("UMT5", GENERATION), t5_config()),
+    "switch_transformers": family(
+        heads("SwitchTransformers", GENERATION, "EncoderModel"),
+        t5_config(num_experts=2, num_sparse_encoder_layers=1, num_sparse_decoder_layers=1),
+    ),
 }
 
 VARIANTS = {
@@ -212,6 +216,11 @@ VARIANTS = {
         ),
     },
     "umt5": {"UMT5Model-long": dict(of="UMT5Model", inputs=long_texts)},
+    "switch_transformers": {
+        "SwitchTransformersModel-full": dict(
+            of="SwitchTransformersModel", set=dict(expert_capacity=2)
+        ),
+    },
 }
 
 # First, for those that share its checkpoint.

@@ -57,7 +57,8 @@ def run(model, x, call):
         else:
             outputs.update({f"{name}.{i}": part for i, part in enumerate(value)})
     for name, value in outputs.items():
-        decoder = model.config.is_encoder_decoder and not name.startswith("encoder_")
+        encoder = name.startswith("encoder_") or type(model).__name__.endswith("EncoderModel")
+        decoder = model.config.is_encoder_decoder and not encoder
         mask = x.get("decoder_attention_mask" if decoder else "attention_mask")
         if mask is not None and value.shape[: mask.dim()] == mask.shape:
             kept = mask.bool().reshape(*mask.shape, *[1] * (value.dim() - mask.dim()))
