@@ -23,6 +23,15 @@ typedef struct nystromformer_config
 	int64_t conv_width;					/* 0: none */
 } nystromformer_config;
 
+/* What heads work with. */
+typedef struct landmarks
+{
+	int64_t count;
+	int64_t length; /* tokens of a segment */
+	int heads;
+	float *norms; /* [sequences, heads] of what landmarks see of each other */
+} landmarks;
+
 /* Rows of softmax; a hidden column has no share. */
 static void
 soften(float *scores, int64_t rows, int64_t n, const uint8_t *hidden)
@@ -63,9 +72,9 @@ subtract_from_diagonal(float *c, int64_t n, float diagonal, float factor)
 		c[i] = factor * ((i / n == i % n ? diagonal : 0.0f) - c[i]);
 }
 
-/* Begin with a^T over the greatest sum of a column, which is a's norm: its rows' sums are 1. */
-static void
-transpose_scaled(const float *a, int64_t n, float *z)
+/* The greatest sum of a column. */
+static float
+column_norm(const float *a, int64_t n)
 {
 	float most = 0;
 
@@ -77,27 +86,26 @@ transpose_scaled(const float *a, int64_t n, float *z)
 			sum += a[i * n + j];
 		most = fmaxf(most, sum);
 	}
-	for (int64_t i = 0; i < n * n; i++)
-		z[i % n * n + i / n] = a[i] / most;
+	return most;
 }
 
 /*
- * z = the pseudoinverse of a [n, n], by Razavi's iteration; work [2 n, n].  The factor of its
- * beginning is the sequence's own, not its batch's as in Transformers.
+ * z = the pseudoinverse of a [n, n], by Razavi's iteration from a^T / norm; work [2 n, n].
  */
 static void
-invert(const head *h, const float *a, int64_t n, float *z, float *work)
+invert(const head *h, const float *a, int64_t n, float norm, float *z, float *work)
 {
 	float *az = work, *inner = work + n * n;
 	head_matrix by_a = {a, n}, by_z = {z, n}, by_az = {az, n}, by_inner = {inner, n};
 
-	transpose_scaled(a, n, z);
+	for (int64_t i = 0; i < n * n; i++)
+		z[i % n * n + i / n] = a[i] / norm;
 	for (int i = 0; i < ITERATIONS; i++)
 	{
 		head_product(h, by_a, by_z, n, n, n, az, n);
 		memcpy(inner, az, (size_t) (n * n) * sizeof(float));
 		subtract_from_diagonal(inner, n, 7, 1);
-		/* each product's result is another square: a is no longer needed there */
+		/* what is multiplied is not written to: the result is another square */
 		for (int step = 0; step < 2; step++)
 		{
 			float *next = h->scratch;
@@ -115,8 +123,8 @@ invert(const head *h, const float *a, int64_t n, float *z, float *work)
 static int64_t
 count_scratch(const void *config, int64_t tokens, int64_t size)
 {
-	const nystromformer_config *c = config;
-	int64_t n = c->landmarks, longest = n > QUERIES ? n : QUERIES;
+	const landmarks *l = config;
+	int64_t n = l->count, longest = n > QUERIES ? n : QUERIES;
 
 	return 5 * n * n + 4 * n * size + longest * (tokens + size) + 2 * QUERIES * n;
 }
@@ -142,24 +150,46 @@ run_queries(const head *h, int64_t n, float factor, const float *keys, const flo
 	}
 }
 
+/* Landmarks of queries and keys, and how these see each other; what comes after is free. */
+static float *
+make_landmarks(const head *h, const landmarks *l, float **queries, float **keys)
+{
+	int64_t n = l->count;
+	float factor = 1 / sqrtf(sqrtf((float) h->size));
+	float *a = h->scratch + n * n;
+
+	*queries = a + n * n;
+	*keys = *queries + n * h->size;
+	average_segments(h->q, h->stride, n, l->length, h->size, factor, *queries);
+	average_segments(h->k, h->stride, n, l->length, h->size, factor, *keys);
+	head_scores(h, (head_matrix) {*queries, h->size}, (head_matrix) {*keys, h->size}, n, n, h->size,
+				a, n);
+	soften(a, n, n, NULL);
+	return a;
+}
+
+static void
+find_norm(const head *h)
+{
+	const landmarks *l = h->config;
+	float *queries, *keys, *a = make_landmarks(h, l, &queries, &keys);
+
+	l->norms[h->sequence * l->heads + h->number] = column_norm(a, l->count);
+}
+
 static void
 run_head(const head *h)
 {
-	const nystromformer_config *c = h->config;
-	int64_t n = c->landmarks, length = c->segments_length / n;
-	float factor = 1 / sqrtf(sqrtf((float) h->size));
-	float *a = h->scratch + n * n, *z = a + n * n, *work = z + n * n;
-	float *queries = work + 2 * n * n, *keys = queries + n * h->size;
-	float *seen = keys + n * h->size, *mixed = seen + n * h->size, *scores = mixed + n * h->size;
+	const landmarks *l = h->config;
+	int64_t n = l->count;
+	float factor = 1 / sqrtf(sqrtf((float) h->size)), norm = 0;
+	float *queries, *keys, *a = make_landmarks(h, l, &queries, &keys);
+	float *z = keys + n * h->size, *work = z + n * n;
+	float *seen = work + 2 * n * n, *mixed = seen + n * h->size, *scores = mixed + n * h->size;
 
-	if (h->tokens != n * length)
-		return;
-	average_segments(h->q, h->stride, n, length, h->size, factor, queries);
-	average_segments(h->k, h->stride, n, length, h->size, factor, keys);
-	head_scores(h, (head_matrix) {queries, h->size}, (head_matrix) {keys, h->size}, n, n, h->size,
-				a, n);
-	soften(a, n, n, NULL);
-	invert(h, a, n, z, work);
+	for (int i = 0; i < l->heads; i++)
+		norm = fmaxf(norm, l->norms[h->sequence * l->heads + i]);
+	invert(h, a, n, norm, z, work);
 	for (int64_t i = 0; i < n * h->size; i++)
 		queries[i] *= factor;
 	head_scores(h, (head_matrix) {queries, h->size}, (head_matrix) {h->k, h->stride}, n, h->tokens,
@@ -172,20 +202,29 @@ run_head(const head *h)
 	run_queries(h, n, factor, keys, mixed, scores);
 }
 
-/* Landmarks stand for segments of a fixed length, so that they are of a fixed number of tokens. */
+/*
+ * Landmarks stand for segments of a fixed length, so that they are of a fixed number of tokens.  The
+ * norm is that of the sequence's heads; in Transformers it is that of the whole batch.
+ */
 static tensor
 attend_to_landmarks(nn_model *m, const nystromformer_config *c, int heads, const tensor qkv[3])
 {
 	const nn_batch *batch = m->batch;
+	landmarks l = {
+		.count = c->landmarks, .length = c->segments_length / c->landmarks, .heads = heads};
+	head_plan plan = {.heads = heads, .config = &l, .scratch = count_scratch};
 
 	for (int64_t i = 0; nn_live(m) && i < batch->sequences; i++)
 		if (batch->offsets[i + 1] - batch->offsets[i] != c->segments_length)
 			tfm_fail(m->context, TFM_INVALID_ARGUMENT,
 					 "the model takes rows of %lld tokens, not of %d",
 					 (long long) c->segments_length, batch->offsets[i + 1] - batch->offsets[i]);
-	return run_heads(
-		m, qkv,
-		&(head_plan) {.heads = heads, .config = c, .run = run_head, .scratch = count_scratch});
+	if (nn_live(m))
+		l.norms = tfm_alloc_array(m->context, (size_t) (batch->sequences * heads), sizeof(float));
+	plan.run = find_norm;
+	run_heads(m, qkv, &plan);
+	plan.run = run_head;
+	return run_heads(m, qkv, &plan);
 }
 
 static tensor

@@ -1,0 +1,156 @@
+"""Encoders and encoder-decoders with sparse or approximate attention; see families.py."""
+
+import types
+
+import torch
+
+from families import COMMON, heads, hidden_states, ids_in, padded_left
+
+
+def rows_of(shape, masked, config):
+    """Rows of ids of which the last but one are masked at their ends, masked positions of them."""
+    mask = torch.ones(shape, dtype=torch.long)
+    for row, count in enumerate(masked):
+        if count:
+            mask[row, -count:] = 0
+    ids = torch.where(mask.bool(), ids_in(shape, config), config.pad_token_id)
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def long_rows(length, *masked):
+    return lambda x, config: rows_of((len(masked), length), masked, config)
+
+
+# ---- MRA: its three kernels, which are CUDA's, written out; without them it gives zeros
+
+
+def blocks_of(indices, key_blocks):
+    indices = indices.long()
+    return torch.div(indices, key_blocks, rounding_mode="floor"), indices % key_blocks
+
+
+def mm_to_sparse(query, key, indices):
+    rows, columns = blocks_of(indices, key.shape[1])
+    batch = torch.arange(query.shape[0])[:, None]
+    return torch.einsum("bndk,bndq->bnkq", key[batch, columns], query[batch, rows])
+
+
+def index_max(values, indices, query_blocks, key_blocks):
+    rows, _ = blocks_of(indices, key_blocks)
+    rows = rows[:, None].expand(-1, 32, -1)
+    most = torch.full((values.shape[0], 32, query_blocks), -1e6, dtype=values.dtype)
+    most = most.scatter_reduce(2, rows, values, "amax")
+    flat = most.transpose(1, 2).reshape(values.shape[0], query_blocks * 32)
+    return flat, most.gather(2, rows)
+
+
+def sparse_dense_mm(sparse, indices, key, query_blocks):
+    rows, columns = blocks_of(indices, key.shape[1])
+    batch = torch.arange(key.shape[0])[:, None]
+    parts = torch.einsum("bnkq,bndk->bndq", sparse, key[batch, columns])
+    result = torch.zeros(key.shape[0], query_blocks, key.shape[2], 32, dtype=sparse.dtype)
+    return result.index_put((batch.expand_as(rows), rows), parts, accumulate=True)
+
+
+def mra_attention(*arguments, **options):
+    """It is float whatever the model is."""
+    from transformers.models.mra import modeling_mra
+
+    result = modeling_mra.attention_in_float(*arguments, **options)
+    return result.to(torch.get_default_dtype())
+
+
+def mra_inputs(architecture, x, config):
+    from transformers.models.mra import modeling_mra
+
+    modeling_mra.mra_cuda_kernel = types.SimpleNamespace(
+        mm_to_sparse=mm_to_sparse, index_max=index_max, sparse_dense_mm=sparse_dense_mm
+    )
+    if not hasattr(modeling_mra, "attention_in_float"):
+        modeling_mra.attention_in_float = modeling_mra.mra2_attention
+        modeling_mra.mra2_attention = mra_attention
+    x = rows_of((2, 32), (0, 11), config)
+    if "MultipleChoice" in architecture:
+        x = {k: torch.stack([v, v.roll(1, 0)], 1) for k, v in x.items()}
+    return x
+
+
+def mra_case(length, masked, **config):
+    return dict(
+        architecture="MraModel",
+        config=dict(max_position_embeddings=length, num_hidden_layers=1, **config),
+        inputs=long_rows(length, *masked),
+    )
+
+
+FAMILIES = {
+    "nystromformer": dict(
+        architectures=heads("Nystromformer", *COMMON), config=dict(conv_kernel_size=5)
+    ),
+    "yoso": dict(architectures=heads("Yoso", *COMMON)),
+    "mra": dict(
+        architectures=heads("Mra", *COMMON),
+        config=dict(max_position_embeddings=32, block_per_row=1, layer_norm_eps=1e-3),
+        inputs=mra_inputs,
+    ),
+    "big_bird": dict(
+        architectures=heads("BigBird", *COMMON, "PreTraining", "CausalLM"),
+        config=dict(sep_token_id=4),
+        unseen={
+            f"BigBirdFor{task}": "pooler"
+            for task in ("MaskedLM", "CausalLM", "SequenceClassification", "TokenClassification")
+        },
+    ),
+}
+
+VARIANTS = {
+    "nystromformer": {
+        "NystromformerModel-landmarks": dict(
+            architecture="NystromformerModel",
+            config=dict(num_landmarks=4, segment_means_seq_len=12, conv_kernel_size=3),
+            inputs=long_rows(12, 0),
+        ),
+        "NystromformerForMaskedLM-left": dict(
+            of="NystromformerForMaskedLM", inputs=padded_left
+        ),
+        "NystromformerModel-hidden_states": dict(of="NystromformerModel", inputs=hidden_states),
+    },
+    "yoso": {
+        "YosoModel-convolution": dict(
+            architecture="YosoModel", config=dict(conv_window=3, hash_code_len=4)
+        ),
+        "YosoForTokenClassification-left": dict(
+            of="YosoForTokenClassification", inputs=padded_left
+        ),
+    },
+    "mra": {
+        "MraModel-blocks": mra_case(96, (0, 40), block_per_row=2),
+        "MraModel-diagonal": mra_case(
+            96, (0,), block_per_row=1, initial_prior_diagonal_n_blocks=1
+        ),
+        "MraModel-first": mra_case(96, (33,), block_per_row=2, initial_prior_first_n_blocks=1),
+        "MraModel-sparse": mra_case(64, (0,), block_per_row=1, approx_mode="sparse"),
+    },
+    "big_bird": {
+        "BigBirdModel-blocks": dict(
+            architecture="BigBirdModel",
+            config=dict(
+                block_size=4, num_random_blocks=1, max_position_embeddings=40, num_hidden_layers=1
+            ),
+            inputs=long_rows(38, 0, 13),
+        ),
+        "BigBirdModel-full": dict(
+            architecture="BigBirdModel",
+            config=dict(
+                attention_type="original_full",
+                block_size=2,
+                num_random_blocks=0,
+                rescale_embeddings=True,
+                use_bias=False,
+            ),
+        ),
+        "BigBirdForTokenClassification-left": dict(
+            of="BigBirdForTokenClassification", inputs=padded_left, unseen="pooler"
+        ),
+    },
+}
