@@ -17,6 +17,7 @@
 
 const pipeline_task *const task_pipelines[] = {
 	&task_text_classification,
+	&task_token_classification,
 	&task_zero_shot_classification,
 	NULL,
 };
