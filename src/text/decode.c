@@ -109,6 +109,14 @@ bool
 tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids, size_t count,
 		   bool skip_special_tokens, tfm_text *text)
 {
+	return tok_decode_cleaned(context, tokenizer, ids, count, skip_special_tokens,
+							  TOK_CLEAN_BY_FILES, text);
+}
+
+bool
+tok_decode_cleaned(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids,
+				   size_t count, bool skip_special_tokens, tok_cleaning cleaning, tfm_text *text)
+{
 	tfm_text *texts = tfm_alloc_array(context, count, sizeof(tfm_text));
 	int32_t *kept = tfm_alloc_array(context, count, sizeof(int32_t));
 
@@ -121,5 +129,5 @@ tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *
 		!run_decoders(context, tokenizer, texts, &count))
 		return false;
 	return join(context, texts, count, tokenizer->decoders.count == 0 ? " " : "", text) &&
-		   tok_polish(context, tokenizer, text);
+		   tok_polish(context, tokenizer, cleaning, text);
 }

@@ -129,11 +129,16 @@ remove_timestamps(char *text, size_t *length)
 }
 
 bool
-tok_polish(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text *text)
+tok_polish(tfm_context *context, const tok_tokenizer *tokenizer, tok_cleaning cleaning,
+		   tfm_text *text)
 {
 	uint32_t flags = tokenizer->settings->decode_flags & ~TOK_DECODE_GROUPS;
 	char *copy;
 
+	if (cleaning != TOK_CLEAN_BY_FILES)
+		flags &= ~TOK_DECODE_CLEAN_UP;
+	if (cleaning == TOK_CLEAN_ALWAYS)
+		flags |= TOK_DECODE_CLEAN_UP;
 	if (flags == 0)
 		return true;
 	copy = tfm_strndup(context, text->data, text->length);

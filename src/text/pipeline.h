@@ -399,7 +399,8 @@ extern const char *tok_decoded_text(const tok_tokenizer *tokenizer, int32_t id);
 /* decode_rules.c: TOK_DECODE_... before and after the decoders; ids may be left out in place. */
 extern bool tok_filter_ids(tfm_context *context, const tok_tokenizer *tokenizer, int32_t *ids,
 						   size_t *count, bool skip_special_tokens);
-extern bool tok_polish(tfm_context *context, const tok_tokenizer *tokenizer, tfm_text *text);
+extern bool tok_polish(tfm_context *context, const tok_tokenizer *tokenizer, tok_cleaning cleaning,
+					   tfm_text *text);
 
 /* added.c: split a text at added tokens; spans of it in order, none for an empty text. */
 extern bool tok_find_added(tok_work *work, const tok_matcher *matcher, const char *text,

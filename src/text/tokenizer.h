@@ -176,6 +176,19 @@ extern bool tok_encode_words(tfm_context *context, const tok_tokenizer *tokenize
 extern bool tok_decode(tfm_context *context, const tok_tokenizer *tokenizer, const int32_t *ids,
 					   size_t count, bool skip_special_tokens, tfm_text *text);
 
+/* Whether decoded text is cleaned up (clean_up_tokenization_spaces). */
+typedef enum tok_cleaning
+{
+	TOK_CLEAN_BY_FILES, /* as tokenizer_config.json says */
+	TOK_CLEAN_NEVER,
+	TOK_CLEAN_ALWAYS
+} tok_cleaning;
+
+/* The same, with the caller's word on cleaning. */
+extern bool tok_decode_cleaned(tfm_context *context, const tok_tokenizer *tokenizer,
+							   const int32_t *ids, size_t count, bool skip_special_tokens,
+							   tok_cleaning cleaning, tfm_text *text);
+
 /*
  * The text of tokens as Transformers' convert_tokens_to_string gives it: what the decoders make of
  * them, whatever they are.  In the context's arena.
