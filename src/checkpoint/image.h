@@ -17,7 +17,7 @@
  * Raise with every change to the file's format, to a weight layout or to what a section means: an
  * image of another version is compiled again.
  */
-#define IMAGE_VERSION 2
+#define IMAGE_VERSION 3
 
 /*
  * Weights lie at multiples of 64 bytes: a cache line and the widest vector load.  More (a page)

@@ -414,6 +414,38 @@ write_file(compiler *c, image_writer *writer, const char *name)
 	return text == NULL || image_add_section(writer, section, text, length);
 }
 
+/*
+ * tokenizer_config.json without what is compiled elsewhere and large: pipelines look for the class of
+ * the tokenizer, and how it treats languages and tables.
+ */
+static bool
+write_tokenizer_config(compiler *c, image_writer *writer)
+{
+	const char *name = "tokenizer_config.json";
+	size_t length;
+	const char *text = read_checkpoint_file(c->context, c, name, &length);
+	buffer *kept = text == NULL ? NULL : buffer_create(c->context);
+	json config;
+
+	if (kept == NULL)
+		return !tfm_failed(c->context);
+	config = json_parse(c->context, text, length, name);
+	for (json member = json_first(config); json_present(member); member = json_next(member))
+	{
+		if (strcmp(json_key(member), "added_tokens_decoder") == 0 ||
+			strcmp(json_key(member), "chat_template") == 0)
+			continue;
+		buffer_append_string(c->context, kept, kept->length == 0 ? "{" : ",");
+		json_append_string(c->context, kept, json_key(member), strlen(json_key(member)));
+		buffer_append_string(c->context, kept, ":");
+		json_append(c->context, kept, member);
+	}
+	if (tfm_failed(c->context) || kept->length == 0)
+		return !tfm_failed(c->context);
+	buffer_append_string(c->context, kept, "}");
+	return image_add_section(writer, IMAGE_FILES "tokenizer_config.json", kept->data, kept->length);
+}
+
 static bool
 write_files(compiler *c, image_writer *writer)
 {
@@ -422,7 +454,8 @@ write_files(compiler *c, image_writer *writer)
 	if (!write_file(c, writer, "config.json") || !write_file(c, writer, "generation_config.json") ||
 		!write_file(c, writer, "modules.json") ||
 		!write_file(c, writer, "sentence_bert_config.json") ||
-		!write_file(c, writer, "config_sentence_transformers.json"))
+		!write_file(c, writer, "config_sentence_transformers.json") ||
+		!write_tokenizer_config(c, writer))
 		return false;
 	for (size_t i = 0; i < s->path_count; i++)
 	{
