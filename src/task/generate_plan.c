@@ -192,22 +192,31 @@ read_options(tfm_context *context, const generate_sources *sources, generate_pla
 }
 
 bool
-generate_plan_make(tfm_context *context, const generate_request *request, bool texts,
-				   generate_plan *plan)
+generate_plan_start(tfm_context *context, const generate_request *request, bool texts,
+					generate_plan *plan)
 {
-	generate_sources sources;
-
 	*plan = (generate_plan) {
 		.session = request->generator->session,
 		.assistant = request->assistant == NULL ? NULL : request->assistant->session,
 		.decoder = request->generator->decoder,
 		.draft_decoder = request->assistant == NULL ? NULL : request->assistant->decoder,
 		.model = run_session_model(request->generator->session),
+		.add_special_tokens = true,
+		.skip_special_tokens = true,
 	};
 	plan->tokenizer = plan->model->tokenizer;
-	if (texts && run_tokenizer(context, plan->model) == NULL)
-		return false;
 	gen_config_init(&plan->config);
+	return !texts || run_tokenizer(context, plan->model) != NULL;
+}
+
+bool
+generate_plan_make(tfm_context *context, const generate_request *request, bool texts,
+				   generate_plan *plan)
+{
+	generate_sources sources;
+
+	if (!generate_plan_start(context, request, texts, plan))
+		return false;
 	sources.arguments = generate_plan_parse(context, request->arguments, "arguments");
 	sources.options = generate_plan_parse(context, request->options, "options");
 	if (tfm_failed(context) || !read_defaults(context, plan) ||

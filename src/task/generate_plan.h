@@ -60,6 +60,13 @@ extern bool generate_plan_constrain(tfm_context *context, const generate_request
 /* Give up the constraints that a generator keeps. */
 extern void generate_plan_forget(generator *g);
 
+/*
+ * A plan of the request's models with Transformers' own defaults; files and options are still to be
+ * read.  texts: a tokenizer is needed.
+ */
+extern bool generate_plan_start(tfm_context *context, const generate_request *request, bool texts,
+								generate_plan *plan);
+
 /* Defaults from the model's files, then the request's.  texts: a tokenizer is needed. */
 extern bool generate_plan_make(tfm_context *context, const generate_request *request, bool texts,
 							   generate_plan *plan);

@@ -19,6 +19,9 @@ const pipeline_task *const task_pipelines[] = {
 	&task_text_classification,
 	&task_token_classification,
 	&task_zero_shot_classification,
+	&task_text2text_generation,
+	&task_summarization,
+	&task_translation,
 	NULL,
 };
 
@@ -304,7 +307,7 @@ read_inputs(tfm_context *context, const pipeline_task *task, const task_call *ca
 
 		if (is_list(rows[i].shape))
 			for (json v = json_first(values[i]); json_present(v); v = json_next(v))
-				(input++)->value = v;
+				*input++ = (pipeline_input) {.value = v, .in_list = true};
 		else if (call->is_json)
 			input->value = values[i];
 		else

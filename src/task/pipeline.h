@@ -21,7 +21,8 @@ typedef struct pipeline_input
 	tfm_text text;
 	tfm_text second;
 	bool has_second;
-	json value; /* absent: the texts are it */
+	json value;	  /* absent: the texts are it */
+	bool in_list; /* it is one of a list */
 } pipeline_input;
 
 /* A call with the inputs of all its rows. */
@@ -70,6 +71,9 @@ extern const pipeline_task *task_find_pipeline(const char *task);
 extern const pipeline_task task_text_classification;
 extern const pipeline_task task_token_classification;
 extern const pipeline_task task_zero_shot_classification;
+extern const pipeline_task task_text2text_generation;
+extern const pipeline_task task_summarization;
+extern const pipeline_task task_translation;
 
 /* All pipelines, ended by NULL. */
 extern const pipeline_task *const task_pipelines[];
