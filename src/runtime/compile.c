@@ -162,26 +162,25 @@ parse_slice(const char *name, slice *s)
 	return s->count > 0 && end == close && s->number >= 0 && s->number < s->count;
 }
 
-/* The part of a tensor; one of as many parts as it has rows loses its first dimension. */
+/* The part of a tensor; of a matrix one of as many parts as it has rows loses its first dimension. */
 static bool
 cut_slice(const ckpt_tensor *t, const slice *s, ckpt_tensor *cut)
 {
 	*cut = *t;
-	if (t->rank < 2 || t->shape[0] % s->count != 0)
+	if (t->rank < 1 || t->shape[0] % s->count != 0)
 		return false;
 	cut->length = t->length / (size_t) s->count;
 	cut->offset += cut->length * (size_t) s->number;
 	cut->shape[0] = t->shape[0] / s->count;
-	if (cut->shape[0] > 1)
+	if (cut->shape[0] > 1 || t->rank == 1)
 		return true;
 	cut->rank--;
 	memmove(cut->shape, cut->shape + 1, (size_t) cut->rank * sizeof(cut->shape[0]));
 	return true;
 }
 
-/* The tensor under any of its names, and the part of it that is meant. */
 static const ckpt_tensor *
-find_tensor(const compiler *c, const char *name, ckpt_tensor *cut)
+find_sliced_tensor(const compiler *c, const char *name, ckpt_tensor *cut)
 {
 	const ckpt_tensor *t = find_whole_tensor(c, name);
 	slice s;
@@ -194,6 +193,20 @@ find_tensor(const compiler *c, const char *name, ckpt_tensor *cut)
 	if (t == NULL && strcmp(strchr(name, ']'), "].weight") == 0)
 		t = find_whole_tensor(c, s.short_name);
 	return t != NULL && cut_slice(t, &s, cut) ? t : NULL;
+}
+
+/*
+ * The tensor under any of its names, and the part of it that is meant.  That of a convolution over one
+ * token at a time is a matrix, [n, k, 1].
+ */
+static const ckpt_tensor *
+find_tensor(const compiler *c, const char *name, ckpt_tensor *cut)
+{
+	const ckpt_tensor *t = find_sliced_tensor(c, name, cut);
+
+	if (t != NULL && cut->rank == 3 && cut->shape[2] == 1)
+		cut->rank = 2;
+	return t;
 }
 
 static bool
