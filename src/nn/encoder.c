@@ -276,6 +276,22 @@ encoder_embed(nn_model *m, const encoder_config *c)
 }
 
 tensor
+encoder_embed_states(nn_model *m, const embedding *e, tensor states)
+{
+	const nn_batch *batch = m->batch;
+	nn_batch other = *batch;
+	embedding rest = *e;
+	tensor x;
+
+	other.embeds = states.data;
+	rest.words = NULL;
+	m->batch = &other;
+	x = embed(m, &rest);
+	m->batch = batch;
+	return x;
+}
+
+tensor
 encoder_look_up(nn_model *m, const char *table, int64_t rows, int64_t columns, const nn_input *ids)
 {
 	const nn_batch *batch = m->batch;

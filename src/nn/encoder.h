@@ -61,7 +61,7 @@ typedef struct encoder_config
 	const char *final_norm; /* of what the last layer gives; NULL: none */
 	attention attention;
 	lm_head lm_head;
-	const char *pooler;					 /* NULL: "pooler.dense" */
+	const char *pooler; /* NULL: "pooler.dense"; "": the first token's state is pooled as it is */
 	op_activation classifier_activation; /* of "classifier.dense"; none: tanh */
 	tensor (*hidden_states)(nn_model *m, const void *config); /* the family's */
 
@@ -71,6 +71,9 @@ typedef struct encoder_config
 	 */
 	tensor (*attend)(nn_model *m, const void *config, const attention *how, tensor x,
 					 const tensor qkv[3]);
+
+	/* The family's, of states [tokens, hidden] -> [tokens, vocabulary]; NULL: by lm_head. */
+	tensor (*predict_words)(nn_model *m, const void *config, tensor x);
 } encoder_config;
 
 /* BERT's and RoBERTa's names and defaults, for families to begin with. */
@@ -96,6 +99,9 @@ extern tensor encoder_hidden_states(nn_model *m, const void *config);
 
 /* The embeddings -> [tokens, hidden]. */
 extern tensor encoder_embed(nn_model *m, const encoder_config *c);
+
+/* The same of one with states [tokens, e->hidden_size] in place of the words' rows. */
+extern tensor encoder_embed_states(nn_model *m, const embedding *e, tensor states);
 
 /*
  * Rows of another table, as embed has those of words: "<table>.weight" [rows, columns] by an input of
@@ -124,7 +130,7 @@ extern tensor encoder_pool(nn_model *m, tensor x);
 /* The same through c->pooler. */
 extern tensor encoder_pool_by(nn_model *m, const encoder_config *c, tensor x);
 
-/* Scores of the vocabulary by c->lm_head: x [tokens, hidden] -> [tokens, vocabulary]. */
+/* Scores of the vocabulary by c->predict_words or c->lm_head: x [tokens, hidden] -> [tokens, vocabulary]. */
 extern tensor encoder_predict_words(nn_model *m, const encoder_config *c, tensor x);
 
 /*

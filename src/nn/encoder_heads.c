@@ -44,9 +44,10 @@ encoder_pool(nn_model *m, tensor x)
 tensor
 encoder_pool_by(nn_model *m, const encoder_config *c, tensor x)
 {
-	return c->pooler == NULL
-			   ? encoder_pool(m, x)
-			   : linear(m, first_tokens(m, x), c->pooler, .activation = ACTIVATION_TANH);
+	if (c->pooler == NULL)
+		return encoder_pool(m, x);
+	x = first_tokens(m, x);
+	return c->pooler[0] == '\0' ? x : linear(m, x, c->pooler, .activation = ACTIVATION_TANH);
 }
 
 static tensor
@@ -60,6 +61,8 @@ encoder_predict_words(nn_model *m, const encoder_config *c, tensor x)
 {
 	const lm_head *head = &c->lm_head;
 
+	if (c->predict_words != NULL)
+		return c->predict_words(m, c, x);
 	if (head->dense != NULL)
 	{
 		x = linear(m, x, head->dense, .columns = head->columns, .activation = head->activation);
@@ -78,20 +81,26 @@ predict_next(nn_model *m, tensor pooled)
 
 /* ---- Heads ---- */
 
+/* Saved without add_pooling_layer, as sentence encoders often are, there is none. */
+static bool
+has_pooler(nn_model *m, const encoder_config *c)
+{
+	char name[NN_NAME_MAX];
+	size_t length = 0;
+
+	nn_append_name(name, &length, c->pooler == NULL ? "pooler.dense" : c->pooler);
+	nn_append_name(name, &length, ".weight");
+	return (c->pooler != NULL && c->pooler[0] == '\0') || nn_has_weight(m, name);
+}
+
 void
 encoder_base_model(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
-	const char *pooler = c->pooler == NULL ? "pooler.dense" : c->pooler;
 	tensor x = c->hidden_states(m, config);
-	char weight_name[NN_NAME_MAX];
-	size_t length = 0;
 
 	nn_emit(m, "last_hidden_state", NN_PER_TOKEN, x);
-	/* Saved without add_pooling_layer, as sentence encoders often are, there is no pooler. */
-	nn_append_name(weight_name, &length, pooler);
-	nn_append_name(weight_name, &length, ".weight");
-	if (nn_has_weight(m, weight_name))
+	if (has_pooler(m, c))
 		nn_emit(m, "pooler_output", NN_PER_SEQUENCE, encoder_pool_by(m, c, x));
 }
 
