@@ -1,0 +1,134 @@
+/*
+ * squeezebert.c
+ *	  SqueezeBERT (Iandola et al. 2020): as BERT, with products in groups: a part of the
+ *	  columns is multiplied with weights of its own.
+ *	  Follows transformers/models/squeezebert/modeling_squeezebert.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/encoder.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Of the norms in the layers, whatever layer_norm_eps says. */
+#define NORM_EPS 1e-12
+
+typedef struct squeezebert_config
+{
+	encoder_config encoder;
+	int query_groups, key_groups, value_groups;
+	int post_attention_groups, intermediate_groups, output_groups;
+} squeezebert_config;
+
+/* x [tokens, k] in groups of columns, each times a part of the weight -> [tokens, columns]. */
+static tensor
+multiply_groups(nn_model *m, tensor x, const char *name, int groups, int64_t columns,
+				op_activation activation)
+{
+	int64_t k = x.shape[1] / groups, n = columns / groups;
+	tensor y;
+
+	if (groups == 1)
+		return linear(m, x, name, .columns = columns, .activation = activation);
+	if (x.shape[1] % groups != 0 || columns % groups != 0)
+	{
+		tfm_fail(m->context, TFM_CORRUPTED, "\"%s\" cannot be divided into %d groups", name,
+				 groups);
+		return (tensor) {0};
+	}
+	y = nn_matrix(m, x.shape[0], columns);
+	for (int i = 0; i < groups && !tfm_failed(m->context); i++)
+	{
+		char part[NN_NAME_MAX];
+		tensor one;
+
+		snprintf(part, sizeof(part), "%s[%d/%d]", name, i, groups);
+		one = linear(m, take_columns(x, i * k, k), part, .x_stride = x.shape[1], .columns = n,
+					 .activation = activation);
+		for (int64_t t = 0; nn_live(m) && t < x.shape[0]; t++)
+			memcpy((float *) y.data + t * columns + i * n, (const float *) one.data + t * n,
+				   (size_t) n * sizeof(float));
+	}
+	return y;
+}
+
+static tensor
+attend_to_self(nn_model *m, tensor x, const squeezebert_config *c)
+{
+	int64_t hidden = c->encoder.common.hidden_size;
+	tensor q = multiply_groups(m, x, "attention.query", c->query_groups, hidden, ACTIVATION_NONE);
+	tensor k = multiply_groups(m, x, "attention.key", c->key_groups, hidden, ACTIVATION_NONE);
+	tensor v = multiply_groups(m, x, "attention.value", c->value_groups, hidden, ACTIVATION_NONE);
+	tensor a = attend(m, q, k, v, &c->encoder.attention);
+
+	a = multiply_groups(m, a, "post_attention.conv1d", c->post_attention_groups, hidden,
+						ACTIVATION_NONE);
+	return layer_norm(m, add(m, a, x, 1), "post_attention.layernorm", NORM_EPS);
+}
+
+static tensor
+feed_forward(nn_model *m, tensor x, const squeezebert_config *c)
+{
+	const encoder_config *e = &c->encoder;
+	tensor a = multiply_groups(m, x, "intermediate.conv1d", c->intermediate_groups,
+							   e->intermediate_size, e->activation);
+
+	a = multiply_groups(m, a, "output.conv1d", c->output_groups, e->common.hidden_size,
+						ACTIVATION_NONE);
+	return layer_norm(m, add(m, a, x, 1), "output.layernorm", NORM_EPS);
+}
+
+static tensor
+hidden_states(nn_model *m, const void *config)
+{
+	const squeezebert_config *c = config;
+	tensor x = encoder_embed(m, &c->encoder);
+
+	nn_emit_hidden_state(m, 0, x);
+	for (int i = 0; i < c->encoder.layers && !tfm_failed(m->context); i++)
+	{
+		nn_scope layer = nn_enter(m, "encoder.layers.%d", i);
+		nn_scope half = nn_begin(m);
+
+		x = nn_leave(m, half, x, attend_to_self(m, x, c));
+		x = nn_leave(m, layer, x, feed_forward(m, x, c));
+		nn_emit_hidden_state(m, i + 1, x);
+	}
+	return x;
+}
+
+static int
+read_groups(tfm_context *context, json file, const char *key, int fallback)
+{
+	return (int) json_int(context, file, key, fallback, 1, NN_MAX_HEADS);
+}
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	squeezebert_config *c = config;
+	encoder_config *e = &c->encoder;
+
+	*e = encoder_bert;
+	e->hidden_states = hidden_states;
+	encoder_read_config(context, file, e, 0);
+	e->attention.causal = false; /* there is no decoder, whatever is_decoder says */
+	c->query_groups = read_groups(context, file, "q_groups", 4);
+	c->key_groups = read_groups(context, file, "k_groups", 4);
+	c->value_groups = read_groups(context, file, "v_groups", 4);
+	c->post_attention_groups = read_groups(context, file, "post_attention_groups", 1);
+	c->intermediate_groups = read_groups(context, file, "intermediate_groups", 4);
+	c->output_groups = read_groups(context, file, "output_groups", 4);
+}
+
+static const nn_variant variants[] = {{"squeezebert", "SqueezeBert", "transformer"}, {0}};
+
+const nn_family family_squeezebert = {
+	.name = "squeezebert",
+	.variants = variants,
+	.heads = encoder_bert_heads,
+	.config_size = sizeof(squeezebert_config),
+	.read_config = read_config,
+	.hidden_states = hidden_states,
+};
