@@ -189,7 +189,8 @@ check_options(tfm_context *context, const op_attend_options *o)
 {
 	if (o->batch < 0 || o->heads < 1 || o->kv_heads < 1 || o->heads % o->kv_heads != 0 ||
 		o->head_dim < 1 || o->head_dim > ATTEND_MAX_HEAD_DIM || o->value_dim < 0 ||
-		o->value_dim > ATTEND_MAX_HEAD_DIM || o->window < 0 || (o->bias != NULL && o->span < 1))
+		o->value_dim > ATTEND_MAX_HEAD_DIM || o->window < 0 || (o->bias != NULL && o->span < 1) ||
+		(o->scores != NULL && (o->bias != NULL || o->cache != NULL)))
 		return tfm_fail(context, TFM_INTERNAL,
 						"attention with %d heads of %d, %d of them for keys, is impossible",
 						o->heads, o->head_dim, o->kv_heads);

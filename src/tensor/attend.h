@@ -21,6 +21,17 @@
 
 #define ATTEND_MAX_HEAD_DIM 512
 
+/* Queries that lie side by side in the scores of a key. */
+#define ATTEND_QUERIES 32
+
+/*
+ * Fills in what is added to the scores of some queries of a head, rows query .. query + queries - 1 of
+ * q, and some keys, rows key .. key + keys - 1 of k, which are of the same sequence:
+ * scores[keys][ATTEND_QUERIES].  Called on any thread, for a pair once.
+ */
+typedef void (*op_attend_scores)(const void *argument, int head, int64_t query, int queries,
+								 int64_t key, int64_t keys, float *scores);
+
 typedef struct op_attend_options
 {
 	const float *q; /* [tokens, heads * head_dim] */
@@ -29,7 +40,7 @@ typedef struct op_attend_options
 	float *y;		/* as q; must not overlap q, k, v */
 	/* Elements from one token to the next, so that q, k and v may lie in one row; 0: its width. */
 	int64_t q_stride, k_stride, v_stride, y_stride;
-	const int32_t *offsets; /* [batch + 1] tokens where sequences start; ascending, the first 0 */
+	const int32_t *offsets; /* [batch + 1] tokens where sequences start; ascending */
 	/* The same of k and v, where a sequence looks at another (cross-attention); NULL: offsets. */
 	const int32_t *key_offsets;
 	int64_t batch;
@@ -54,6 +65,9 @@ typedef struct op_attend_options
 	const float *slopes;	  /* ALiBi [heads]: slope times the key's place, counted from the
 								 query's, is added; or NULL */
 	const float *sinks;		  /* [heads]: a score that takes its share and has no value; or NULL */
+	/* More that is added to scores, in place of bias and without a cache; NULL: nothing. */
+	op_attend_scores scores;
+	const void *scores_argument;
 	/*
 	 * Keys and values of earlier passes, or NULL.  Sequence i of the batch is sequence cached[i] of
 	 * the cache, each once; its offsets are of queries.  k, v and hidden are put into its last tokens

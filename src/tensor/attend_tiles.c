@@ -17,6 +17,8 @@
 
 #define TILE KERNEL_COLUMNS /* queries of a tile */
 
+_Static_assert(TILE == ATTEND_QUERIES, "what callers fill in has the kernel's form");
+
 #define ITEMS_PER_THREAD 8 /* at least, where there are enough units */
 
 /* What a thread works with, all in its scratch. */
@@ -52,7 +54,8 @@ lay_out(attend_work *w, const attend_call *call, char *base)
 	w->packed_keys = take_floats(base, &used, block * call->key_stride);
 	w->packed_values = take_floats(base, &used, block * call->padded_value);
 	w->tile.scores = take_floats(base, &used, block * TILE);
-	w->bias = take_floats(base, &used, call->o.bias == NULL ? 0 : (block + 1) * TILE);
+	w->bias = take_floats(base, &used,
+						  call->o.bias == NULL && call->o.scores == NULL ? 0 : (block + 1) * TILE);
 	w->flags = scratch_take(base, &used, (size_t) block);
 	w->maximum = take_floats(base, &used, block);
 	w->sum = take_floats(base, &used, block);
@@ -113,6 +116,23 @@ set_bias(attend_work *w, int64_t place)
 					? 0.0f
 					: attend_bias(w->call, w->head,
 								  position_of(w, w->key + j) - position_of(w, place + i));
+	tile->bias = w->bias;
+	tile->bias_stride = TILE;
+}
+
+/* The caller's own part of a tile's scores. */
+static void
+set_scores(attend_work *w, int64_t first)
+{
+	attend_tile *tile = &w->tile;
+	const op_attend_options *o = &w->call->o;
+
+	if (tile->queries < TILE)
+		memset(w->bias, 0, (size_t) (tile->keys * TILE) * sizeof(float));
+	o->scores(o->scores_argument, w->head, w->sequence->token + w->query + first, tile->queries,
+			  w->sequence->key_token + w->key, tile->keys, w->bias);
+	for (int64_t i = 0; i < tile->keys * TILE; i++)
+		w->bias[i] *= (float) M_LOG2E;
 	tile->bias = w->bias;
 	tile->bias_stride = TILE;
 }
@@ -261,6 +281,8 @@ run_tile(attend_work *w, int64_t first, int64_t end)
 	tile->y = w->key + w->keys >= seen ? result_of(w, first) : NULL;
 	if (o->bias != NULL)
 		set_bias(w, place);
+	if (o->scores != NULL)
+		set_scores(w, first);
 	if (call->ahead && w->head + 1 < o->heads)
 		set_ahead(w, first, end);
 	call->table->attend(tile);

@@ -100,6 +100,13 @@ score(const fixture *f, int64_t start, int64_t query, int64_t key, int head)
 		d = d < -most ? -most : d > most ? most : d;
 		sum += o->bias[head * (2 * most + 1) + d + most] * M_LOG2E;
 	}
+	if (o->scores != NULL)
+	{
+		float own[ATTEND_QUERIES];
+
+		o->scores(o->scores_argument, head, start + query, 1, start + key, 1, own);
+		sum += own[0] * M_LOG2E;
+	}
 	return sum;
 }
 
@@ -205,6 +212,44 @@ test_bias(void **state)
 		f.positions[3] = INT32_MAX;
 		f.positions[4] = INT32_MIN;
 		check_all(&f, set);
+	}
+	discard(&f);
+}
+
+/* Something of head, query and key, out of a table. */
+static void
+fill_scores(const void *argument, int head, int64_t query, int queries, int64_t key, int64_t keys,
+			float *scores)
+{
+	const float *table = argument;
+
+	for (int64_t j = 0; j < keys; j++)
+		for (int i = 0; i < queries; i++)
+			scores[j * ATTEND_QUERIES + i] =
+				table[(head * 7 + (query + i) * 31 + (key + j) * 17) % 700];
+}
+
+/* What the caller adds to scores, which is no more than one of two. */
+static void
+test_scores(void **state)
+{
+	fixture f = make(2, 1, 8);
+
+	(void) state;
+	f.o.scores = fill_scores;
+	f.o.scores_argument = f.bias;
+	FOR_EACH_ISA(set)
+	{
+		tfm_context context = open_context(set, 1, 0);
+
+		check_all(&f, set);
+		f.o.causal = !f.o.causal;
+		f.o.bias = f.bias;
+		f.o.span = 20;
+		assert_false(op_attend(&context, &f.o));
+		assert_int_equal(context.error.kind, TFM_INTERNAL);
+		f.o.bias = NULL;
+		close_context(&context);
 	}
 	discard(&f);
 }
@@ -462,6 +507,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_definition),	cmocka_unit_test(test_bias),
+		cmocka_unit_test(test_scores),
 		cmocka_unit_test(test_hidden),		cmocka_unit_test(test_company),
 		cmocka_unit_test(test_many),		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_exponential), cmocka_unit_test(test_not_finite),
