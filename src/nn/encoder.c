@@ -144,9 +144,10 @@ attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *
 	const encoder_names *names = c->names;
 	const char *const projections[] = {names->query, names->key, names->value};
 	tensor h = norm_before(m, x, c, names->attention_norm);
-	tensor qkv[3], a;
+	tensor qkv[3] = {{0}}, a;
 
-	linear_parts(m, h, 3, projections, qkv);
+	if (names->query != NULL)
+		linear_parts(m, h, 3, projections, qkv);
 	if (c->attend != NULL)
 		a = c->attend(m, c, how, h, qkv);
 	else

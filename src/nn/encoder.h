@@ -62,6 +62,7 @@ typedef struct encoder_config
 	attention attention;
 	lm_head lm_head;
 	const char *pooler; /* NULL: "pooler.dense"; "": the first token's state is pooled as it is */
+	op_activation pooler_activation;	 /* none: tanh */
 	op_activation classifier_activation; /* of "classifier.dense"; none: tanh */
 	tensor (*hidden_states)(nn_model *m, const void *config); /* the family's */
 

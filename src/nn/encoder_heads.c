@@ -44,10 +44,13 @@ encoder_pool(nn_model *m, tensor x)
 tensor
 encoder_pool_by(nn_model *m, const encoder_config *c, tensor x)
 {
-	if (c->pooler == NULL)
-		return encoder_pool(m, x);
+	op_activation activation = c->pooler_activation;
+
 	x = first_tokens(m, x);
-	return c->pooler[0] == '\0' ? x : linear(m, x, c->pooler, .activation = ACTIVATION_TANH);
+	if (c->pooler != NULL && c->pooler[0] == '\0')
+		return x;
+	return linear(m, x, c->pooler == NULL ? "pooler.dense" : c->pooler,
+				  .activation = activation == ACTIVATION_NONE ? ACTIVATION_TANH : activation);
 }
 
 static tensor

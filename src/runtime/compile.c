@@ -228,6 +228,14 @@ kept_dtype(const compiler *c, const ckpt_tensor *t, weight_layout layout, int64_
 	return t->dtype == DTYPE_F64 ? DTYPE_F32 : t->dtype;
 }
 
+/* A convolution's kernel as the matrix that its products are with. */
+static void
+flatten(ckpt_tensor *t)
+{
+	for (; t->rank > 2; t->rank--)
+		t->shape[1] *= t->shape[t->rank - 1];
+}
+
 /* A pass asks for a weight: note it, once for each layout. */
 static const weight *
 want_tensor(void *source, const char *name, weight_layout layout)
@@ -251,6 +259,8 @@ want_tensor(void *source, const char *name, weight_layout layout)
 	w = t == NULL || tfm_failed(c->context) ? NULL : tfm_alloc_zero(c->context, sizeof(wanted));
 	if (w == NULL)
 		return NULL;
+	if (layout != LAYOUT_PLAIN)
+		flatten(&cut);
 	w->tensor = t;
 	w->slice = cut;
 	w->transposed = transposed && cut.rank == 2 && !cut.turned;

@@ -146,6 +146,7 @@ def make_case(golden, model_type, name, case):
         case.get("every_row", "$^"),
         every_epsilon=name.endswith("-eps"),
         any_epsilon=family.get("any_epsilon", False),
+        any_gelu=architecture in family.get("any_gelu", ()),
     )
     print(f"{model_type}/{name}: {line}", flush=True)
 

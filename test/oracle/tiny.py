@@ -9,6 +9,10 @@ import torch
 from torch import nn
 
 
+# Norms that are no nn.LayerNorm, with weights about 1, or about 0 where 1 is added to them.
+NORMS = ("RMSNorm", "LayerNorm1P", "CohereLayerNorm", "DebertaLayerNorm")
+
+
 def generator(*key):
     """A random generator that depends on the key alone."""
     digest = hashlib.sha256(repr(key).encode()).digest()
@@ -34,13 +38,13 @@ def fill(model, seed):
             tied.add(weight)
             path = f"{module_name}.{name}".removeprefix(prefix)
             noise = torch.randn(weight.shape, generator=generator(seed, path, tuple(weight.shape)))
-            if "relative_attention_bias" in path:
+            if "relative_attention_bias" in path or "rel_embeddings" in path:
                 value = noise
             elif isinstance(module, nn.Embedding):
                 value = 0.05 * noise
             elif isinstance(module, nn.LayerNorm) and name == "weight":
                 value = 1 + 0.3 * noise
-            elif type(module).__name__.endswith(("RMSNorm", "LayerNorm1P", "CohereLayerNorm")):
+            elif type(module).__name__.endswith(NORMS):
                 value = (weight if name == "weight" else 0) + 0.3 * noise
             elif weight.dim() <= 1:
                 value = 0.1 * noise

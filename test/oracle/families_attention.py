@@ -1,0 +1,94 @@
+"""Encoders with an attention of their own; see families.py."""
+
+from families import (
+    embeddings_given,
+    heads,
+    hidden_states,
+    long_sequence,
+    padded_left,
+    positions_given,
+)
+
+HEADS = ("MaskedLM", "SequenceClassification", "TokenClassification", "QuestionAnswering")
+CHOICE = (*HEADS, "MultipleChoice")
+
+DEBERTA = dict(
+    relative_attention=True, pos_att_type=["c2p", "p2c"], position_biased_input=False, max_relative_positions=6
+)
+
+
+
+def family(architectures, **more):
+    """Heads over one or two layers hardly show which GELU these have; the base model does."""
+    return dict(architectures=architectures, any_epsilon=True, any_gelu=architectures[1:], **more)
+
+
+FAMILIES = {
+    "deberta": family(heads("Deberta", *HEADS), config=DEBERTA),
+    "deberta-v2": family(
+        heads("DebertaV2", *CHOICE),
+        config=dict(
+            **DEBERTA,
+            share_att_key=True,
+            position_buckets=4,
+            norm_rel_ebd="layer_norm",
+            conv_kernel_size=3,
+            conv_act="gelu",
+        ),
+    ),
+}
+
+VARIANTS = {
+    "deberta": {
+        "DebertaModel-absolute": dict(
+            architecture="DebertaModel",
+            config=dict(
+                relative_attention=False, position_biased_input=True, type_vocab_size=2, pos_att_type=None
+            ),
+        ),
+        "DebertaForMaskedLM-new_head": dict(
+            architecture="DebertaForMaskedLM",
+            config=dict(legacy=False, pos_att_type="c2p", max_relative_positions=-1),
+        ),
+        "DebertaModel-hidden_states": dict(of="DebertaModel", inputs=hidden_states),
+        "DebertaModel-eps": dict(of="DebertaModel", set=dict(layer_norm_eps=0.05)),
+        "DebertaModel-inputs_embeds": dict(
+            of="DebertaModel", inputs=embeddings_given, unseen="word_embeddings"
+        ),
+    },
+    "deberta-v2": {
+        "DebertaV2Model-hidden_states": dict(of="DebertaV2Model", inputs=hidden_states),
+        "DebertaV2Model-eps": dict(of="DebertaV2Model", set=dict(layer_norm_eps=0.05)),
+        "DebertaV2ForTokenClassification-left": dict(
+            of="DebertaV2ForTokenClassification", inputs=padded_left
+        ),
+        "DebertaV2Model-projections": dict(
+            architecture="DebertaV2Model",
+            config=dict(
+                share_att_key=False,
+                position_buckets=-1,
+                conv_kernel_size=0,
+                norm_rel_ebd="none",
+                position_biased_input=True,
+                type_vocab_size=3,
+                num_hidden_layers=1,
+            ),
+            unseen=r"pos_key_proj\.bias",  # adds the same to all scores of a query
+        ),
+        "DebertaV2ForMaskedLM-embedding_size": dict(
+            architecture="DebertaV2ForMaskedLM",
+            config=dict(embedding_size=8, conv_groups=3, conv_act="tanh", pos_att_type=["p2c"]),
+        ),
+        "DebertaV2ForMaskedLM-new_head": dict(
+            architecture="DebertaV2ForMaskedLM", config=dict(legacy=False, pos_att_type=["c2p"]), unseen=r"encoder\.LayerNorm\.bias|key_proj\.bias"
+        ),
+        "DebertaV2ForSequenceClassification-long": dict(
+            architecture="DebertaV2ForSequenceClassification",
+            config=dict(
+                max_relative_positions=100, position_buckets=12, num_hidden_layers=2, pooler_hidden_act="tanh"
+            ),
+            inputs=long_sequence,
+            every_row="rel_embeddings",
+        ),
+    },
+}
