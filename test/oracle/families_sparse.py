@@ -21,6 +21,23 @@ def long_rows(length, *masked):
     return lambda x, config: rows_of((len(masked), length), masked, config)
 
 
+def separated(architecture, x, config):
+    """Three separators in each row, which heads of questions and choices look for."""
+    if architecture.endswith(("QuestionAnswering", "MultipleChoice")):
+        x["input_ids"][..., 1:3] = config.sep_token_id
+        ids, mask = x["input_ids"], x["attention_mask"]
+        last = mask.sum(-1, keepdim=True) - 1
+        x["input_ids"] = ids.scatter(-1, last, config.sep_token_id)
+    return x
+
+
+def some_global(x, config):
+    """Global tokens, one of them masked, in rows that are longer than a window and a tile."""
+    marks = torch.zeros_like(x["input_ids"])
+    marks[0, [0, 7, 36]] = marks[1, [1, 2, 35]] = 1
+    return {**x, "global_attention_mask": marks}
+
+
 # ---- MRA: its three kernels, which are CUDA's, written out; without them it gives zeros
 
 
@@ -93,6 +110,19 @@ FAMILIES = {
         config=dict(max_position_embeddings=32, block_per_row=1, layer_norm_eps=1e-3),
         inputs=mra_inputs,
     ),
+    "longformer": dict(
+        architectures=heads("Longformer", *COMMON),
+        config=dict(attention_window=4, sep_token_id=4, num_hidden_layers=2),
+        inputs=separated,
+        unseen={
+            "LongformerModel": "_global",
+            "LongformerForMaskedLM": "_global",
+            "LongformerForTokenClassification": "_global",
+            "LongformerForSequenceClassification": r"1\.attention\.self\.(query|key|value)\.|key_global\.bias",
+            "LongformerForQuestionAnswering": r"key_global\.bias",
+            "LongformerForMultipleChoice": r"1\.attention\.self\..*_global|key_global\.bias",
+        },
+    ),
     "big_bird": dict(
         architectures=heads("BigBird", *COMMON, "PreTraining", "CausalLM"),
         config=dict(sep_token_id=4),
@@ -130,6 +160,17 @@ VARIANTS = {
         ),
         "MraModel-first": mra_case(96, (33,), block_per_row=2, initial_prior_first_n_blocks=1),
         "MraModel-sparse": mra_case(64, (0,), block_per_row=1, approx_mode="sparse"),
+    },
+    "longformer": {
+        "LongformerModel-global": dict(
+            architecture="LongformerModel",
+            config=dict(attention_window=[4, 8], max_position_embeddings=48),
+            inputs=lambda x, config: some_global(rows_of((2, 40), (0, 5), config), config),
+            unseen=r"key_global\.bias",
+        ),
+        "LongformerForTokenClassification-left": dict(
+            of="LongformerForTokenClassification", inputs=padded_left, unseen="_global"
+        ),
     },
     "big_bird": {
         "BigBirdModel-blocks": dict(
