@@ -1,6 +1,6 @@
 """Decoders whose layers keep a state; see families.py."""
 
-from families import embeddings_given, hidden_states
+from families import embeddings_given, hidden_states, positions_given
 from families_gpt import heads, padded_left
 
 
@@ -30,6 +30,19 @@ FAMILIES = {
             mamba_dt_rank=2,
             use_cache=False,
             pad_token_id=1,
+        ),
+    ),
+    "recurrent_gemma": dict(
+        architectures=heads("RecurrentGemma"),
+        config=dict(
+            num_hidden_layers=3,
+            hidden_size=16,
+            num_key_value_heads=1,
+            intermediate_size=40,
+            attention_window_size=3,
+            conv1d_width=3,
+            lru_width=20,
+            use_cache=False,
         ),
     ),
 }
@@ -77,6 +90,20 @@ VARIANTS = {
                 mamba_expand=1,
                 hidden_act="gelu_new",
                 tie_word_embeddings=True,
+            ),
+        ),
+    },
+    "recurrent_gemma": {
+        "RecurrentGemmaModel-left": dict(of="RecurrentGemmaModel", inputs=padded_left),
+        "RecurrentGemmaModel-position_ids": dict(of="RecurrentGemmaModel", inputs=positions_given),
+        "RecurrentGemmaForCausalLM-blocks": dict(
+            architecture="RecurrentGemmaForCausalLM",
+            config=dict(
+                num_hidden_layers=2,
+                block_types=["attention", "recurrent"],
+                logits_soft_cap=3.0,
+                attention_bias=True,
+                tie_word_embeddings=False,
             ),
         ),
     },

@@ -138,6 +138,7 @@ test_steps(void **state)
 	check_steps("falcon_mamba/FalconMambaForCausalLM");
 	check_steps("mamba2/Mamba2ForCausalLM");
 	check_steps("jamba/JambaForCausalLM");
+	check_steps("recurrent_gemma/RecurrentGemmaForCausalLM");
 }
 
 /* A configuration is refused with that kind; TFM_OK: it is taken. */
