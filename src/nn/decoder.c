@@ -415,6 +415,8 @@ run_layers(nn_model *m, tensor x, const decoder_config *c)
 		layer = nn_enter(m, c->names->layer, i);
 		x = nn_leave(m, layer, x,
 					 c->parallel ? run_parallel_layer(m, x, c, i) : run_layer(m, x, c, i));
+		if (c->end_layer != NULL)
+			c->end_layer(m, x, c, i);
 		if (c->states_after)
 			nn_emit_hidden_state(m, i, x);
 	}

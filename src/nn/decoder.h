@@ -115,6 +115,9 @@ typedef struct decoder_config
 	tensor (*embed)(nn_model *m, const struct decoder_config *c); /* -> [tokens, hidden] */
 	tensor (*attend)(nn_model *m, tensor x, const struct decoder_config *c, int layer);
 	tensor (*feed_forward)(nn_model *m, tensor x, const struct decoder_config *c, int layer);
+
+	/* What is done to a layer's result, in its place; NULL: nothing. */
+	void (*end_layer)(nn_model *m, tensor x, const struct decoder_config *c, int layer);
 } decoder_config;
 
 /* ---- Configuration ---- */

@@ -45,6 +45,10 @@ FAMILIES = {
             use_cache=False,
         ),
     ),
+    "rwkv": dict(
+        architectures=heads("Rwkv"),
+        config=dict(rescale_every=1, pad_token_id=1, num_hidden_layers=2),
+    ),
 }
 
 VARIANTS = {
@@ -104,6 +108,20 @@ VARIANTS = {
                 logits_soft_cap=3.0,
                 attention_bias=True,
                 tie_word_embeddings=False,
+            ),
+        ),
+    },
+    "rwkv": {
+        "RwkvModel-hidden_states": dict(of="RwkvModel", inputs=hidden_states),
+        "RwkvModel-left": dict(of="RwkvModel", inputs=padded_left),
+        "RwkvForCausalLM-width": dict(
+            architecture="RwkvForCausalLM",
+            config=dict(
+                attention_hidden_size=8,
+                intermediate_size=None,
+                rescale_every=0,
+                use_cache=False,
+                tie_word_embeddings=True,
             ),
         ),
     },

@@ -139,6 +139,7 @@ test_steps(void **state)
 	check_steps("mamba2/Mamba2ForCausalLM");
 	check_steps("jamba/JambaForCausalLM");
 	check_steps("recurrent_gemma/RecurrentGemmaForCausalLM");
+	check_steps("rwkv/RwkvForCausalLM");
 }
 
 /* A configuration is refused with that kind; TFM_OK: it is taken. */
