@@ -87,7 +87,7 @@ def report(
     the code and not the configuration has it, and what is normed is large.  any_gelu: the GELU need
     not show, where another case of the same layers shows it.
     """
-    hidden = re.compile(rf"\.(key|k|k_lin|k_proj|Wk)\.bias$|{unseen}")
+    hidden = re.compile(rf"\.(key|k|k_lin|k_proj|key_proj|Wk)\.bias$|{unseen}")
     losses = without_weights(forward, model, outputs, every_row)
     weight = min(loss for loss in losses if not hidden.search(loss[1]))
     epsilons = with_other_epsilons(forward, model, outputs)

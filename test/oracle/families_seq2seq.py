@@ -62,6 +62,13 @@ def long_texts(x, config):
     return {**x, "decoder_input_ids": ids_in((2, 140), config)}
 
 
+def short_of_positions(x, config):
+    """As long as positions allow: distances share buckets."""
+    draw = tiny.generator("long")
+    ids = torch.randint(5, config.vocab_size, (2, config.max_position_embeddings - 2), generator=draw)
+    return {"input_ids": ids, "decoder_input_ids": ids.flip(1)}
+
+
 def with_bias(weights):
     bias = torch.randn(weights["final_logits_bias"].shape, generator=tiny.generator("bias"))
     return {**weights, "final_logits_bias": bias}
@@ -109,6 +116,17 @@ def t5_config(**changes):
     )
 
 
+def prophetnet_config(**changes):
+    return dict(
+        num_encoder_layers=1,
+        num_decoder_layers=1,
+        num_encoder_attention_heads=2,
+        encoder_ffn_dim=20,
+        decoder_ffn_dim=16,
+        **{"num_decoder_attention_heads": 3, "ngram": 3, "num_buckets": 6, **changes},
+    )
+
+
 def heads(name, *heads_after_model):
     return [f"{name}{head}" for head in ("Model", *heads_after_model)]
 
@@ -123,7 +141,9 @@ def family(architectures, config, **more):
         config=config,
         inputs=complete,
         any_epsilon="layer_norm_epsilon" not in config,
-        unseen={name: "encoder_attn" for name in architectures if name.endswith(CAUSAL)},
+        unseen={
+            name: "encoder_attn|cross_attn" for name in architectures if name.endswith(CAUSAL)
+        },
         **more,
     )
 
@@ -145,6 +165,15 @@ FAMILIES = {
     "blenderbot-small": family(heads("BlenderbotSmall", GENERATION, CAUSAL), bart_config()),
     "marian": family(
         heads("Marian", "MTModel", CAUSAL), bart_config(pad_token_id=1, decoder_start_token_id=1)
+    ),
+    "prophetnet": family(
+        heads("ProphetNet", GENERATION, CAUSAL), prophetnet_config(), without=["num_hidden_layers"]
+    ),
+    "xlm-prophetnet": family(
+        heads("XLMProphetNet", GENERATION, CAUSAL),
+        prophetnet_config(),
+        without=["num_hidden_layers"],
+        old=True,
     ),
     "t5": family(
         heads("T5", GENERATION, "EncoderModel", *CLASSIFIERS, "ForTokenClassification"),
@@ -187,6 +216,11 @@ VARIANTS = {
             of="M2M100ForConditionalGeneration", inputs=no_decoder_pads
         ),
     },
+    "nllb-moe": {
+        "NllbMoeForConditionalGeneration-no_pads": dict(
+            of="NllbMoeForConditionalGeneration", inputs=no_decoder_pads
+        ),
+    },
     "marian": {
         "MarianMTModel-two_vocabularies": dict(
             architecture="MarianMTModel",
@@ -216,6 +250,14 @@ VARIANTS = {
         ),
     },
     "umt5": {"UMT5Model-long": dict(of="UMT5Model", inputs=long_texts)},
+    "prophetnet": {
+        # where passes over whole texts and steps are the same in Transformers
+        "ProphetNetForConditionalGeneration-steps": dict(
+            architecture="ProphetNetForConditionalGeneration",
+            config=dict(ngram=1, num_decoder_attention_heads=1),
+        ),
+        "ProphetNetModel-long": dict(of="ProphetNetModel", inputs=short_of_positions),
+    },
     "switch_transformers": {
         "SwitchTransformersModel-full": dict(
             of="SwitchTransformersModel", set=dict(expert_capacity=2)

@@ -181,6 +181,11 @@ steps_give_what_a_whole_pass_gives(void **state)
 		"t5/T5ForConditionalGeneration-long",
 		"mt5/MT5ForConditionalGeneration",
 		"umt5/UMT5ForConditionalGeneration",
+		"mvp/MvpForConditionalGeneration",
+		"plbart/PLBartForConditionalGeneration",
+		"nllb-moe/NllbMoeForConditionalGeneration-no_pads",
+		"switch_transformers/SwitchTransformersForConditionalGeneration",
+		"prophetnet/ProphetNetForConditionalGeneration-steps",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
