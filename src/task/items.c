@@ -66,6 +66,34 @@ task_order_encodings(tfm_context *context, const tok_encoding *encodings, size_t
 	return count < 2 ? items : order_items(context, items, count);
 }
 
+bool
+task_list_pieces(tfm_context *context, const tok_encoding *texts, size_t count, task_pieces *pieces)
+{
+	size_t n = 0;
+
+	*pieces = (task_pieces) {.first = tfm_alloc_array(context, count + 1, sizeof(size_t))};
+	if (pieces->first == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		pieces->count += 1 + texts[i].overflowing_count;
+	pieces->encodings = tfm_alloc_array(context, pieces->count + 1, sizeof(tok_encoding));
+	pieces->rows = tfm_alloc_array(context, pieces->count + 1, sizeof(size_t));
+	if (pieces->encodings == NULL || pieces->rows == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+	{
+		pieces->first[i] = n;
+		pieces->encodings[n++] = texts[i];
+		for (size_t k = 0; k < texts[i].overflowing_count; k++)
+			pieces->encodings[n++] = texts[i].overflowing[k];
+	}
+	pieces->first[count] = n;
+	pieces->rows[0] = 0;
+	for (size_t i = 0; i < n; i++)
+		pieces->rows[i + 1] = pieces->rows[i] + pieces->encodings[i].count;
+	return true;
+}
+
 task_item *
 task_make_items(tfm_context *context, const run_model *model, const tokenize_input *inputs,
 				size_t count)

@@ -31,6 +31,19 @@ typedef struct task_rows
 typedef bool (*task_take)(tfm_context *context, void *argument, size_t place,
 						  const task_rows *outputs);
 
+/* Tokenized texts, some of them in several pieces, one after the other. */
+typedef struct task_pieces
+{
+	tok_encoding *encodings; /* [count] */
+	size_t count;
+	size_t *first; /* [texts + 1]: text i has the pieces first[i] to first[i + 1] - 1 */
+	size_t *rows;  /* [count + 1]: the number of the first token of each, of all tokens */
+} task_pieces;
+
+/* What truncation cut off are pieces of their own, after the text's first. */
+extern bool task_list_pieces(tfm_context *context, const tok_encoding *texts, size_t count,
+							 task_pieces *pieces);
+
 /* Outputs that a run can ask for at most. */
 #define TASK_OUTPUTS_MAX 4
 

@@ -16,6 +16,7 @@
 #define OPTIONS "options"
 
 const pipeline_task *const task_pipelines[] = {
+	&task_question_answering,
 	&task_text_classification,
 	&task_token_classification,
 	&task_zero_shot_classification,

@@ -27,20 +27,17 @@ typedef struct plan
 	int64_t columns; /* labels */
 } plan;
 
-/* An input: its text, the first character of each of its words, its chunks. */
+/* An input: its text, and the first character of each of its words. */
 typedef struct sentence
 {
 	tfm_text text;
 	const int32_t *word_starts; /* NULL: it is not split */
-	size_t first, count;		/* of the chunks of all inputs */
 } sentence;
 
-/* All chunks, and where in scores the rows of each begin. */
+/* The pieces of all inputs, and what the model gives for their tokens. */
 typedef struct chunks
 {
-	tok_encoding *encodings; /* [count] */
-	size_t count;
-	size_t *rows;	 /* [count] */
+	task_pieces pieces;
 	float *logits;	 /* [tokens, columns] */
 	int64_t columns; /* labels */
 } chunks;
@@ -235,73 +232,40 @@ tokenize_sentences(tfm_context *context, const pipeline_call *call, const plan *
 	return encodings;
 }
 
-/* The chunks of all inputs, one after the other. */
-static bool
-list_chunks(tfm_context *context, const tok_encoding *encodings, size_t count, sentence *sentences,
-			chunks *c)
-{
-	size_t tokens = 0;
-
-	for (size_t i = 0; i < count; i++)
-	{
-		sentences[i].first = c->count;
-		sentences[i].count = 1 + encodings[i].overflowing_count;
-		c->count += sentences[i].count;
-	}
-	c->encodings = tfm_alloc_array(context, c->count + 1, sizeof(tok_encoding));
-	c->rows = tfm_alloc_array(context, c->count + 1, sizeof(size_t));
-	if (c->encodings == NULL || c->rows == NULL)
-		return false;
-	for (size_t i = 0, n = 0; i < count; i++)
-	{
-		c->encodings[n++] = encodings[i];
-		for (size_t k = 0; k < encodings[i].overflowing_count; k++)
-			c->encodings[n++] = encodings[i].overflowing[k];
-	}
-	for (size_t n = 0; n < c->count; n++)
-	{
-		c->rows[n] = tokens;
-		tokens += c->encodings[n].count;
-	}
-	c->logits = tfm_alloc_array(context, tokens + 1, (size_t) c->columns * sizeof(float));
-	return c->logits != NULL;
-}
-
 /* ---- The pipeline ---- */
 
 static bool
 take_logits(tfm_context *context, void *argument, size_t place, const task_rows *outputs)
 {
 	chunks *c = argument;
-	size_t tokens = c->encodings[place].count;
+	size_t tokens = c->pieces.encodings[place].count;
 
 	if (outputs[0].data == NULL || (size_t) outputs[0].count != tokens ||
 		outputs[0].columns != c->columns)
 		return tfm_fail(context, TFM_UNSUPPORTED,
 						"the model does not give each token a score for each label");
-	memcpy(c->logits + c->rows[place] * (size_t) c->columns, outputs[0].data,
+	memcpy(c->logits + c->pieces.rows[place] * (size_t) c->columns, outputs[0].data,
 		   tokens * (size_t) c->columns * sizeof(float));
 	return true;
 }
 
-/* The entities of a text; what it takes to find them is given back. */
+/* The entities of text i. */
 static bool
-append_entities(tfm_context *context, buffer *b, const plan *p, const chunks *c, const sentence *s)
+append_entities(tfm_context *context, buffer *b, const plan *p, const chunks *c, const sentence *s,
+				size_t i)
 {
-	entity_chunk *parts = tfm_alloc_array(context, s->count, sizeof(entity_chunk));
+	const task_pieces *pieces = &c->pieces;
+	size_t first = pieces->first[i], count = pieces->first[i + 1] - first;
+	entity_chunk *parts = tfm_alloc_array(context, count, sizeof(entity_chunk));
 
-	for (size_t i = 0; parts != NULL && i < s->count; i++)
-	{
-		size_t n = s->first + i;
-
-		parts[i] = (entity_chunk) {
-			.encoding = &c->encodings[n],
-			.logits = c->logits + c->rows[n] * (size_t) c->columns,
+	for (size_t k = 0; parts != NULL && k < count; k++)
+		parts[k] = (entity_chunk) {
+			.encoding = &pieces->encodings[first + k],
+			.logits = c->logits + pieces->rows[first + k] * (size_t) c->columns,
 			.columns = c->columns,
 		};
-	}
 	return parts != NULL &&
-		   task_append_entities(context, b, &p->rules, s->text, s->word_starts, parts, s->count);
+		   task_append_entities(context, b, &p->rules, s->text, s->word_starts, parts, count);
 }
 
 static bool
@@ -314,7 +278,7 @@ write_results(tfm_context *context, const plan *p, const chunks *c, const senten
 	for (size_t i = 0; b != NULL && ends != NULL && i < count; i++)
 	{
 		arena_mark mark = arena_save(context->arena);
-		bool appended = append_entities(context, b, p, c, &sentences[i]);
+		bool appended = append_entities(context, b, p, c, &sentences[i], i);
 
 		arena_restore(context->arena, mark);
 		if (!appended || ((i & 15) == 0 && tfm_stopped(context)))
@@ -344,12 +308,14 @@ run(tfm_context *context, const pipeline_call *call, tfm_text *results)
 		return false;
 	c.columns = p.columns;
 	encodings = tokenize_sentences(context, call, &p, sentences);
-	if (encodings == NULL || !list_chunks(context, encodings, call->count, sentences, &c))
+	if (encodings == NULL || !task_list_pieces(context, encodings, call->count, &c.pieces))
 		return false;
-	items =
-		task_order_encodings(context, c.encodings, c.count, tok_gives_type_ids(p.rules.tokenizer));
-	return items != NULL &&
-		   task_run_items(context, model, items, c.count, outputs, take_logits, &c) &&
+	c.logits = tfm_alloc_array(context, c.pieces.rows[c.pieces.count] + 1,
+							   (size_t) c.columns * sizeof(float));
+	items = task_order_encodings(context, c.pieces.encodings, c.pieces.count,
+								 tok_gives_type_ids(p.rules.tokenizer));
+	return c.logits != NULL && items != NULL &&
+		   task_run_items(context, model, items, c.pieces.count, outputs, take_logits, &c) &&
 		   write_results(context, &p, &c, sentences, call->count, results);
 }
 

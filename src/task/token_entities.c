@@ -12,6 +12,7 @@
 #include "base/compare.h"
 #include "base/utf8.h"
 #include "task/classes.h"
+#include "task/indexed_text.h"
 #include "task/pipeline.h"
 
 /* A token, a word, or what they are put together to. */
@@ -32,47 +33,6 @@ typedef struct entities
 	size_t count;
 } entities;
 
-/* A text whose characters are looked up by number. */
-typedef struct characters
-{
-	tfm_text text;
-	uint32_t *starts; /* [count + 1] bytes */
-	int32_t count;
-} characters;
-
-static bool
-count_characters(tfm_context *context, tfm_text text, characters *c)
-{
-	size_t count = utf8_count(text.data, text.length), n = 0;
-
-	*c = (characters) {.text = text, .count = (int32_t) count};
-	c->starts = tfm_alloc_array(context, count + 1, sizeof(uint32_t));
-	if (c->starts == NULL)
-		return false;
-	for (size_t i = 0; i < text.length; i++)
-		if (((unsigned char) text.data[i] & 0xC0) != 0x80)
-			c->starts[n++] = (uint32_t) i;
-	c->starts[n] = (uint32_t) text.length;
-	return true;
-}
-
-static int32_t
-clip(const characters *c, int32_t character)
-{
-	return character < 0 ? 0 : character > c->count ? c->count : character;
-}
-
-/* Characters start to end - 1, as far as there are any. */
-static tfm_text
-slice(const characters *c, int32_t start, int32_t end)
-{
-	start = clip(c, start);
-	end = clip(c, end);
-	if (end < start)
-		end = start;
-	return (tfm_text) {c->text.data + c->starts[start], c->starts[end] - c->starts[start]};
-}
-
 /* ---- Tokens ---- */
 
 /*
@@ -80,19 +40,19 @@ slice(const characters *c, int32_t start, int32_t end)
  * have a prefix; else, and that is but a guess, if there is no space before it.
  */
 static bool
-continues_word(const tok_tokenizer *tokenizer, const characters *c, const entity *e)
+continues_word(const tok_tokenizer *tokenizer, const indexed_text *text, const entity *e)
 {
-	tfm_text around = slice(c, e->start - 1, e->start + 1);
-	int32_t length = clip(c, e->end) - clip(c, e->start);
+	tfm_text around = task_slice(text, e->start - 1, e->start + 1);
+	int32_t length = task_slice_length(text, e->start, e->end);
 
 	if (tok_marks_subwords(tokenizer))
-		return (int32_t) utf8_count(e->word.data, e->word.length) != (length < 0 ? 0 : length);
+		return (int32_t) utf8_count(e->word.data, e->word.length) != length;
 	return e->start > 0 && (around.length == 0 || memchr(around.data, ' ', around.length) == NULL);
 }
 
 /* Token i of a chunk, with its scores. */
 static entity
-read_token(const entity_rules *rules, const characters *c, const int32_t *word_starts,
+read_token(const entity_rules *rules, const indexed_text *text, const int32_t *word_starts,
 		   const entity_chunk *chunk, size_t i)
 {
 	const tok_encoding *encoding = chunk->encoding;
@@ -113,17 +73,17 @@ read_token(const entity_rules *rules, const characters *c, const int32_t *word_s
 		e.start += word_starts[encoding->words[i]];
 		e.end += word_starts[encoding->words[i]];
 	}
-	e.is_subword = continues_word(rules->tokenizer, c, &e);
+	e.is_subword = continues_word(rules->tokenizer, text, &e);
 	if (encoding->ids[i] == tok_special_id(rules->tokenizer, TOK_UNK))
 	{
-		e.word = slice(c, e.start, e.end);
+		e.word = task_slice(text, e.start, e.end);
 		e.is_subword = false;
 	}
 	return e;
 }
 
 static bool
-list_tokens(tfm_context *context, const entity_rules *rules, const characters *c,
+list_tokens(tfm_context *context, const entity_rules *rules, const indexed_text *text,
 			const int32_t *word_starts, const entity_chunk *chunk, entities *list)
 {
 	const tok_encoding *encoding = chunk->encoding;
@@ -132,7 +92,7 @@ list_tokens(tfm_context *context, const entity_rules *rules, const characters *c
 	list->items = tfm_alloc_array(context, encoding->count + 1, sizeof(entity));
 	for (size_t i = 0; list->items != NULL && i < encoding->count; i++)
 		if (encoding->special_mask[i] == 0)
-			list->items[list->count++] = read_token(rules, c, word_starts, chunk, i);
+			list->items[list->count++] = read_token(rules, text, word_starts, chunk, i);
 	return list->items != NULL;
 }
 
@@ -281,12 +241,12 @@ is_ignored(const entity_rules *rules, tfm_text label)
 
 /* The entities of a chunk that count. */
 static bool
-find_entities(tfm_context *context, const entity_rules *rules, const characters *c,
+find_entities(tfm_context *context, const entity_rules *rules, const indexed_text *text,
 			  const int32_t *word_starts, const entity_chunk *chunk, entities *list)
 {
 	size_t kept = 0;
 
-	if (!list_tokens(context, rules, c, word_starts, chunk, list))
+	if (!list_tokens(context, rules, text, word_starts, chunk, list))
 		return false;
 	if (rules->strategy <= ENTITY_SIMPLE)
 		for (size_t i = 0; i < list->count; i++)
@@ -302,31 +262,33 @@ find_entities(tfm_context *context, const entity_rules *rules, const characters 
 	return true;
 }
 
-/* By their starts, and those of one start as they came; chunks are nearly in that order. */
+/* By their starts, and those of one start as they came: a merge sort; spare has as much room. */
 static void
-sort_entities(entities *list)
+sort_entities(entity *items, entity *spare, size_t count)
 {
-	for (size_t i = 1; i < list->count; i++)
-	{
-		entity moved = list->items[i];
-		size_t at = i;
+	size_t half = count / 2, a = 0, b = half;
 
-		for (; at > 0 && list->items[at - 1].start > moved.start; at--)
-			list->items[at] = list->items[at - 1];
-		list->items[at] = moved;
-	}
+	if (count < 2)
+		return;
+	sort_entities(items, spare, half);
+	sort_entities(items + half, spare, count - half);
+	for (size_t i = 0; i < count; i++)
+		spare[i] =
+			a < half && (b == count || items[a].start <= items[b].start) ? items[a++] : items[b++];
+	memcpy(items, spare, count * sizeof(entity));
 }
 
 /* Of entities of several chunks that overlap, the longest, or the one with the best score. */
-static void
-merge_overlapping(entities *list)
+static bool
+merge_overlapping(tfm_context *context, entities *list)
 {
+	entity *spare = tfm_alloc_array(context, list->count + 1, sizeof(entity));
 	size_t kept = 0;
 	entity previous;
 
-	if (list->count == 0)
-		return;
-	sort_entities(list);
+	if (spare == NULL || list->count == 0)
+		return spare != NULL;
+	sort_entities(list->items, spare, list->count);
 	previous = list->items[0];
 	for (size_t i = 0; i < list->count; i++)
 	{
@@ -343,6 +305,7 @@ merge_overlapping(entities *list)
 	}
 	list->items[kept++] = previous;
 	list->count = kept;
+	return true;
 }
 
 /* ---- JSON ---- */
@@ -370,13 +333,13 @@ task_append_entities(tfm_context *context, buffer *b, const entity_rules *rules,
 					 const int32_t *word_starts, const entity_chunk *chunks, size_t count)
 {
 	entities all = {0}, *parts = tfm_alloc_array(context, count, sizeof(entities));
-	characters c;
+	indexed_text indexed;
 
-	if (parts == NULL || !count_characters(context, text, &c))
+	if (parts == NULL || !task_index_text(context, text, &indexed))
 		return false;
 	for (size_t i = 0; i < count; i++)
 	{
-		if (!find_entities(context, rules, &c, word_starts, &chunks[i], &parts[i]))
+		if (!find_entities(context, rules, &indexed, word_starts, &chunks[i], &parts[i]))
 			return false;
 		all.count += parts[i].count;
 	}
@@ -385,8 +348,8 @@ task_append_entities(tfm_context *context, buffer *b, const entity_rules *rules,
 		return false;
 	for (size_t i = 0, n = 0; i < count; n += parts[i++].count)
 		memcpy(all.items + n, parts[i].items, parts[i].count * sizeof(entity));
-	if (count > 1)
-		merge_overlapping(&all);
+	if (count > 1 && !merge_overlapping(context, &all))
+		return false;
 	buffer_append_string(context, b, "[");
 	for (size_t i = 0; i < all.count; i++)
 	{
