@@ -128,5 +128,6 @@ extern const call_function classify_functions[];
 extern const call_function semantic_functions[];
 extern const call_function tokenize_functions[];
 extern const call_function pipeline_functions[];
+extern const call_function text2text_functions[];
 
 #endif

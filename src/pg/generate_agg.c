@@ -15,15 +15,15 @@
 #include "pg/embed.h"
 #include "pg/stat.h"
 #include "task/call.h"
-
-#define SUMMARIZE "Summarize the following text."
+#include "task/pipeline_generation.h"
 
 /* A group; all it points to lives in the aggregate's memory. */
 typedef struct generate_state
 {
 	text *model; /* NULL: the setting's */
 	text *instruction;
-	Datum options; /* a jsonb; 0: none */
+	bool summarizes; /* there is no instruction */
+	Datum options;	 /* a jsonb; 0: none */
 	List *texts;
 } generate_state;
 
@@ -95,8 +95,11 @@ tfm_summarize_agg_accum(PG_FUNCTION_ARGS)
 {
 	bool names_model = PG_NARGS() > 2;
 
-	return add_text(fcinfo, names_model ? text_argument(fcinfo, 1) : NULL,
-					cstring_to_text(SUMMARIZE), names_model ? 2 : 1);
+	generate_state *state = (generate_state *) DatumGetPointer(
+		add_text(fcinfo, names_model ? text_argument(fcinfo, 1) : NULL, NULL, names_model ? 2 : 1));
+
+	state->summarizes = true;
+	PG_RETURN_POINTER(state);
 }
 
 static text *
@@ -122,7 +125,12 @@ generate_over(FunctionCallInfo fcinfo, const generate_state *state)
 	foreach (cell, state->texts)
 		texts[used++] = border_text(context, lfirst(cell));
 	work = stat_begin(context, model, kind, count);
-	task_generate_over(context, &request, instruction, texts, count, &answer);
+	if (state->summarizes)
+		task_summarize_over(context,
+							&(task_models) {.model = model->model, .generator = request.generator},
+							request.options, texts, count, &answer);
+	else
+		task_generate_over(context, &request, instruction, texts, count, &answer);
 	stat_end(context, model, &work, kind, count);
 	border_check(context);
 	result = border_to_text(answer.data, answer.length);

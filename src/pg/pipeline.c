@@ -109,6 +109,22 @@ pipeline_make_row(call_site *site, const task_call *call, const task_answer *ans
 	return HeapTupleGetDatum(tuple);
 }
 
+Datum
+pipeline_make_text(call_site *site, const task_call *call, const task_answer *answer, size_t row)
+{
+	tfm_context *context = border_begin(site->model->name);
+	tfm_text given = answer->texts[row];
+	json result = json_parse(context, given.data, given.length, "result");
+	char *value;
+
+	border_check(context);
+	if (json_is_array(result))
+		result = json_first(result);
+	value = value_text(context, json_first(result));
+	border_end(context);
+	return CStringGetTextDatum(value == NULL ? "" : value);
+}
+
 /* Put the rows of one input's result into the set. */
 static void
 put_rows(const call_site *site, ReturnSetInfo *set, const text *result, int number)
@@ -149,6 +165,34 @@ spread_array(const call_arguments *all, int input, int *count)
 		rows[i] = (call_arguments) {.values = values, .count = all->count};
 	}
 	return rows;
+}
+
+Datum
+pipeline_array(FunctionCallInfo fcinfo, const call_function *f)
+{
+	call_arguments all = {.values = fcinfo->args, .count = PG_NARGS()}, *rows;
+	call_site *site = call_site_create(CurrentMemoryContext, f, fcinfo->flinfo->fn_oid);
+	ArrayType *array;
+	NullableDatum *results;
+	Datum *texts;
+	bool *nulls;
+	int count;
+
+	if (PG_ARGISNULL(f->input) || (f->setting == NULL && PG_ARGISNULL(f->model)))
+		PG_RETURN_NULL();
+	array = PG_GETARG_ARRAYTYPE_P(f->input);
+	rows = spread_array(&all, f->input, &count);
+	results = palloc(sizeof(NullableDatum) * (Size) Max(count, 1));
+	texts = palloc(sizeof(Datum) * (Size) Max(count, 1));
+	nulls = palloc(sizeof(bool) * (Size) Max(count, 1));
+	call_rows(site, rows, count, false, results);
+	for (int i = 0; i < count; i++)
+	{
+		texts[i] = results[i].value;
+		nulls[i] = results[i].isnull;
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_md_array(texts, nulls, ARR_NDIM(array), ARR_DIMS(array),
+											 ARR_LBOUND(array), TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 Datum

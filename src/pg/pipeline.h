@@ -25,6 +25,16 @@ extern void pipeline_prepare(const call_site *site, tfm_context *context,
 extern Datum pipeline_make_row(call_site *site, const task_call *call, const task_answer *answer,
 							   size_t row);
 
+/* The same for functions that return a text: the first value of the object. */
+extern Datum pipeline_make_text(call_site *site, const task_call *call, const task_answer *answer,
+								size_t row);
+
+/*
+ * A function of text[] that returns text[], of the same shape and with NULL where there was one; the
+ * argument of f->input is the array, whose elements are computed together.
+ */
+extern Datum pipeline_array(FunctionCallInfo fcinfo, const call_function *f);
+
 /*
  * A function that returns a set: a row for each object of the pipeline's array.  f needs no result.
  * Where the argument of f->input is text[], all its elements are computed together, and the first

@@ -121,6 +121,8 @@ static const function_family families[] = {
 	{"tfm_generate", WORK_GENERATE, GENERATE_SETTING, ROWS_ONE},
 	{"tfm_extract", WORK_GENERATE, GENERATE_SETTING, ROWS_ONE},
 	{"tfm_chat", WORK_GENERATE, NULL, ROWS_ONE},
+	{"tfm_summarize", WORK_GENERATE, GENERATE_SETTING, ROWS_ONE},
+	{"tfm_translate", WORK_GENERATE, NULL, ROWS_ONE},
 	{"tfm_pipeline", WORK_ENCODE, NULL, ROWS_ONE},
 };
 
@@ -316,7 +318,11 @@ static double
 count_new_tokens(const planned_call *call)
 {
 	Node *prompts = find_argument(call, "prompts");
-	double texts = prompts != NULL && is_array(prompts) ? count_elements(prompts) : 1;
+	double texts;
+
+	if (prompts == NULL)
+		prompts = find_argument(call, "inputs");
+	texts = prompts != NULL && is_array(prompts) ? count_elements(prompts) : 1;
 
 	return texts * integer_argument(call, "max_new_tokens", USUAL_NEW_TOKENS);
 }

@@ -11,10 +11,14 @@
 
 #include <string.h>
 
+#include "runtime/loaded.h"
 #include "task/generate_plan.h"
 
 #define MAX_TURNS 16
 #define PROMPTS_AT_ONCE 8
+
+/* Tokens of a prompt for an encoder that can take any number of them. */
+#define ENCODER_ROOM 4096
 
 /* Texts, and how many tokens each has. */
 typedef struct texts
@@ -28,7 +32,8 @@ typedef struct reduction
 {
 	generate_plan plan;
 	tfm_text instruction;
-	int64_t room; /* tokens of texts in a prompt */
+	bool is_prefix; /* it stands before the texts as it is */
+	int64_t room;	/* tokens of texts in a prompt */
 } reduction;
 
 /* ---- Texts that fit ---- */
@@ -88,21 +93,59 @@ add_pieces(tfm_context *context, const reduction *r, tfm_text text, texts *list,
 	return true;
 }
 
-/* Tokens that a prompt has room for beside the instruction and what is to be generated. */
+/* The prompt over a text. */
+static bool
+encode_prompt(tfm_context *context, const reduction *r, tfm_text text, gen_ids *prompt)
+{
+	if (!r->is_prefix)
+		return generate_plan_prompt(context, &r->plan, r->instruction, text, prompt);
+	return generate_plan_join(context, r->instruction, text, &text) &&
+		   generate_plan_encode(context, &r->plan, text, true, prompt);
+}
+
+/* Tokens of a prompt without texts. */
+static bool
+count_around(tfm_context *context, const reduction *r, int64_t *count)
+{
+	gen_ids empty;
+	tok_encoding prefix;
+
+	if (!r->is_prefix)
+	{
+		if (!generate_plan_prompt(context, &r->plan, r->instruction, (tfm_text) {"", 0}, &empty))
+			return false;
+		*count = (int64_t) empty.count;
+		return true;
+	}
+	if (!tok_encode(context, r->plan.tokenizer, r->instruction, NULL, &TOK_ENCODE_DEFAULTS,
+					&prefix))
+		return false;
+	*count = (int64_t) prefix.count;
+	return true;
+}
+
+/*
+ * Tokens that a prompt has room for beside the instruction and what is to be generated, which an
+ * encoder-decoder has a place of its own for.
+ */
 static bool
 find_room(tfm_context *context, reduction *r)
 {
-	int64_t most = run_session_max_length(r->plan.session);
-	gen_ids empty;
+	bool has_encoder = run_session_has_encoder(r->plan.session);
+	int64_t most =
+		has_encoder ? r->plan.model->info.max_tokens : run_session_max_length(r->plan.session);
+	int64_t around;
 
+	if (most == 0)
+		most = ENCODER_ROOM;
 	if (!r->plan.says_length && r->plan.config.max_new_tokens > most / 4)
 		r->plan.config.max_new_tokens = most / 4;
-	if (!generate_plan_prompt(context, &r->plan, r->instruction, (tfm_text) {"", 0}, &empty))
+	if (!count_around(context, r, &around))
 		return false;
-	r->room = most - (int64_t) empty.count - r->plan.config.max_new_tokens;
+	r->room = most - around - (has_encoder ? 0 : r->plan.config.max_new_tokens);
 	/* a separator takes tokens, and a text in its place may take one more than alone */
 	r->room -= r->room / 16 + 4;
-	if (r->room > r->plan.config.max_new_tokens)
+	if (r->room > (has_encoder ? 0 : r->plan.config.max_new_tokens))
 		return true;
 	tfm_fail(context, TFM_LIMIT_EXCEEDED,
 			 "the instruction and %lld new tokens leave no room for texts in the model's %lld "
@@ -140,9 +183,8 @@ make_prompt(tfm_context *context, const reduction *r, const texts *list, size_t 
 	}
 	if (tfm_failed(context))
 		return false;
-	return generate_plan_prompt(context, &r->plan, r->instruction,
-								(tfm_text) {body->data == NULL ? "" : body->data, body->length},
-								prompt);
+	return encode_prompt(context, r,
+						 (tfm_text) {body->data == NULL ? "" : body->data, body->length}, prompt);
 }
 
 /* The answers to count prompts, one after the other appended to answers. */
@@ -192,17 +234,11 @@ take_turn(tfm_context *context, const reduction *r, texts *list, tfm_text *answe
 	return true;
 }
 
-bool
-task_generate_over(tfm_context *context, const generate_request *request, tfm_text instruction,
-				   const tfm_text *items, size_t count, tfm_text *answer)
+static bool
+reduce(tfm_context *context, reduction *r, const tfm_text *from, size_t count, tfm_text *answer)
 {
-	reduction r = {.instruction = instruction};
-	const tfm_text *from = items;
-
-	if (!generate_plan_make(context, request, true, &r.plan))
-		return false;
-	r.plan.config.num_return_sequences = 1;
-	if (!find_room(context, &r))
+	r->plan.config.num_return_sequences = 1;
+	if (!find_room(context, r))
 		return false;
 	for (int turn = 0; turn < MAX_TURNS; turn++)
 	{
@@ -211,10 +247,10 @@ task_generate_over(tfm_context *context, const generate_request *request, tfm_te
 		tfm_text *answers;
 
 		for (size_t i = 0; i < count; i++)
-			if (!add_pieces(context, &r, from[i], &list, &capacity))
+			if (!add_pieces(context, r, from[i], &list, &capacity))
 				return false;
 		answers = tfm_alloc_array(context, list.count, sizeof(tfm_text));
-		if (answers == NULL || !take_turn(context, &r, &list, answers, &made))
+		if (answers == NULL || !take_turn(context, r, &list, answers, &made))
 			return false;
 		if (made <= 1)
 		{
@@ -225,4 +261,23 @@ task_generate_over(tfm_context *context, const generate_request *request, tfm_te
 		count = made;
 	}
 	return tfm_fail(context, TFM_LIMIT_EXCEEDED, "the texts are too many for the model's context");
+}
+
+bool
+task_generate_over(tfm_context *context, const generate_request *request, tfm_text instruction,
+				   const tfm_text *items, size_t count, tfm_text *answer)
+{
+	reduction r = {.instruction = instruction};
+
+	return generate_plan_make(context, request, true, &r.plan) &&
+		   reduce(context, &r, items, count, answer);
+}
+
+bool
+generate_plan_over(tfm_context *context, const generate_plan *plan, tfm_text prefix,
+				   const tfm_text *items, size_t count, tfm_text *answer)
+{
+	reduction r = {.plan = *plan, .instruction = prefix, .is_prefix = true};
+
+	return reduce(context, &r, items, count, answer);
 }

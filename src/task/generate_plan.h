@@ -85,6 +85,14 @@ extern bool generate_plan_encode(tfm_context *context, const generate_plan *plan
 extern bool generate_plan_prompt(tfm_context *context, const generate_plan *plan,
 								 tfm_text instruction, tfm_text text, gen_ids *ids);
 
+/* As task_generate_over, by a plan: prefix stands before the texts as it is. */
+extern bool generate_plan_over(tfm_context *context, const generate_plan *plan, tfm_text prefix,
+							   const tfm_text *texts, size_t count, tfm_text *answer);
+
+/* A text behind another one, in the context's arena. */
+extern bool generate_plan_join(tfm_context *context, tfm_text before, tfm_text text,
+							   tfm_text *joined);
+
 /* The vocabulary for constraints, made at first use; NULL on error. */
 extern gen_vocabulary *generate_plan_vocabulary(tfm_context *context, generator *g);
 

@@ -7,6 +7,8 @@
  */
 #include "task/generate_plan.h"
 
+#include <string.h>
+
 #include "runtime/loaded.h"
 
 /* The conversation of one message, in the model's template. */
@@ -47,4 +49,22 @@ generate_plan_prompt(tfm_context *context, const generate_plan *plan, tfm_text i
 	if (chats && !render_message(context, plan, prompt, &prompt))
 		return false;
 	return generate_plan_encode(context, plan, prompt, !chats, ids);
+}
+
+bool
+generate_plan_join(tfm_context *context, tfm_text before, tfm_text text, tfm_text *joined)
+{
+	char *bytes;
+
+	*joined = text;
+	if (before.length == 0)
+		return true;
+	bytes = tfm_alloc_array(context, before.length + text.length, 1);
+	if (bytes == NULL)
+		return false;
+	memcpy(bytes, before.data, before.length);
+	if (text.length > 0)
+		memcpy(bytes + before.length, text.data, text.length);
+	*joined = (tfm_text) {bytes, before.length + text.length};
+	return true;
 }

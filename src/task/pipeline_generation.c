@@ -160,7 +160,6 @@ start(tfm_context *context, const pipeline_call *call, pipeline_generation *g)
 	prefix = json_string(context, config, "prefix", "");
 	g->prefix = (tfm_text) {prefix, strlen(prefix)};
 	g->batch_size = task_int_parameter(context, call, "batch_size", 1, 1, MAX_BATCH);
-	g->plan.says_length = true;
 	return !tfm_failed(context);
 }
 
@@ -169,8 +168,8 @@ finish(tfm_context *context, pipeline_generation *g, json keywords)
 {
 	gen_config *config = &g->plan.config;
 
-	g->fits = config->max_new_tokens == GENERATE_NEW_TOKENS &&
-			  !json_present(json_member(keywords, "max_new_tokens"));
+	g->plan.says_length = config->max_new_tokens != GENERATE_NEW_TOKENS ||
+						  json_present(json_member(keywords, "max_new_tokens"));
 	if (config->pad_token_id < 0)
 		config->pad_token_id = tok_special_id(g->plan.tokenizer, TOK_PAD);
 	return gen_config_check(context, config);
@@ -347,7 +346,6 @@ generate_portion(tfm_context *context, const pipeline_generation *g, const gen_i
 	int64_t made;
 
 	what.padded = g->batch_size > 1;
-	what.fits = g->fits;
 	if (!gen_generate(context, &what, &sequences, &made))
 		return false;
 	if ((size_t) made != count * each)
@@ -408,24 +406,6 @@ task_truncates(tfm_context *context, json truncation)
 				 "the parameter \"truncation\" is not one of true, false, longest_first, "
 				 "only_first, only_second, do_not_truncate");
 	return false;
-}
-
-bool
-task_join_texts(tfm_context *context, tfm_text before, tfm_text text, tfm_text *joined)
-{
-	char *bytes;
-
-	*joined = text;
-	if (before.length == 0)
-		return true;
-	bytes = tfm_alloc_array(context, before.length + text.length, 1);
-	if (bytes == NULL)
-		return false;
-	memcpy(bytes, before.data, before.length);
-	if (text.length > 0)
-		memcpy(bytes + before.length, text.data, text.length);
-	*joined = (tfm_text) {bytes, before.length + text.length};
-	return true;
 }
 
 void

@@ -16,8 +16,6 @@ typedef struct pipeline_generation
 	generate_plan plan;
 	tfm_text prefix;	/* of inputs, by the model's files; may be empty */
 	int64_t batch_size; /* inputs that are padded to one length; 1: none is */
-	/* max_new_tokens is the pipeline's own: it ends at the model's last position */
-	bool fits;
 } pipeline_generation;
 
 /*
@@ -56,10 +54,15 @@ extern tok_cleaning task_cleaning(tfm_context *context, const pipeline_call *cal
 /* The parameter truncation, as tokenizers take it: whether there is any. */
 extern bool task_truncates(tfm_context *context, json truncation);
 
-/* A text behind another one, in the context's arena. */
-extern bool task_join_texts(tfm_context *context, tfm_text before, tfm_text text, tfm_text *joined);
-
 /* A list of ids as JSON: [1,2]. */
 extern void task_append_ids(tfm_context *context, buffer *b, const int32_t *ids, size_t count);
+
+/*
+ * One summary of any number of texts, by parts where they are too long for one.  An encoder-decoder
+ * makes it as the pipeline "summarization" does, with options as its parameters; another model is asked
+ * for it.
+ */
+extern bool task_summarize_over(tfm_context *context, const task_models *models, tfm_text options,
+								const tfm_text *texts, size_t count, tfm_text *summary);
 
 #endif

@@ -216,7 +216,7 @@ encode_inputs(tfm_context *context, const text2text *t)
 			if (!generate_plan_prompt(context, plan, t->instruction, text, &ids[i]))
 				return NULL;
 		}
-		else if (!task_join_texts(context, t->generation.prefix, text, &text) ||
+		else if (!generate_plan_join(context, t->generation.prefix, text, &text) ||
 				 !task_encode_language(context, plan->model, &t->languages, text, t->truncates,
 									   &ids[i]))
 			return NULL;
@@ -323,6 +323,25 @@ static bool
 run_translation(tfm_context *context, const pipeline_call *call, tfm_text *results)
 {
 	return run_kind(context, call, TRANSLATION, results);
+}
+
+/* ---- Many texts ---- */
+
+bool
+task_summarize_over(tfm_context *context, const task_models *models, tfm_text options,
+					const tfm_text *texts, size_t count, tfm_text *summary)
+{
+	pipeline_call call = {.models = models, .task = "summarization"};
+	generate_request request = {.generator = models->generator, .options = options};
+	text2text t;
+
+	if (!run_has_encoder(models->model))
+		return task_generate_over(context, &request, (tfm_text) {SUMMARIZE, strlen(SUMMARIZE)},
+								  texts, count, summary);
+	call.options = generate_plan_parse(context, options, "options");
+	return !tfm_failed(context) && plan_call(context, &call, SUMMARIZATION, &t) &&
+		   generate_plan_over(context, &t.generation.plan, t.generation.prefix, texts, count,
+							  summary);
 }
 
 /* ---- The pipelines ---- */
