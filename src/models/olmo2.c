@@ -1,7 +1,8 @@
 /*
  * olmo2.c
- *	  OLMo 2 (Walsh et al. 2024): norms after the parts of a layer, and of whole queries and keys.
- *	  Follows transformers/models/olmo2/modeling_olmo2.py.
+ *	  OLMo 2 (Walsh et al. 2024): norms after the parts of a layer, and of whole queries and keys; and
+ *	  OLMo 3 (2025), three of four of whose layers have windows.
+ *	  Follows transformers/models/olmo2/modeling_olmo2.py and olmo3/.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -23,6 +24,41 @@ static const decoder_names names = {
 	.final_norm = "norm",
 	.lm_head = "lm_head",
 };
+
+static const nn_variant variants[] = {
+	{"olmo2", "Olmo2", "model"},
+	{"olmo3", "Olmo3", "model"},
+	{0},
+};
+
+static bool
+is_sliding(tfm_context *context, json file, int layer)
+{
+	(void) context;
+	(void) file;
+	return (layer + 1) % 4 != 0;
+}
+
+/*
+ * OLMo 3's layers with windows turn by ropes[1].  The base and the scaling of older files are of the
+ * others alone, since Transformers takes them out of the file when it comes to these.
+ */
+static void
+read_layers(tfm_context *context, json file, decoder_config *c)
+{
+	json ropes = json_member(file, "rope_parameters");
+	rope_defaults d = {
+		.head_dim = c->head_dim, .theta = 500000, .max_positions = c->common.max_positions};
+
+	decoder_read_layer_types(context, file, 4096, is_sliding, c);
+	if (tfm_failed(context))
+		return;
+	rope_read(context, file, "full_attention", &d, &c->ropes[0]);
+	rope_read_parameters(context, ropes, json_member(ropes, "sliding_attention"), &d, &c->ropes[1]);
+	for (int i = 0; i < c->layers; i++)
+		((decoder_layer *) c->each)[i].rope = c->each[i].window != 0;
+	c->common.any_position = true;
+}
 
 static void
 read_config(tfm_context *context, json file, void *config)
@@ -48,10 +84,11 @@ read_config(tfm_context *context, json file, void *config)
 											 .pad_token_id = 1},
 						c);
 	c->head_norm.eps = c->norm.eps;
-	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
+	if (nn_which_variant(file, variants) == 0)
+		decoder_read_rope(context, file, &(rope_defaults) {0}, c);
+	else
+		read_layers(context, file, c);
 }
-
-static const nn_variant variants[] = {{"olmo2", "Olmo2", "model"}, {0}};
 
 const nn_family family_olmo2 = {
 	.name = "olmo2",

@@ -19,6 +19,17 @@ nn_read_num_labels(tfm_context *context, json file)
 	return json_int(context, file, "num_labels", 2, 0, NN_MAX_SIZE);
 }
 
+int
+nn_which_variant(json file, const nn_variant *variants)
+{
+	const char *type = json_as_string(json_member(file, "model_type"));
+
+	for (int i = 0; variants[i].model_type != NULL; i++)
+		if (strcmp(variants[i].model_type, type) == 0)
+			return i;
+	return 0;
+}
+
 bool
 nn_is_null(json file, const char *key)
 {

@@ -136,6 +136,12 @@ extern const nn_family *const nn_families[];
  */
 extern int64_t nn_read_num_labels(tfm_context *context, json file);
 
+/*
+ * The place in a family's variants of a config.json's model_type, for those with defaults of their own;
+ * 0 where it is none of them.
+ */
+extern int nn_which_variant(json file, const nn_variant *variants);
+
 /* Whether a key is there and null: Transformers' None, where its absence means a default. */
 extern bool nn_is_null(json file, const char *key);
 

@@ -8,6 +8,22 @@ FAMILIES = {
         architectures=heads("SmolLM3", *CLASSIFIERS),
         config=sizes(no_rope_layer_interval=2, use_sliding_window=True, sliding_window=4),
     ),
+    "seed_oss": dict(
+        architectures=heads("SeedOss", *CLASSIFIERS), config=sizes(head_dim=8, attention_out_bias=True)
+    ),
+    "arcee": dict(
+        architectures=heads("Arcee", *CLASSIFIERS), config=sizes(hidden_act="relu2", mlp_bias=True)
+    ),
+    "olmo3": dict(
+        architectures=heads("Olmo3", "SequenceClassification"),
+        config=sizes(
+            sliding_window=6,
+            rope_parameters={
+                "sliding_attention": dict(rope_type="default", rope_theta=50.0),
+                "full_attention": dict(rope_type="linear", rope_theta=1000.0, factor=2.0),
+            },
+        ),
+    ),
     "eurobert": dict(
         architectures=[
             "EuroBertModel",
@@ -20,6 +36,20 @@ FAMILIES = {
 }
 
 VARIANTS = {
+    "olmo3": {
+        "Olmo3ForCausalLM-layers": dict(
+            architecture="Olmo3ForCausalLM",
+            config=dict(layer_types=["sliding_attention", "full_attention"]),
+        ),
+        "Olmo3ForCausalLM-older": dict(
+            of="Olmo3ForCausalLM-layers",
+            set=dict(
+                rope_parameters=None,
+                rope_theta=800.0,
+                rope_scaling=dict(rope_type="linear", factor=3.0),
+            ),
+        ),
+    },
     "eurobert": {
         f"EuroBertForSequenceClassification-{pooling}": dict(
             of="EuroBertForSequenceClassification", set=dict(classifier_pooling=pooling)
