@@ -477,7 +477,8 @@ write_number(tfm_context *context, buffer *b, float value)
 		return buffer_append_string(context, b, "\"NaN\"");
 	if (isinf(value))
 		return buffer_append_string(context, b, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
-	return buffer_printf(context, b, "%.9g", (double) value);
+	/* jsonb would make an integer of so large a number */
+	return buffer_printf(context, b, fabsf(value) > 1e30F ? "%.1f" : "%.9g", (double) value);
 }
 
 static bool
