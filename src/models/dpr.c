@@ -78,9 +78,16 @@ encode_text(nn_model *m, const void *config)
 static void
 read_passages(nn_model *m, const void *config)
 {
-	tensor x = hidden_states(m, config);
-	tensor logits = linear(m, x, "span_predictor.qa_outputs", .columns = 2);
-	tensor relevance = linear(m, first_tokens(m, x), "span_predictor.qa_classifier", .columns = 1);
+	const nn_batch *batch = m->batch;
+	nn_batch untyped = *batch; /* types of tokens are not passed on */
+	tensor x, logits, relevance;
+
+	untyped.types = NULL;
+	m->batch = &untyped;
+	x = hidden_states(m, config);
+	m->batch = batch;
+	logits = linear(m, x, "span_predictor.qa_outputs", .columns = 2);
+	relevance = linear(m, first_tokens(m, x), "span_predictor.qa_classifier", .columns = 1);
 
 	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
 	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));

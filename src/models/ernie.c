@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/encoder.h"
+#include "nn/inputs.h"
 
 typedef struct ernie_config
 {
@@ -21,15 +22,13 @@ hidden_states(nn_model *m, const void *config)
 	const ernie_config *c = config;
 	const encoder_config *e = &c->encoder;
 	embedding words = e->embedding;
-	tensor x, types;
+	tensor x;
 
 	if (c->task_types == 0)
 		return encoder_hidden_states(m, config);
 	words.norm = NULL;
 	x = embed(m, &words);
-	types = encoder_look_up(m, "embeddings.task_type_embeddings", c->task_types,
-							e->common.hidden_size, m->batch->inputs);
-	add(m, x, types, 1);
+	add_looked_up(m, x, "embeddings.task_type_embeddings", c->task_types, input_column(m, 0, 0));
 	normalize_in_place(m, x, e->embedding.norm, &(normalization) {.eps = e->norm_eps});
 	return encode(m, x, e, &e->attention);
 }

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/encoder.h"
+#include "nn/inputs.h"
 
 #include <string.h>
 
@@ -33,18 +34,12 @@ static const nn_input_kind inputs[] = {
 	{0},
 };
 
-static const nn_input *
-feature_input(const nn_model *m, int i)
-{
-	return m->batch->inputs == NULL ? NULL : &m->batch->inputs[i];
-}
-
 static tensor
-look_up(nn_model *m, const roc_bert_config *c, int i)
+look_up_feature(nn_model *m, const roc_bert_config *c, int i)
 {
 	const feature *f = &c->features[i];
 
-	return encoder_look_up(m, f->table, f->rows, f->columns, feature_input(m, i));
+	return look_up(m, f->table, f->rows, f->columns, input_column(m, i, 0));
 }
 
 /* x [tokens, n] into the columns from first on of y. */
@@ -75,7 +70,7 @@ concatenate(nn_model *m, const roc_bert_config *c)
 	for (int i = 0; i < FEATURES; i++)
 		if (c->features[i].enabled)
 		{
-			put_columns(m, all, used, look_up(m, c, i));
+			put_columns(m, all, used, look_up_feature(m, c, i));
 			used += c->features[i].columns;
 		}
 	all = linear(m, all, "embeddings.map_inputs_layer", .columns = e->hidden_size);
@@ -91,11 +86,9 @@ average(nn_model *m, const roc_bert_config *c)
 
 	for (int i = 0; i < FEATURES; i++)
 	{
-		const nn_input *given = feature_input(m, i);
-
-		if (!c->features[i].enabled || (!m->dry && (given == NULL || given->rank == 0)))
+		if (!c->features[i].enabled || (!m->dry && given_input(m, i) == NULL))
 			continue;
-		add(m, x, look_up(m, c, i), 1);
+		add(m, x, look_up_feature(m, c, i), 1);
 		summands++;
 	}
 	return scale(m, x, 1.0 / summands, 0);

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/encoder.h"
+#include "nn/inputs.h"
 
 #include <float.h>
 #include <stdio.h>
@@ -203,12 +204,10 @@ by_token(nn_model *m, tensor scores)
 static void
 answer(nn_model *m, const void *config, bool all)
 {
-	const nn_input *given = m->batch->inputs;
+	const nn_input *given = given_input(m, 0);
 	tensor x = encoder_hidden_states(m, config), start, end;
 	questions q;
 
-	if (given != NULL && given->rank == 0)
-		given = NULL;
 	q = choose_questions(m, config, given, all);
 	start = score_spans(m, x, &q, "query_start", "start", "splinter_qass.start_classifier");
 	end = score_spans(m, x, &q, "query_end", "end", "splinter_qass.end_classifier");

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/encoder.h"
+#include "nn/inputs.h"
 
 #include <string.h>
 
@@ -35,9 +36,9 @@ typedef struct language_rows
 static int32_t
 language_of(const nn_model *m, const xmod_config *c, int64_t sequence, int32_t token)
 {
-	const nn_input *given = m->batch->inputs;
+	const nn_input *given = given_input(m, 0);
 
-	if (given == NULL || given->rank == 0)
+	if (given == NULL)
 		return c->default_language;
 	if (given->rank == 1)
 		return given->ints[sequence];
@@ -47,9 +48,9 @@ language_of(const nn_model *m, const xmod_config *c, int64_t sequence, int32_t t
 static bool
 check_languages(nn_model *m, const xmod_config *c)
 {
-	const nn_input *given = m->batch->inputs;
+	const nn_input *given = given_input(m, 0);
 
-	if (given == NULL || given->rank == 0)
+	if (given == NULL)
 		return c->default_language >= 0 ||
 			   tfm_fail(m->context, TFM_INVALID_ARGUMENT,
 						"the model has no default language, and \"lang_ids\" does not say one");

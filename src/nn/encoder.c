@@ -293,21 +293,6 @@ encoder_embed_states(nn_model *m, const embedding *e, tensor states)
 }
 
 tensor
-encoder_look_up(nn_model *m, const char *table, int64_t rows, int64_t columns, const nn_input *ids)
-{
-	const nn_batch *batch = m->batch;
-	nn_batch other = *batch;
-	tensor x;
-
-	other.ids = ids == NULL || ids->rank == 0 ? NULL : ids->ints;
-	other.embeds = NULL;
-	m->batch = &other;
-	x = embed(m, &(embedding) {.hidden_size = columns, .words = table, .word_count = rows});
-	m->batch = batch;
-	return x;
-}
-
-tensor
 encoder_hidden_states(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;

@@ -105,13 +105,6 @@ extern tensor encoder_embed(nn_model *m, const encoder_config *c);
 extern tensor encoder_embed_states(nn_model *m, const embedding *e, tensor states);
 
 /*
- * Rows of another table, as embed has those of words: "<table>.weight" [rows, columns] by an input of
- * one id a token, zeros where it is not given -> [tokens, columns].
- */
-extern tensor encoder_look_up(nn_model *m, const char *table, int64_t rows, int64_t columns,
-							  const nn_input *ids);
-
-/*
  * All layers over x [tokens, hidden], which is overwritten and returned.  Emits hidden_states.0 (x)
  * to hidden_states.<layers> if the caller wants them.
  */
