@@ -2,6 +2,7 @@
 
 import torch
 
+import quantization
 import tiny
 from families import COMMON, heads, hidden_states, padded_left
 
@@ -167,6 +168,12 @@ FAMILIES = {
         config=dict(max_relative_position=3, pad_token_id=0),
         old=True,
     ),
+    "qdqbert": dict(
+        architectures=heads("QDQBert", *COMMON, "NextSentencePrediction"),
+        seeds={name: 2 for name in heads("QDQBert", *COMMON, "NextSentencePrediction")},
+        finish=quantization.calibrate,
+        old=True,
+    ),
     "retribert": dict(
         architectures=["RetriBertModel"],
         config=dict(projection_dim=8, share_encoders=False, position_embedding_type="absolute"),
@@ -202,6 +209,12 @@ VARIANTS = {
     },
     "squeezebert": {
         "SqueezeBertModel-float16": dict(of="SqueezeBertModel", dtype=torch.float16),
+    },
+    "qdqbert": {
+        "QDQBertModel-uncalibrated": dict(
+            of="QDQBertModel",
+            names=lambda weights: {k: v for k, v in weights.items() if "_amax" not in k},
+        ),
     },
     "splinter": {
         "SplinterForPreTraining-given": dict(
