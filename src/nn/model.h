@@ -106,7 +106,8 @@ typedef struct nn_output
 	struct nn_output *next;
 	const char *name;
 	nn_axis axis;
-	tensor value; /* f32, [tokens or sequences, features], or rank 1 without features */
+	/* f32, or i64 but per token: [tokens or sequences, features], or rank 1 without features */
+	tensor value;
 } nn_output;
 
 typedef struct nn_model

@@ -542,6 +542,15 @@ write_shape(tfm_context *context, buffer *b, const nn_output *output, const grid
 	return !tfm_failed(context);
 }
 
+/* A row of whole numbers, places for one. */
+static bool
+write_integers(tfm_context *context, buffer *b, const int64_t *row, int64_t count)
+{
+	for (int64_t i = 0; i < count; i++)
+		buffer_printf(context, b, i == 0 ? "%lld" : ",%lld", (long long) row[i]);
+	return !tfm_failed(context);
+}
+
 static bool
 write_output(tfm_context *context, buffer *b, const nn_batch *batch, const grid *g,
 			 const nn_output *output)
@@ -550,10 +559,12 @@ write_output(tfm_context *context, buffer *b, const nn_batch *batch, const grid 
 	int64_t features = value->rank == 2 ? value->shape[1] : 1;
 
 	json_append_string(context, b, output->name, strlen(output->name));
-	buffer_append_string(context, b, ":{\"dtype\":\"float32\",\"shape\":[");
+	buffer_printf(context, b, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(value->dtype));
 	write_shape(context, b, output, g);
 	buffer_append_string(context, b, "],\"data\":[");
-	if (output->axis == NN_PER_TOKEN || output->axis == NN_PER_DECODER_TOKEN)
+	if (value->dtype == DTYPE_I64)
+		write_integers(context, b, value->data, tensor_count(value));
+	else if (output->axis == NN_PER_TOKEN || output->axis == NN_PER_DECODER_TOKEN)
 		write_padded(context, b, batch, g, value, features);
 	else
 		write_row(context, b, value->data, tensor_count(value), true);

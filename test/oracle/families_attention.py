@@ -1,9 +1,12 @@
 """Encoders with an attention of their own; see families.py."""
 
+import torch
+
 from families import (
     embeddings_given,
     heads,
     hidden_states,
+    ids_in,
     long_sequence,
     padded_left,
     positions_given,
@@ -18,12 +21,56 @@ DEBERTA = dict(
 
 
 
+# They add the same to the scores of all tokens.
+ANSWER_BIASES = r"start_logits\.dense\.bias|end_logits\.(dense_1|LayerNorm)\.bias"
+
+
 def family(architectures, **more):
     """Heads over one or two layers hardly show which GELU these have; the base model does."""
     return dict(architectures=architectures, any_epsilon=True, any_gelu=architectures[1:], **more)
 
 
+def with_languages(x, config):
+    """A language for each token, and words as their types."""
+    ids = x["input_ids"]
+    return {**x, "langs": ids % config.n_langs, "token_type_ids": ids.flip(0)}
+
+
+def unpadded_answers(architecture, x, config):
+    """Masked tokens are alike, and which of them comes first among the best is chance."""
+    if not architecture.endswith("QuestionAnswering"):
+        return x
+    return {"input_ids": ids_in(x["input_ids"].shape, config)}
+
+
+def with_answer_limits(x, config):
+    """Where the token is by which answers are judged, and tokens that are in none."""
+    no_answers = torch.zeros(x["input_ids"].shape)
+    no_answers[:, :2] = no_answers[0, 6] = 1
+    return {**x, "cls_index": torch.tensor([2, 0, 3]), "p_mask": no_answers}
+
+
+XLM_HEADS = (
+    "Model",
+    "WithLMHeadModel",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnsweringSimple",
+    "ForQuestionAnswering",
+    "ForMultipleChoice",
+)
+
 FAMILIES = {
+    "xlm": family(
+        [f"XLM{head}" for head in XLM_HEADS],
+        inputs=unpadded_answers,
+        unseen={"XLMForQuestionAnswering": ANSWER_BIASES},
+    ),
+    "flaubert": family(
+        [f"Flaubert{head}" for head in XLM_HEADS],
+        inputs=unpadded_answers,
+        unseen={"FlaubertForQuestionAnswering": ANSWER_BIASES},
+    ),
     "deberta": family(heads("Deberta", *HEADS), config=DEBERTA),
     "deberta-v2": family(
         heads("DebertaV2", *CHOICE),
@@ -39,6 +86,38 @@ FAMILIES = {
 }
 
 VARIANTS = {
+    "xlm": {
+        "XLMModel-hidden_states": dict(of="XLMModel", inputs=hidden_states),
+        "XLMModel-eps": dict(of="XLMModel", set=dict(layer_norm_eps=0.05)),
+        "XLMModel-languages": dict(
+            architecture="XLMModel",
+            config=dict(n_langs=3, gelu_activation=False),
+            inputs=with_languages,
+        ),
+        "XLMModel-causal": dict(of="XLMModel", set=dict(causal=True), inputs=padded_left),
+        "XLMForQuestionAnswering-limits": dict(
+            of="XLMForQuestionAnswering", inputs=with_answer_limits, unseen=ANSWER_BIASES
+        ),
+        "XLMForSequenceClassification-last": dict(
+            of="XLMForSequenceClassification",
+            set=dict(summary_type="last", summary_activation="tanh"),
+            inputs=padded_left,
+        ),
+        "XLMForSequenceClassification-mean": dict(
+            architecture="XLMForSequenceClassification",
+            config=dict(summary_type="mean", summary_proj_to_labels=False),
+        ),
+        "XLMForSequenceClassification-bare": dict(
+            of="XLMForSequenceClassification",
+            set=dict(summary_type="cls_index", summary_use_proj=False),
+            inputs=padded_left,
+        ),
+    },
+    "flaubert": {
+        "FlaubertModel-languages": dict(
+            architecture="FlaubertModel", config=dict(n_langs=2), inputs=with_languages
+        ),
+    },
     "deberta": {
         "DebertaModel-absolute": dict(
             architecture="DebertaModel",
