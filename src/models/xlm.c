@@ -7,8 +7,6 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <string.h>
-
 #include "nn/encoder.h"
 #include "nn/sequence_summary.h"
 #include "nn/squad_head.h"
@@ -77,7 +75,9 @@ read_config(tfm_context *context, json file, void *config)
 		c->languages = 0;
 	if (json_bool(context, file, "asm", false))
 		tfm_fail(context, TFM_UNSUPPORTED, "%s: \"asm\" is not supported", file.source);
-	summary_read_config(context, file, &c->encoder.common, "first", NULL, true, &c->summary);
+	summary_read_config(context, file, &c->encoder.common,
+						&(summary_defaults) {.type = "first", .projects = true, .to_labels = true},
+						&c->summary);
 	squad_read_config(context, file, &c->answers);
 	c->answers.norm_eps = c->encoder.norm_eps;
 }
@@ -88,14 +88,6 @@ static const nn_input *
 own_input(const nn_model *m, int number)
 {
 	return m->batch->inputs == NULL ? NULL : &m->batch->inputs[number];
-}
-
-static void
-clear_hidden(nn_model *m, tensor x, const uint8_t *hidden)
-{
-	for (int64_t t = 0; nn_live(m) && hidden != NULL && t < x.shape[0]; t++)
-		if (hidden[t])
-			memset((float *) x.data + t * x.shape[1], 0, (size_t) x.shape[1] * sizeof(float));
 }
 
 static tensor
@@ -144,7 +136,7 @@ run_layers(nn_model *m, tensor x, const encoder_config *config, const uint8_t *h
 		c.names = &names;
 		if (!tfm_failed(m->context))
 			x = nn_leave(m, layer, x, encoder_layer(m, x, &c, &c.attention));
-		clear_hidden(m, x, hidden);
+		clear_tokens(m, x, hidden);
 	}
 	nn_emit_hidden_state(m, c.layers, x);
 	return x;
@@ -159,7 +151,7 @@ hidden_states(nn_model *m, const void *config)
 	nn_batch all = *batch;
 	tensor x = embed_tokens(m, c);
 
-	clear_hidden(m, x, batch->hidden);
+	clear_tokens(m, x, batch->hidden);
 	if (c->encoder.attention.causal)
 		all.hidden = NULL;
 	m->batch = &all;

@@ -180,17 +180,6 @@ attend_by_content_and_position(nn_model *m, const void *config, const attention 
 	return attend_relative(m, own[0], own[1], own[2], &how);
 }
 
-/* Nothing is seen of tokens that are hidden, and a convolution sees zeros. */
-static void
-clear_hidden(nn_model *m, tensor x)
-{
-	const nn_batch *batch = m->batch;
-
-	for (int64_t t = 0; nn_live(m) && batch->hidden != NULL && t < batch->tokens; t++)
-		if (batch->hidden[t])
-			memset((float *) x.data + t * x.shape[1], 0, (size_t) x.shape[1] * sizeof(float));
-}
-
 static tensor
 copy_of(nn_model *m, tensor x)
 {
@@ -236,7 +225,7 @@ deberta_hidden_states(nn_model *m, const void *config)
 
 	c.encoder.attend = attend_by_content_and_position;
 	normalize_in_place(m, x, "embeddings.LayerNorm", &(normalization) {.eps = c.encoder.norm_eps});
-	clear_hidden(m, x);
+	clear_tokens(m, x, m->batch->hidden);
 	if (c.relative)
 		reach_distances(m, &c);
 	for (int i = 0; i < c.encoder.layers && !tfm_failed(m->context); i++)

@@ -148,6 +148,8 @@ attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *
 
 	if (names->query != NULL)
 		linear_parts(m, h, 3, projections, qkv);
+	for (int i = 0; c->rope.kind != ROPE_NONE && i < (c->rotates_values ? 3 : 2); i++)
+		rotate(m, &c->rope, qkv[i], 0, how->heads);
 	if (c->attend != NULL)
 		a = c->attend(m, c, how, h, qkv);
 	else

@@ -18,6 +18,7 @@
 
 #include "nn/family.h"
 #include "nn/layers.h"
+#include "nn/rope.h"
 
 /* What the weights of a layer are called. */
 typedef struct encoder_names
@@ -60,6 +61,8 @@ typedef struct encoder_config
 	bool pre_norm;			/* a norm is of what goes into its part, not of what comes out */
 	const char *final_norm; /* of what the last layer gives; NULL: none */
 	attention attention;
+	rope rope;			 /* how queries and keys turn; kind ROPE_NONE: they do not */
+	bool rotates_values; /* and values */
 	lm_head lm_head;
 	const char *pooler; /* NULL: "pooler.dense"; "": the first token's state is pooled as it is */
 	op_activation pooler_activation;	 /* none: tanh */

@@ -6,6 +6,8 @@
  */
 #include "nn/layers.h"
 
+#include <string.h>
+
 #include "tensor/attend.h"
 #include "tensor/elementwise.h"
 #include "tensor/embed.h"
@@ -560,6 +562,14 @@ tensor
 first_tokens(nn_model *m, tensor x)
 {
 	return take_rows(m, x, m->batch->offsets, m->batch->sequences);
+}
+
+void
+clear_tokens(nn_model *m, tensor x, const uint8_t *hidden)
+{
+	for (int64_t t = 0; nn_live(m) && hidden != NULL && t < x.shape[0]; t++)
+		if (hidden[t])
+			memset((float *) x.data + t * x.shape[1], 0, (size_t) x.shape[1] * sizeof(float));
 }
 
 tensor

@@ -167,6 +167,9 @@ extern tensor take_rows(nn_model *m, tensor x, const int32_t *rows, int64_t coun
 /* The row of the first token of each sequence: x [tokens, n] -> [sequences, n]. */
 extern tensor first_tokens(nn_model *m, tensor x);
 
+/* Zeros in the rows of x [tokens, n] that are hidden, as nn_batch marks them; NULL: none. */
+extern void clear_tokens(nn_model *m, tensor x, const uint8_t *hidden);
+
 /* Column number of x [rows, n] -> [rows]. */
 extern tensor take_column(nn_model *m, tensor x, int64_t column);
 

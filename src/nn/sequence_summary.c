@@ -28,18 +28,19 @@ kind_of(tfm_context *context, json file, const char *type)
 }
 
 void
-summary_read_config(tfm_context *context, json file, const nn_config *common, const char *type,
-					const char *activation, bool to_labels, sequence_summary *summary)
+summary_read_config(tfm_context *context, json file, const nn_config *common,
+					const summary_defaults *defaults, sequence_summary *summary)
 {
-	if (nn_is_null(file, "summary_activation"))
-		activation = NULL;
-	activation = json_string(context, file, "summary_activation", activation);
-	to_labels = json_bool(context, file, "summary_proj_to_labels", to_labels);
+	const char *activation =
+		json_string(context, file, "summary_activation",
+					nn_is_null(file, "summary_activation") ? NULL : defaults->activation);
+	bool to_labels = json_bool(context, file, "summary_proj_to_labels", defaults->to_labels);
+
 	*summary = (sequence_summary) {
-		.kind = kind_of(context, file, json_string(context, file, "summary_type", type)),
+		.kind = kind_of(context, file, json_string(context, file, "summary_type", defaults->type)),
 		.columns = to_labels && common->num_labels > 0 ? common->num_labels : common->hidden_size,
 	};
-	if (!json_bool(context, file, "summary_use_proj", true))
+	if (!json_bool(context, file, "summary_use_proj", defaults->projects))
 		summary->columns = 0;
 	if (activation != NULL && activation[0] != '\0')
 		summary->activation = nn_activation(context, activation);

@@ -26,13 +26,18 @@ typedef struct sequence_summary
 	op_activation activation;
 } sequence_summary;
 
-/*
- * Read the keys "summary_...".  type and activation (NULL: none) are the family's defaults; to_labels,
- * whether it projects to common's labels where "summary_proj_to_labels" is not there.
- */
+/* What a family takes where its configuration says nothing. */
+typedef struct summary_defaults
+{
+	const char *type;		/* "last", "first", "mean", "cls_index" */
+	const char *activation; /* NULL: none */
+	bool projects;			/* "summary_use_proj" */
+	bool to_labels;			/* "summary_proj_to_labels"; else to hidden_size columns */
+} summary_defaults;
+
+/* Read the keys "summary_...". */
 extern void summary_read_config(tfm_context *context, json file, const nn_config *common,
-								const char *type, const char *activation, bool to_labels,
-								sequence_summary *summary);
+								const summary_defaults *defaults, sequence_summary *summary);
 
 /*
  * x [tokens, n] -> [sequences, columns].  places, for SUMMARY_CHOSEN, has one for each sequence;

@@ -6,6 +6,7 @@ from families import (
     embeddings_given,
     heads,
     hidden_states,
+    ids_given,
     ids_in,
     long_sequence,
     padded_left,
@@ -60,7 +61,25 @@ XLM_HEADS = (
     "ForMultipleChoice",
 )
 
+def with_masks(x, config):
+    """Masks among the ids, which take from the embeddings."""
+    ids = x["input_ids"].clone()
+    ids[0, 3] = ids[1, 1] = ids[1, 2] = config.mask_token_id
+    return {**x, "input_ids": ids}
+
+
 FAMILIES = {
+    "roformer": family(
+        [*heads("RoFormer", *CHOICE), "RoFormerForCausalLM"],
+        config=dict(embedding_size=8, is_decoder=False),
+    ),
+    "esm": family(
+        heads("Esm", *HEADS[:3]),
+        config=dict(
+            position_embedding_type="rotary", token_dropout=True, mask_token_id=4, pad_token_id=1
+        ),
+        unseen={name: "contact_head" for name in heads("Esm", *HEADS[:3])},
+    ),
     "xlm": family(
         [f"XLM{head}" for head in XLM_HEADS],
         inputs=unpadded_answers,
@@ -86,6 +105,35 @@ FAMILIES = {
 }
 
 VARIANTS = {
+    "roformer": {
+        "RoFormerModel-hidden_states": dict(of="RoFormerModel", inputs=hidden_states),
+        "RoFormerModel-eps": dict(of="RoFormerModel", set=dict(layer_norm_eps=0.05)),
+        "RoFormerModel-values": dict(
+            architecture="RoFormerModel", config=dict(rotary_value=True, embedding_size=12, hidden_act="relu")
+        ),
+        "RoFormerForTokenClassification-left": dict(
+            of="RoFormerForTokenClassification", inputs=padded_left
+        ),
+        "RoFormerForCausalLM-decoder": dict(
+            of="RoFormerForCausalLM", set=dict(is_decoder=True)
+        ),
+    },
+    "esm": {
+        "EsmModel-hidden_states": dict(of="EsmModel", inputs=hidden_states),
+        "EsmModel-eps": dict(of="EsmModel", set=dict(layer_norm_eps=0.05)),
+        "EsmModel-masks": dict(of="EsmModel", inputs=with_masks),
+        "EsmModel-position_ids": dict(of="EsmModel", inputs=positions_given),
+        "EsmModel-inputs_embeds": dict(
+            of="EsmModel", inputs=embeddings_given, unseen="word_embeddings|contact_head"
+        ),
+        "EsmModel-absolute": dict(
+            architecture="EsmModel",
+            config=dict(
+                position_embedding_type="absolute", token_dropout=False, emb_layer_norm_before=True
+            ),
+            inputs=ids_given,
+        ),
+    },
     "xlm": {
         "XLMModel-hidden_states": dict(of="XLMModel", inputs=hidden_states),
         "XLMModel-eps": dict(of="XLMModel", set=dict(layer_norm_eps=0.05)),

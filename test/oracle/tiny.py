@@ -12,6 +12,9 @@ from torch import nn
 # Norms that are no nn.LayerNorm, with weights about 1, or about 0 where 1 is added to them.
 NORMS = ("RMSNorm", "LayerNorm1P", "CohereLayerNorm", "DebertaLayerNorm")
 
+# Tables that are what the code computes, though checkpoints have them.
+COMPUTED = ("RoFormerSinusoidalPositionalEmbedding", "SinusoidalPositionalEmbedding")
+
 
 def generator(*key):
     """A random generator that depends on the key alone."""
@@ -32,8 +35,7 @@ def fill(model, seed):
     tied = set()
     for module_name, module in model.named_modules():
         for name, weight in module.named_parameters(recurse=False):
-            # FSMT's sinusoids are computed, and yet written by Transformers 5
-            if weight in tied or type(module).__name__ == "SinusoidalPositionalEmbedding":
+            if weight in tied or type(module).__name__ in COMPUTED:
                 continue
             tied.add(weight)
             path = f"{module_name}.{name}".removeprefix(prefix)

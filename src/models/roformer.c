@@ -1,0 +1,74 @@
+/*
+ * roformer.c
+ *	  RoFormer (Su et al. 2021): BERT with queries and keys that turn with their places.
+ *	  Follows transformers/models/roformer/modeling_roformer.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/encoder.h"
+#include "nn/sequence_summary.h"
+
+typedef struct roformer_config
+{
+	encoder_config encoder;
+	sequence_summary summary;
+} roformer_config;
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	roformer_config *c = config;
+	encoder_config *e = &c->encoder;
+
+	*c = (roformer_config) {.encoder = encoder_bert};
+	e->common.vocab_size = 50000;
+	e->embedding.positions = NULL;
+	e->embedding.position_count = 1536;
+	e->embedding.hidden_size = json_int(context, file, "embedding_size", 0, 1, NN_MAX_SIZE);
+	encoder_read_config(context, file, e, 0);
+	if (e->embedding.hidden_size != e->common.hidden_size)
+		e->projection = "embeddings_project";
+	e->classifier_activation = e->activation;
+	e->rotates_values = json_bool(context, file, "rotary_value", false);
+	rope_read(context, file, NULL,
+			  &(rope_defaults) {.head_dim = e->common.hidden_size / e->attention.heads,
+								.theta = 10000,
+								.interleaved = true},
+			  &e->rope);
+	summary_read_config(context, file, &e->common, &(summary_defaults) {.type = "last"},
+						&c->summary);
+}
+
+static void
+multiple_choice(nn_model *m, const void *config)
+{
+	const roformer_config *c = config;
+	tensor x = encoder_hidden_states(m, config);
+
+	x = summarize(m, x, "sequence_summary", &c->summary, NULL);
+	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, x, "classifier", .columns = 1));
+}
+
+static const nn_variant variants[] = {{"roformer", "RoFormer", "roformer"}, {0}};
+
+static const nn_head heads[] = {
+	{"Model", "feature-extraction", encoder_base_model},
+	{"ForMaskedLM", "fill-mask", encoder_masked_lm},
+	{"ForCausalLM", "text-generation", encoder_masked_lm},
+	{"ForSequenceClassification", "text-classification", encoder_first_token_classification},
+	{"ForMultipleChoice", "multiple-choice", multiple_choice},
+	{"ForTokenClassification", "token-classification", encoder_token_classification},
+	{"ForQuestionAnswering", "question-answering", encoder_question_answering},
+	{0},
+};
+
+const nn_family family_roformer = {
+	.name = "roformer",
+	.variants = variants,
+	.heads = heads,
+	.config_size = sizeof(roformer_config),
+	.read_config = read_config,
+	.keeps_last = true,
+	.cache_layers = encoder_cache_layers,
+	.hidden_states = encoder_hidden_states,
+};
