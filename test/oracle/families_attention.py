@@ -68,7 +68,24 @@ def with_masks(x, config):
     return {**x, "input_ids": ids}
 
 
+def unmasked(architecture, x, config):
+    """FNet takes no mask: padding is mixed as all tokens are."""
+    return {k: v for k, v in x.items() if k != "attention_mask"}
+
+
+def longer_than_a_block(x, config):
+    return {"input_ids": ids_in((1, 290), config)}
+
+
 FAMILIES = {
+    "fnet": family(
+        heads("FNet", *CHOICE, "NextSentencePrediction", "PreTraining"),
+        inputs=unmasked,
+        unseen={
+            f"FNetFor{task}": "pooler"
+            for task in ("MaskedLM", "TokenClassification", "QuestionAnswering")
+        },
+    ),
     "roformer": family(
         [*heads("RoFormer", *CHOICE), "RoFormerForCausalLM"],
         config=dict(embedding_size=8, is_decoder=False),
@@ -105,6 +122,16 @@ FAMILIES = {
 }
 
 VARIANTS = {
+    "fnet": {
+        "FNetModel-hidden_states": dict(of="FNetModel", inputs=hidden_states),
+        "FNetModel-eps": dict(of="FNetModel", set=dict(layer_norm_eps=0.05)),
+        "FNetModel-gelu": dict(of="FNetModel", set=dict(hidden_act="gelu")),
+        "FNetForSequenceClassification-long": dict(
+            architecture="FNetForSequenceClassification",
+            config=dict(max_position_embeddings=300),
+            inputs=longer_than_a_block,
+        ),
+    },
     "roformer": {
         "RoFormerModel-hidden_states": dict(of="RoFormerModel", inputs=hidden_states),
         "RoFormerModel-eps": dict(of="RoFormerModel", set=dict(layer_norm_eps=0.05)),
