@@ -88,10 +88,10 @@ bart_read_config(tfm_context *context, json file, const char *activation, bart_c
 
 /* x [tokens, hidden] and the rows of "<name>.weight" for the positions; x is overwritten. */
 static tensor
-add_learned(nn_model *m, tensor x, const bart_config *c, const char *name)
+add_learned(nn_model *m, tensor x, const bart_config *c, const char *name, int64_t positions)
 {
 	const nn_batch *batch = m->batch;
-	int64_t count = c->seq2seq.common.max_positions + c->position_offset;
+	int64_t count = positions + c->position_offset;
 	const weight *w = nn_weight(m, name, LAYOUT_ROWS, count, x.shape[1]);
 	tensor rows = nn_matrix(m, x.shape[0], x.shape[1]);
 	int32_t *ids;
@@ -148,12 +148,17 @@ add_positions(nn_model *m, tensor x, const bart_config *c, const char *part)
 	snprintf(name, sizeof(name), "%s.%s.weight", part, names_of(c)->positions);
 	if (c->positions == BART_FAIRSEQ)
 		return add_fairseq_positions(m, x, c);
+	if (c->positions == BART_FAIRSEQ_FROM_ZERO)
+		return add_sinusoids(m, x,
+							 &(sinusoids) {.step = sinusoid_step(common->hidden_size), .zero = -1});
 	if (c->positions == BART_SINUSOIDS && !nn_has_weight(m, name))
 		return add_sinusoids(
 			m, x,
 			&(sinusoids) {
 				.base = 10000, .zero = -1, .limit = common->max_positions, .precise = true});
-	return add_learned(m, x, c, name);
+	if (c->decoder_positions != 0 && strcmp(part, "decoder") == 0)
+		return add_learned(m, x, c, name, c->decoder_positions);
+	return add_learned(m, x, c, name, common->max_positions);
 }
 
 static tensor
@@ -203,12 +208,13 @@ finish_part(nn_model *m, tensor x, tensor a, const bart_config *c, const char *n
 static tensor
 attend_to_self(nn_model *m, tensor x, const bart_config *c, const attention *how)
 {
-	const bart_attention_names *names = &names_of(c)->self;
+	bool own = c->attend_encoder != NULL && !how->causal;
+	const bart_attention_names *names = own ? c->encoder_self : &names_of(c)->self;
 	tensor h = norm_before(m, x, c, names->norm);
 	tensor qkv[3], a;
 
 	linear_parts(m, h, 3, names->projections, qkv);
-	a = attend(m, qkv[0], qkv[1], qkv[2], how);
+	a = own ? c->attend_encoder(m, c, how, h, qkv) : attend(m, qkv[0], qkv[1], qkv[2], how);
 	return finish_part(m, x, a, c, names->output, names->norm);
 }
 
@@ -278,7 +284,8 @@ bart_run_layers(nn_model *m, tensor x, const bart_config *c, const bart_part *pa
 		layer = nn_enter(m, "%s.layers.%d", name, i);
 		x = nn_leave(m, layer, x, run_layer(m, x, c, part, &how));
 	}
-	snprintf(norm, sizeof(norm), "%s.layer_norm", name);
+	snprintf(norm, sizeof(norm), "%s.%s", name,
+			 c->final_norm == NULL ? "layer_norm" : c->final_norm);
 	x = norm_before(m, x, c, norm);
 	nn_emit_hidden_state(m, part->layers, x);
 	return x;

@@ -17,7 +17,8 @@ typedef enum bart_positions
 {
 	BART_LEARNED,	/* a table; its first position_offset rows stand for no position */
 	BART_SINUSOIDS, /* computed, unless the checkpoint has them */
-	BART_FAIRSEQ /* other sinusoids, of positions that count from pad_token_id + 1; 0 for padding */
+	BART_FAIRSEQ, /* other sinusoids, of positions that count from pad_token_id + 1; 0 for padding */
+	BART_FAIRSEQ_FROM_ZERO /* the same of positions that count from 0 */
 } bart_positions;
 
 /* Encoder or decoder. */
@@ -58,14 +59,25 @@ typedef struct bart_config
 	const bart_names *names; /* NULL: BART's */
 	bart_positions positions;
 	int position_offset;
+	int64_t decoder_positions; /* of its table; 0: common.max_positions */
 	bool pre_norm;			   /* norms come before their parts, and one after the last layer */
 	bool embedding_norm;	   /* a norm of the embeddings */
 	bool decoder_norms_words;  /* of the decoder's before positions are added */
 	bool encoder_scales_input; /* given embeddings too, where words are scaled */
 	bool decoder_scales_input; /* the same */
 	bool decoder_keeps_words;  /* they are not scaled in the decoder */
-	bool last_comes_first; /* the decoder begins with the last id of the encoder's, a language's */
-	bool sees_ahead;	   /* tokens of a decoder that is given all at once see those after them */
+	bool last_comes_first;	/* the decoder begins with the last id of the encoder's, a language's */
+	const char *final_norm; /* after the last layer; NULL: "layer_norm" */
+
+	/*
+	 * Self-attention of the encoder that is a family's own, in the place of attend: of h, which goes
+	 * into it, and its queries, keys and values, all [tokens, hidden] -> [tokens, hidden], with its
+	 * weights' names.  NULL: BART's.
+	 */
+	tensor (*attend_encoder)(nn_model *m, const void *config, const attention *how, tensor h,
+							 const tensor qkv[3]);
+	const bart_attention_names *encoder_self;
+	bool sees_ahead; /* tokens of a decoder that is given all at once see those after them */
 } bart_config;
 
 /* Transformers' defaults that most of these families have. */

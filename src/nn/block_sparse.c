@@ -70,19 +70,6 @@ look(const void *config, const sparse_tile *tile, int head, sparse_view *view)
 		see_blocks(l, tile, view, blocks - 1, blocks);
 }
 
-/* Keys of the longest list. */
-static int64_t
-count_keys(const nn_batch *batch, const block_sparse *b)
-{
-	int64_t most = (5 + b->random_blocks) * b->block_size;
-
-	for (int64_t i = 0; i < batch->sequences; i++)
-		if (batch->offsets[i + 1] - batch->offsets[i] > most)
-			most = batch->offsets[i + 1] - batch->offsets[i];
-	return most < batch->tokens * (5 + b->random_blocks) ? most
-														 : batch->tokens * (5 + b->random_blocks);
-}
-
 tensor
 attend_in_blocks(nn_model *m, const tensor qkv[3], const attention *how, const block_sparse *b)
 {
@@ -94,6 +81,6 @@ attend_in_blocks(nn_model *m, const tensor qkv[3], const attention *how, const b
 		return attend(m, qkv[0], qkv[1], qkv[2], how);
 	a.tiles = cut_tiles(m, b->block_size, 0, &a.tile_count);
 	if (nn_live(m))
-		a.most_keys = count_keys(m->batch, b);
+		a.most_keys = sparse_longest(m->batch) + (5 + b->random_blocks) * b->block_size;
 	return attend_sparsely(m, &a);
 }

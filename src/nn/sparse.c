@@ -51,7 +51,7 @@ lay_out(const sparse_call *call, char *base, sparse_work *w)
 	w->maximum = take_floats(base, &used, SPARSE_QUERIES);
 	w->sum = take_floats(base, &used, SPARSE_QUERIES);
 	w->result = take_floats(base, &used, SPARSE_QUERIES * call->padded);
-	w->view.bias = take_floats(base, &used, most * SPARSE_QUERIES);
+	w->view.bias = take_floats(base, &used, call->a->biased ? most * SPARSE_QUERIES : 0);
 	w->view.keys = scratch_take(base, &used, (size_t) most * sizeof(int32_t));
 	return used;
 }
@@ -115,13 +115,13 @@ run_tile(const sparse_call *call, const sparse_work *w, const sparse_tile *t, in
 									 (const float *) a->q.data + t->first * a->q.shape[1] +
 										 head * call->size,
 									 a->q.shape[1], w->q);
-	for (int64_t i = 0; view->has_bias && i < view->count * SPARSE_QUERIES; i++)
-		view->bias[i] *= (float) M_LOG2E;
+	for (int64_t i = 0; a->biased && i < view->count * SPARSE_QUERIES; i++)
+		view->bias[i] = i % SPARSE_QUERIES < t->queries ? view->bias[i] * (float) M_LOG2E : 0.0f;
 	for (int64_t first = 0; first < view->count; first += KEYS)
 	{
 		tile.keys = view->count - first < KEYS ? view->count - first : KEYS;
 		gather(call, w, head, first, tile.keys);
-		tile.bias = view->has_bias ? view->bias + first * SPARSE_QUERIES : NULL;
+		tile.bias = a->biased ? view->bias + first * SPARSE_QUERIES : NULL;
 		tile.first = first == 0;
 		if (first + tile.keys == view->count)
 			tile.y = call->y + t->first * tile.y_stride + head * call->value_size;
@@ -140,7 +140,6 @@ run_item(void *argument, int64_t item, int thread)
 
 	lay_out(call, call->scratch + (size_t) thread * call->scratch_bytes, &w);
 	w.view.count = 0;
-	w.view.has_bias = false;
 	a->look(a->config, tile, head, &w.view);
 	run_tile(call, &w, tile, head);
 }
@@ -212,6 +211,17 @@ cut_tiles(nn_model *m, int64_t block, int64_t shift, int64_t *count)
 				.queries = count_queries(batch, t, batch->offsets[i + 1], block, shift),
 			};
 	return tiles;
+}
+
+int64_t
+sparse_longest(const nn_batch *batch)
+{
+	int64_t longest = 0;
+
+	for (int64_t i = 0; i < batch->sequences; i++)
+		if (batch->offsets[i + 1] - batch->offsets[i] > longest)
+			longest = batch->offsets[i + 1] - batch->offsets[i];
+	return longest;
 }
 
 void

@@ -28,8 +28,7 @@ typedef struct sparse_view
 {
 	int64_t count;
 	int32_t *keys; /* [most_keys] rows of k and v; one that is there twice counts twice */
-	float *bias;   /* [most_keys][SPARSE_QUERIES], added to the scores, if there is one */
-	bool has_bias;
+	float *bias; /* [most_keys][SPARSE_QUERIES], to be filled in for the queries, if there is one */
 } sparse_view;
 
 typedef struct sparse_attention
@@ -40,6 +39,7 @@ typedef struct sparse_attention
 	const sparse_tile *tiles;
 	int64_t tile_count;
 	int64_t most_keys; /* that a tile sees */
+	bool biased;	   /* something is added to the scores */
 	const void *config;
 	/* Fill in the keys of a tile for a head. */
 	void (*look)(const void *config, const sparse_tile *tile, int head, sparse_view *view);
@@ -53,6 +53,9 @@ extern tensor attend_sparsely(nn_model *m, const sparse_attention *a);
  * begins shift columns before the row.  *count is set; NULL in a dry run and after an error.
  */
 extern const sparse_tile *cut_tiles(nn_model *m, int64_t block, int64_t shift, int64_t *count);
+
+/* Tokens of the longest sequence. */
+extern int64_t sparse_longest(const nn_batch *batch);
 
 /* Append the tokens first .. end - 1 that are not hidden. */
 extern void sparse_see(sparse_view *view, const uint8_t *hidden, int64_t first, int64_t end);

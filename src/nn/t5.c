@@ -145,8 +145,8 @@ feed_densely(nn_model *m, tensor x, tensor h, const t5_config *c)
 				  .replace = true);
 }
 
-static tensor
-feed_forward(nn_model *m, tensor x, const t5_config *c, int layer, int sparse_step)
+tensor
+t5_feed_forward(nn_model *m, tensor x, const t5_config *c, int layer, int sparse_step)
 {
 	tensor h = t5_norm(m, x, c, "layer_norm");
 
@@ -170,9 +170,9 @@ run_layer(nn_model *m, tensor x, const t5_config *c, const attention *how)
 		x = nn_leave(m, part, x, attend_to_memory(m, x, c, how->layer));
 	}
 	part = nn_enter(m, "layer.%d", how->causal ? 2 : 1);
-	return nn_leave(
-		m, part, x,
-		feed_forward(m, x, c, how->layer, how->causal ? c->decoder_sparse_step : c->sparse_step));
+	return nn_leave(m, part, x,
+					t5_feed_forward(m, x, c, how->layer,
+									how->causal ? c->decoder_sparse_step : c->sparse_step));
 }
 
 static tensor
@@ -189,17 +189,29 @@ find_bias(nn_model *m, const t5_config *c, const char *part, int layer, bool cau
 											  .bidirectional = !causal});
 }
 
-/* A part over the embeddings of words, the first of these tables that is there. */
+tensor
+t5_embed(nn_model *m, const t5_config *c, const char *part)
+{
+	static const char *const words[] = {"encoder.embed_tokens", "shared", "decoder.embed_tokens",
+										NULL};
+	static const char *const decoder_words[] = {"decoder.embed_tokens", "shared",
+												"encoder.embed_tokens", NULL};
+	bool decoder = strcmp(part, "decoder") == 0;
+
+	return embed(m, &(embedding) {.hidden_size = c->seq2seq.common.hidden_size,
+								  .words = seq2seq_find_words(m, decoder ? decoder_words : words),
+								  .word_count = c->seq2seq.common.vocab_size});
+}
+
+/* A part over the embeddings of its words. */
 static tensor
-run_part(nn_model *m, const t5_config *c, const char *name, int layers, const char *const *words)
+run_part(nn_model *m, const t5_config *c, const char *name, int layers)
 {
 	bool causal = strcmp(name, "decoder") == 0;
 	attention how = {
 		.heads = c->heads, .scale = 1.0, .causal = causal, .stride = 3 * c->heads * c->head_size};
 	char final[NN_NAME_MAX];
-	tensor x = embed(m, &(embedding) {.hidden_size = c->seq2seq.common.hidden_size,
-									  .words = seq2seq_find_words(m, words),
-									  .word_count = c->seq2seq.common.vocab_size});
+	tensor x = t5_embed(m, c, name);
 
 	for (int i = 0; i < layers && !tfm_failed(m->context); i++)
 	{
@@ -221,21 +233,17 @@ run_part(nn_model *m, const t5_config *c, const char *name, int layers, const ch
 static tensor
 encode_batch(nn_model *m, const void *config)
 {
-	static const char *const words[] = {"encoder.embed_tokens", "shared", "decoder.embed_tokens",
-										NULL};
 	const t5_config *c = config;
 
-	return run_part(m, c, "encoder", c->layers, words);
+	return run_part(m, c, "encoder", c->layers);
 }
 
 static tensor
 decode_batch(nn_model *m, const void *config)
 {
-	static const char *const words[] = {"decoder.embed_tokens", "shared", "encoder.embed_tokens",
-										NULL};
 	const t5_config *c = config;
 
-	return run_part(m, c, "decoder", c->decoder_layers, words);
+	return run_part(m, c, "decoder", c->decoder_layers);
 }
 
 static tensor

@@ -47,6 +47,13 @@ extern void t5_read_config(tfm_context *context, json file, const char *projecti
 /* RMS norm of x [rows, hidden] -> [rows, hidden]. */
 extern tensor t5_norm(nn_model *m, tensor x, const t5_config *c, const char *name);
 
+/* The embeddings of a part's words, "encoder" or "decoder" -> [tokens, hidden]. */
+extern tensor t5_embed(nn_model *m, const t5_config *c, const char *part);
+
+/* The last part of a layer, within whose scope m is: x [tokens, hidden] is overwritten and returned. */
+extern tensor t5_feed_forward(nn_model *m, tensor x, const t5_config *c, int layer,
+							  int sparse_step);
+
 /* For nn_family: what the caches have for each layer, and what fills that of the memory. */
 extern int t5_cache_layers(const void *config, kv_layer *layers);
 extern void t5_remember(nn_model *m, const void *config);

@@ -82,10 +82,9 @@ set_bias(const window_look *l, const sparse_tile *tile, int32_t key, bool global
 {
 	const int32_t *columns = l->batch->columns;
 
-	for (int i = 0; i < SPARSE_QUERIES; i++)
+	for (int i = 0; i < tile->queries; i++)
 	{
-		int64_t distance =
-			i < tile->queries ? (int64_t) columns[key] - columns[tile->first + i] : 0;
+		int64_t distance = (int64_t) columns[key] - columns[tile->first + i];
 
 		bias[i] = global || (distance <= l->side && distance >= -l->side) ? 0.0f : SPARSE_HIDDEN;
 	}
@@ -117,7 +116,6 @@ look_around(const void *config, const sparse_tile *tile, int head, sparse_view *
 		if (global == global_end || l->globals[global] != t)
 			sparse_see(view, batch->hidden, t, t + 1);
 	}
-	view->has_bias = true;
 	for (int64_t i = 0; i < view->count; i++)
 		set_bias(l, tile, view->keys[i], i < globals, view->bias + i * SPARSE_QUERIES);
 }
@@ -155,17 +153,6 @@ cut_globals(nn_model *m, const window_look *l, int64_t *count)
 	return tiles;
 }
 
-static int64_t
-longest_sequence(const nn_batch *batch)
-{
-	int64_t longest = 0;
-
-	for (int64_t i = 0; i < batch->sequences; i++)
-		if (batch->offsets[i + 1] - batch->offsets[i] > longest)
-			longest = batch->offsets[i + 1] - batch->offsets[i];
-	return longest;
-}
-
 /* Rows of y of the global tokens, by their own queries, keys and values. */
 static void
 attend_globally(nn_model *m, tensor y, tensor x, const attention *how, const windows *w,
@@ -184,7 +171,7 @@ attend_globally(nn_model *m, tensor y, tensor x, const attention *how, const win
 
 	a.tiles = cut_globals(m, l, &a.tile_count);
 	if (nn_live(m))
-		a.most_keys = longest_sequence(l->batch);
+		a.most_keys = sparse_longest(l->batch);
 	seen = attend_sparsely(m, &a);
 	for (int64_t i = 0; nn_live(m) && i < l->count; i++)
 		memcpy((float *) y.data + l->globals[i] * width, (const float *) seen.data + i * width,
@@ -201,7 +188,8 @@ attend_in_windows(nn_model *m, tensor x, const tensor qkv[3], const attention *h
 						  .k = qkv[1],
 						  .v = qkv[2],
 						  .config = &l,
-						  .look = look_around};
+						  .look = look_around,
+						  .biased = true};
 	tensor y;
 
 	find_globals(m, w, &l);
@@ -209,7 +197,7 @@ attend_in_windows(nn_model *m, tensor x, const tensor qkv[3], const attention *h
 	a.tiles = cut_tiles(m, 0, 0, &a.tile_count);
 	if (nn_live(m))
 	{
-		int64_t most = 2 * l.side + SPARSE_QUERIES + l.count, longest = longest_sequence(m->batch);
+		int64_t most = 2 * l.side + SPARSE_QUERIES + l.count, longest = sparse_longest(m->batch);
 
 		a.most_keys = most < longest ? most : longest;
 	}

@@ -1,0 +1,88 @@
+/*
+ * led.c
+ *	  LED (Beltagy et al. 2020): BART whose encoder has Longformer's attention.
+ *	  Follows transformers/models/led/modeling_led.py.
+ *
+ * SPDX-License-Identifier: PostgreSQL
+ */
+#include "nn/bart.h"
+#include "nn/windows.h"
+
+typedef struct led_config
+{
+	bart_config bart;
+	windows windows;
+} led_config;
+
+static const bart_attention_names encoder_names = {
+	.projections = {"self_attn.longformer_self_attn.query", "self_attn.longformer_self_attn.key",
+					"self_attn.longformer_self_attn.value"},
+	.output = "self_attn.output",
+	.norm = "self_attn_layer_norm",
+};
+
+static tensor
+attend_by_config(nn_model *m, const void *config, const attention *how, tensor h,
+				 const tensor qkv[3])
+{
+	const led_config *c = config;
+
+	return attend_in_windows(m, h, qkv, how, &c->windows);
+}
+
+static void
+read_config(tfm_context *context, json file, void *config)
+{
+	led_config *c = config;
+	nn_config *common = &c->bart.seq2seq.common;
+
+	*c = (led_config) {
+		.bart = {.seq2seq = {.common = {.vocab_size = 50265,
+										.hidden_size = 1024,
+										.max_positions = 16384,
+										.pad_token_id = 1},
+							 .eos_token_id = 2,
+							 .decoder_start_token_id = 2},
+				 .encoder = BART_PART,
+				 .decoder = BART_PART,
+				 .positions = BART_LEARNED,
+				 .embedding_norm = true,
+				 .attend_encoder = attend_by_config,
+				 .encoder_self = &encoder_names},
+		.windows = {.projections = {"self_attn.longformer_self_attn.query_global",
+									"self_attn.longformer_self_attn.key_global",
+									"self_attn.longformer_self_attn.value_global"}},
+	};
+	bart_read_config(context, file, "gelu", &c->bart);
+	common->max_positions =
+		json_int(context, file, "max_encoder_position_embeddings", 16384, 1, NN_MAX_SIZE);
+	c->bart.decoder_positions =
+		json_int(context, file, "max_decoder_position_embeddings", 1024, 1, NN_MAX_SIZE);
+	read_windows(context, file, c->bart.encoder.layers, 512, &c->windows);
+}
+
+static const nn_variant variants[] = {{"led", "LED", "led"}, {0}};
+
+static const nn_head heads[] = {
+	{"Model", "feature-extraction", seq2seq_base_model},
+	{"ForConditionalGeneration", "text2text-generation", seq2seq_conditional_generation},
+	{"ForSequenceClassification", "text-classification", seq2seq_sequence_classification},
+	{"ForQuestionAnswering", "question-answering", seq2seq_question_answering},
+	{0},
+};
+
+static const nn_input_kind inputs[] = {WINDOWS_INPUT, {0}};
+
+const nn_family family_led = {
+	.name = "led",
+	.variants = variants,
+	.heads = heads,
+	.config_size = sizeof(led_config),
+	.read_config = read_config,
+	.make_decoder_ids = seq2seq_shift_right,
+	.inputs = inputs,
+	.cache_layers = bart_cache_layers,
+	.memory_layers = bart_cache_layers,
+	.remember = bart_remember,
+	.hidden_states = seq2seq_hidden_states,
+};
