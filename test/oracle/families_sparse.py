@@ -5,6 +5,17 @@ import types
 import torch
 
 from families import COMMON, heads, hidden_states, ids_in, padded_left
+from families_seq2seq import (
+    CAUSAL,
+    CLASSIFIERS,
+    GENERATION,
+    bart_config,
+    decoder_mask,
+    family,
+    no_decoder_ids,
+    t5_config,
+)
+from families_seq2seq import heads as seq2seq_heads
 
 
 def rows_of(shape, masked, config):
@@ -29,6 +40,11 @@ def separated(architecture, x, config):
         last = mask.sum(-1, keepdim=True) - 1
         x["input_ids"] = ids.scatter(-1, last, config.sep_token_id)
     return x
+
+
+def long_texts(length, *masked):
+    """Rows for the encoder that have several blocks."""
+    return lambda x, config: {**x, **rows_of((len(masked), length), masked, config)}
 
 
 def some_global(x, config):
@@ -100,6 +116,12 @@ def mra_case(length, masked, **config):
     )
 
 
+def unscaled(**changes):
+    config = bart_config(**changes)
+    del config["scale_embedding"]
+    return config
+
+
 FAMILIES = {
     "nystromformer": dict(
         architectures=heads("Nystromformer", *COMMON), config=dict(conv_kernel_size=5)
@@ -131,7 +153,24 @@ FAMILIES = {
             for task in ("MaskedLM", "CausalLM", "SequenceClassification", "TokenClassification")
         },
     ),
+    "led": family(
+        seq2seq_heads("LED", GENERATION, "ForQuestionAnswering"),
+        unscaled(
+            attention_window=4, max_encoder_position_embeddings=48, max_decoder_position_embeddings=20
+        ),
+    ),
+    "bigbird_pegasus": family(
+        seq2seq_heads("BigBirdPegasus", GENERATION, *CLASSIFIERS, CAUSAL), bart_config(block_size=16)
+    ),
+    "pegasus_x": family(
+        seq2seq_heads("PegasusX", GENERATION), bart_config(num_global_tokens=3, block_size=4)
+    ),
+    "longt5": family(
+        seq2seq_heads("LongT5", GENERATION, "EncoderModel"), t5_config(local_radius=2)
+    ),
 }
+for name in ("LEDModel", "LEDForConditionalGeneration", "LEDForQuestionAnswering"):
+    FAMILIES["led"]["unseen"][name] = "_global"
 
 VARIANTS = {
     "nystromformer": {
@@ -192,6 +231,57 @@ VARIANTS = {
         ),
         "BigBirdForTokenClassification-left": dict(
             of="BigBirdForTokenClassification", inputs=padded_left, unseen="pooler"
+        ),
+    },
+    "led": {
+        "LEDModel-global": dict(
+            of="LEDModel",
+            inputs=lambda x, config: some_global(
+                long_texts(40, 0, 5, 1)(x, config), config
+            ),
+            unseen=r"key_global\.bias",
+        ),
+        "LEDModel-no_decoder_ids": dict(of="LEDModel", inputs=no_decoder_ids, unseen="_global"),
+    },
+    "bigbird_pegasus": {
+        "BigBirdPegasusModel-blocks": dict(
+            of="BigBirdPegasusModel",
+            set=dict(block_size=2, num_random_blocks=1),
+            inputs=long_texts(17, 0, 5, 3),
+        ),
+        "BigBirdPegasusModel-decoder_mask": dict(
+            of="BigBirdPegasusModel", inputs=decoder_mask
+        ),
+    },
+    "pegasus_x": {
+        "PegasusXModel-blocks": dict(of="PegasusXModel", inputs=long_texts(18, 0, 5, 13)),
+        "PegasusXModel-aligned": dict(
+            of="PegasusXModel", set=dict(stagger_local_blocks=False, scale_embedding=False)
+        ),
+        "PegasusXForConditionalGeneration-left": dict(
+            of="PegasusXForConditionalGeneration", inputs=padded_left
+        ),
+    },
+    "longt5": {
+        "LongT5Model-global": dict(
+            architecture="LongT5Model",
+            config=dict(
+                encoder_attention_type="transient-global",
+                global_block_size=3,
+                feed_forward_proj="gated-gelu",
+            ),
+            inputs=long_texts(17, 0, 4, 15),
+        ),
+        "LongT5Model-global-left": dict(
+            of="LongT5Model-global", inputs=padded_left
+        ),
+        "LongT5Model-far": dict(
+            of="LongT5Model",
+            set=dict(local_radius=30, relative_attention_max_distance=20),
+            inputs=long_texts(40, 0, 4, 15),
+        ),
+        "LongT5ForConditionalGeneration-left": dict(
+            of="LongT5ForConditionalGeneration", inputs=padded_left
         ),
     },
 }

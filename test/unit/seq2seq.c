@@ -171,6 +171,10 @@ steps_give_what_a_whole_pass_gives(void **state)
 	static const char *const names[] = {
 		"bart/BartForConditionalGeneration-bias",
 		"mbart/MBartForConditionalGeneration",
+		"led/LEDForConditionalGeneration",
+		"bigbird_pegasus/BigBirdPegasusForConditionalGeneration",
+		"pegasus_x/PegasusXForConditionalGeneration",
+		"longt5/LongT5ForConditionalGeneration",
 		"pegasus/PegasusForConditionalGeneration",
 		"m2m_100/M2M100ForConditionalGeneration-no_pads",
 		"blenderbot/BlenderbotForConditionalGeneration",
