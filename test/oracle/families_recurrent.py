@@ -1,7 +1,7 @@
-"""Decoders whose layers keep a state; see families.py."""
+"""Decoders whose layers keep a state, and others of that time; see families.py."""
 
 from families import embeddings_given, hidden_states, positions_given
-from families_gpt import heads, padded_left
+from families_gpt import heads, padded_left, rope
 
 
 def mamba_config(**changes):
@@ -48,6 +48,12 @@ FAMILIES = {
     "rwkv": dict(
         architectures=heads("Rwkv"),
         config=dict(rescale_every=1, pad_token_id=1, num_hidden_layers=2),
+    ),
+    "gpt_neox_japanese": dict(
+        architectures=heads("GPTNeoXJapanese"),
+        config=dict(
+            intermediate_multiple_size=2, pad_token_id=1, rope_parameters=rope(0.7)
+        ),
     ),
 }
 
@@ -123,6 +129,13 @@ VARIANTS = {
                 use_cache=False,
                 tie_word_embeddings=True,
             ),
+        ),
+    },
+    "gpt_neox_japanese": {
+        "GPTNeoXJapaneseForCausalLM-untied": dict(
+            architecture="GPTNeoXJapaneseForCausalLM",
+            config=dict(tie_word_embeddings=False),
+            inputs=padded_left,
         ),
     },
 }
