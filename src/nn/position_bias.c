@@ -9,9 +9,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* The bucket of a key that comes distance tokens after its query. */
-static int
-distance_bucket(int64_t distance, const position_buckets *b)
+int
+position_bucket(int64_t distance, const position_buckets *b)
 {
 	int buckets = b->bidirectional ? b->buckets / 2 : b->buckets;
 	int first = b->bidirectional && distance > 0 ? buckets : 0;
@@ -69,7 +68,7 @@ position_bias(nn_model *m, const char *name, const position_buckets *b)
 		return bias;
 	for (int64_t d = 1 - span; d < span; d++)
 	{
-		const float *row = (const float *) w->data + (int64_t) distance_bucket(d, b) * b->heads;
+		const float *row = (const float *) w->data + (int64_t) position_bucket(d, b) * b->heads;
 
 		for (int h = 0; h < b->heads; h++)
 			((float *) bias.data)[h * (2 * span - 1) + d + span - 1] = row[h];

@@ -17,6 +17,9 @@ typedef struct position_buckets
 	bool bidirectional; /* half of the buckets are for tokens that come after */
 } position_buckets;
 
+/* The bucket of a key that comes distance tokens after its query. */
+extern int position_bucket(int64_t distance, const position_buckets *b);
+
 /*
  * The bias of "<name>.weight" [buckets or more, heads] for all distances within the batch's longest
  * row, or up to max_distance -> [heads, 2 * span - 1], entry span - 1 + (key's column - query's

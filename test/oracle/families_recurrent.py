@@ -8,6 +8,13 @@ def mamba_config(**changes):
     return dict(state_size=4, conv_kernel=3, time_step_rank=2, pad_token_id=1, **changes)
 
 
+def padded_ids(x):
+    """A row that begins with padding, another with padding inside."""
+    ids = x["input_ids"].clone()
+    ids[1, :3] = ids[2, 4] = 0
+    return ids
+
+
 FAMILIES = {
     "mamba": dict(architectures=heads("Mamba"), config=mamba_config()),
     "falcon_mamba": dict(
@@ -53,6 +60,20 @@ FAMILIES = {
         architectures=heads("GPTNeoXJapanese"),
         config=dict(
             intermediate_multiple_size=2, pad_token_id=1, rope_parameters=rope(0.7)
+        ),
+    ),
+    "cpmant": dict(
+        architectures=heads("CpmAnt"),
+        inputs=lambda name, x, config: {"input_ids": padded_ids(x)},
+        config=dict(
+            pad_token_id=0,
+            dim_head=4,
+            dim_ff=20,
+            prompt_types=3,
+            prompt_length=2,
+            segment_types=3,
+            position_bias_num_buckets=8,
+            position_bias_max_distance=16,
         ),
     ),
 }
@@ -138,4 +159,5 @@ VARIANTS = {
             inputs=padded_left,
         ),
     },
+    "cpmant": {"CpmAntModel-hidden_states": dict(of="CpmAntModel", inputs=hidden_states)},
 }
