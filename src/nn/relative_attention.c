@@ -97,6 +97,8 @@ fill_key(const relative_call *call, int head, int64_t query, int queries, int64_
 		if (call->by_type != NULL)
 			scores[i] += call->by_type[at * 2 + (is_same_type(call, query + i, key) ? 0 : 1)];
 	}
+	if (how->more != NULL)
+		how->more(how->more_argument, query, queries, key, scores);
 }
 
 /* Whether a token is the first of one of the part's sequences. */

@@ -40,6 +40,9 @@ typedef struct relative_attention
 	tensor type_x;			 /* t [queries, heads * head size]; empty: q */
 	int32_t any_type;		 /* tokens of this type are of each other's, too; -1: there is none */
 	bool first_apart;		 /* scores with a sequence's first token are of what they hold alone */
+	/* Adds what else there is to the scores of some queries and a key; NULL: nothing. */
+	void (*more)(const void *argument, int64_t query, int queries, int64_t key, float *scores);
+	const void *more_argument;
 	relative_tokens queries; /* offsets NULL: the batch's */
 	relative_tokens keys;	 /* the same */
 } relative_attention;
