@@ -29,4 +29,22 @@ extern tensor look_up(nn_model *m, const char *name, int64_t count, int64_t colu
 extern tensor add_looked_up(nn_model *m, tensor x, const char *name, int64_t count,
 							const int32_t *ids);
 
+/* Put part [tokens, n] into the columns of x [tokens, more] from first on. */
+extern void put_columns(nn_model *m, tensor x, tensor part, int64_t first);
+
+/* What is known of a box on a page, whose columns are left, upper, right and lower. */
+typedef enum box_measure
+{
+	BOX_LEFT,
+	BOX_UPPER,
+	BOX_RIGHT,
+	BOX_LOWER,
+	BOX_HEIGHT,
+	BOX_WIDTH,
+	BOX_MEASURES
+} box_measure;
+
+/* It, of input index, boxes [tokens, 4], as input_column has columns. */
+extern const int32_t *input_box(nn_model *m, int index, box_measure measure);
+
 #endif
