@@ -16,6 +16,9 @@
 #define OPTIONS "options"
 
 const pipeline_task *const task_pipelines[] = {
+	&task_fill_mask,
+	&task_multiple_choice,
+	&task_next_sentence_prediction,
 	&task_question_answering,
 	&task_text_classification,
 	&task_token_classification,

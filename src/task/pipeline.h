@@ -68,6 +68,9 @@ typedef struct pipeline_task
 extern const pipeline_task *task_find_pipeline(const char *task);
 
 /* Each in the file of its name. */
+extern const pipeline_task task_fill_mask;
+extern const pipeline_task task_multiple_choice;
+extern const pipeline_task task_next_sentence_prediction;
 extern const pipeline_task task_question_answering;
 extern const pipeline_task task_text_classification;
 extern const pipeline_task task_token_classification;

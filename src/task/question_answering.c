@@ -100,6 +100,7 @@ read_plan(tfm_context *context, const pipeline_call *call, plan *p)
 static pipeline_shape
 find_shape(const pipeline_call *call, json inputs)
 {
+	(void) call;
 	return json_is_array(inputs) ? PIPELINE_LIST_BUT_FOR_ONE : PIPELINE_ONE;
 }
 
