@@ -67,8 +67,9 @@ struct call_types
 
 /* All functions, by file. */
 static const call_function *const tables[] = {
-	embed_functions,	chat_functions,		generate_functions, classify_functions,
-	semantic_functions, tokenize_functions, pipeline_functions, text2text_functions,
+	embed_functions,	chat_functions,		 generate_functions,
+	classify_functions, semantic_functions,	 tokenize_functions,
+	pipeline_functions, text2text_functions, answer_functions,
 };
 
 /* ---- Functions ---- */

@@ -125,6 +125,7 @@ extern const call_function embed_functions[];
 extern const call_function generate_functions[];
 extern const call_function chat_functions[];
 extern const call_function classify_functions[];
+extern const call_function answer_functions[];
 extern const call_function semantic_functions[];
 extern const call_function tokenize_functions[];
 extern const call_function pipeline_functions[];

@@ -102,6 +102,7 @@ is_complete(const task_call *call, const task_answer *answer)
 		case TASK_PIPELINE:
 			return answer->texts != NULL;
 		case TASK_LABEL:
+		case TASK_SCORE_LABELS:
 			return answer->scores != NULL && (size_t) answer->columns == call->label_count;
 		case TASK_RERANK:
 			return answer->scores != NULL && answer->columns == 1;

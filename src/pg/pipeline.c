@@ -125,6 +125,18 @@ pipeline_make_text(call_site *site, const task_call *call, const task_answer *an
 	return CStringGetTextDatum(value == NULL ? "" : value);
 }
 
+Datum
+pipeline_make_score(call_site *site, const task_call *call, const task_answer *answer, size_t row)
+{
+	tfm_context *context = border_begin(site->model->name);
+	tfm_text given = answer->texts[row];
+	double score =
+		json_double(context, json_parse(context, given.data, given.length, "result"), "score", 0);
+
+	border_end(context);
+	return Float8GetDatum(score);
+}
+
 /* Put the rows of one input's result into the set. */
 static void
 put_rows(const call_site *site, ReturnSetInfo *set, const text *result, int number)
@@ -145,9 +157,8 @@ put_rows(const call_site *site, ReturnSetInfo *set, const text *result, int numb
 	border_end(context);
 }
 
-/* The arguments of a call for each element of the array that is the input; *count of them. */
-static call_arguments *
-spread_array(const call_arguments *all, int input, int *count)
+call_arguments *
+pipeline_spread(const call_arguments *all, int input, int *count)
 {
 	ArrayType *array = DatumGetArrayTypeP(all->values[input].value);
 	call_arguments *rows;
@@ -181,7 +192,7 @@ pipeline_array(FunctionCallInfo fcinfo, const call_function *f)
 	if (PG_ARGISNULL(f->input) || (f->setting == NULL && PG_ARGISNULL(f->model)))
 		PG_RETURN_NULL();
 	array = PG_GETARG_ARRAYTYPE_P(f->input);
-	rows = spread_array(&all, f->input, &count);
+	rows = pipeline_spread(&all, f->input, &count);
 	results = palloc(sizeof(NullableDatum) * (Size) Max(count, 1));
 	texts = palloc(sizeof(Datum) * (Size) Max(count, 1));
 	nulls = palloc(sizeof(bool) * (Size) Max(count, 1));
@@ -210,7 +221,7 @@ pipeline_rows(FunctionCallInfo fcinfo, const call_function *f)
 	if (PG_ARGISNULL(f->input))
 		return (Datum) 0;
 	if (numbered)
-		rows = spread_array(&all, f->input, &count);
+		rows = pipeline_spread(&all, f->input, &count);
 	results = palloc(sizeof(NullableDatum) * (Size) Max(count, 1));
 	call_rows(site, rows, count, false, results);
 	for (int i = 0; i < count; i++)

@@ -29,6 +29,13 @@ extern Datum pipeline_make_row(call_site *site, const task_call *call, const tas
 extern Datum pipeline_make_text(call_site *site, const task_call *call, const task_answer *answer,
 								size_t row);
 
+/* The same for functions that return double precision: the object's "score". */
+extern Datum pipeline_make_score(call_site *site, const task_call *call, const task_answer *answer,
+								 size_t row);
+
+/* The arguments of a call for each element of the array that is the argument input; *count of them. */
+extern call_arguments *pipeline_spread(const call_arguments *all, int input, int *count);
+
 /*
  * A function of text[] that returns text[], of the same shape and with NULL where there was one; the
  * argument of f->input is the array, whose elements are computed together.

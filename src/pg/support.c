@@ -70,6 +70,10 @@ PG_FUNCTION_INFO_V1(tfm_support);
 #define USUAL_BYTES 100.0
 #define USUAL_ELEMENTS 10.0
 
+/* Labels of a classifier, entities in a text. */
+#define USUAL_LABELS 5.0
+#define USUAL_ENTITIES 5.0
+
 /* The longest input of most encoders; what is beyond is cut. */
 #define ENCODER_TOKENS 512.0
 
@@ -91,6 +95,8 @@ typedef enum rows
 	ROWS_ELEMENTS,
 	ROWS_CHUNKS,
 	ROWS_LABELS,
+	ROWS_ENTITIES, /* some for each text */
+	ROWS_TOP_K,	   /* as many as top_k says for each text */
 	ROWS_NEW_TOKENS
 } rows;
 
@@ -114,8 +120,20 @@ static const function_family families[] = {
 	{"tfm_tokens_words", WORK_TEXT, EMBED_SETTING, ROWS_ELEMENTS},
 	{"tfm_tokens", WORK_TEXT, EMBED_SETTING, ROWS_TOKENS},
 	{"tfm_chunk", WORK_TEXT, EMBED_SETTING, ROWS_CHUNKS},
+	{"tfm_classify_all_text", WORK_ENCODE, NULL, ROWS_LABELS},
+	{"tfm_classify_all_labels", WORK_ENCODE, NULL, ROWS_LABELS},
 	{"tfm_classify_all", WORK_READ, GENERATE_SETTING, ROWS_LABELS},
+	{"tfm_classify_text", WORK_ENCODE, NULL, ROWS_ONE},
+	{"tfm_classify_pair", WORK_ENCODE, NULL, ROWS_ONE},
+	{"tfm_classify_labels", WORK_ENCODE, NULL, ROWS_ONE},
 	{"tfm_classify", WORK_READ, GENERATE_SETTING, ROWS_ONE},
+	{"tfm_choose", WORK_ENCODE, NULL, ROWS_ONE},
+	{"tfm_next_sentence", WORK_ENCODE, NULL, ROWS_ONE},
+	{"tfm_entities", WORK_ENCODE, NULL, ROWS_ENTITIES},
+	{"tfm_tag_tokens", WORK_ENCODE, NULL, ROWS_TOKENS},
+	{"tfm_answer_all", WORK_ENCODE, NULL, ROWS_TOP_K},
+	{"tfm_answer", WORK_ENCODE, NULL, ROWS_ONE},
+	{"tfm_fill_mask", WORK_ENCODE, NULL, ROWS_TOP_K},
 	{"tfm_filter", WORK_READ, GENERATE_SETTING, ROWS_ONE},
 	{"tfm_generate_stream", WORK_GENERATE, NULL, ROWS_NEW_TOKENS},
 	{"tfm_generate", WORK_GENERATE, GENERATE_SETTING, ROWS_ONE},
@@ -128,8 +146,8 @@ static const function_family families[] = {
 
 /* Arguments that are texts for the model. */
 static const char *const text_arguments[] = {
-	"input", "inputs", "prompt", "prompts", "messages", "query",	 "document",
-	"a",	 "b",	   "pair",	 "pairs",	"words",	"condition",
+	"input", "inputs", "prompt", "prompts", "messages",	 "query",	 "document", "a",
+	"b",	 "pair",   "pairs",	 "words",	"condition", "question", "context",	 "contexts",
 };
 
 /* A call as the planner has it. */
@@ -418,6 +436,17 @@ answer_cost(SupportRequestCost *request)
 	return (Node *) request;
 }
 
+/* Texts of a call: the elements of an array of them, or one. */
+static double
+count_texts(const planned_call *call)
+{
+	Node *texts = find_argument(call, "inputs");
+
+	if (texts == NULL)
+		texts = find_argument(call, "contexts");
+	return texts != NULL && is_array(texts) ? count_elements(texts) : 1;
+}
+
 /* Rows of a set; 0 if they are as its definition says. */
 static double
 estimate_rows(const planned_call *call)
@@ -432,7 +461,11 @@ estimate_rows(const planned_call *call)
 			return ceil(count_tokens(call) / integer_argument(call, "max_tokens", ENCODER_TOKENS));
 		case ROWS_LABELS:
 			elements = find_argument(call, "labels");
-			return elements != NULL ? count_elements(elements) : 0;
+			return count_texts(call) * (elements != NULL ? count_elements(elements) : USUAL_LABELS);
+		case ROWS_ENTITIES:
+			return count_texts(call) * USUAL_ENTITIES;
+		case ROWS_TOP_K:
+			return count_texts(call) * integer_argument(call, "top_k", 1);
 		case ROWS_ELEMENTS:
 			elements = find_argument(call, "inputs");
 			if (elements == NULL)

@@ -85,7 +85,9 @@ list_spans(tfm_context *context, const answer_rules *rules, const answer_piece *
 			s->starts[s->count] = (int32_t) start;
 			s->ends[s->count] = (int32_t) end;
 			s->scores[s->count] = piece->starts[start] * piece->ends[end];
-			s->count += s->scores[s->count] > 0;
+			s->count += s->scores[s->count] > 0 &&
+						is_desired(rules, piece->encoding, (size_t) start) &&
+						is_desired(rules, piece->encoding, (size_t) end);
 		}
 	return true;
 }

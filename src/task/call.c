@@ -9,9 +9,12 @@
 #include <string.h>
 
 #include "base/compare.h"
+#include "task/classes.h"
 #include "task/distinct.h"
+#include "task/multiple_choice.h"
 #include "task/pipeline.h"
 #include "task/rerank.h"
+#include "task/zero_shot_classification.h"
 
 /* ---- What each kind computes ---- */
 
@@ -112,6 +115,51 @@ run_tokenize_call(tfm_context *context, const task_models *models, const task_ca
 	return true;
 }
 
+/* Labels as texts that the input entails; the arguments are those of Transformers' pipeline. */
+static bool
+score_entailed(tfm_context *context, const run_model *model, const task_call *call, float *scores)
+{
+	zero_shot what = {.labels = call->labels, .label_count = call->label_count};
+
+	if (call->arguments.length > 0)
+	{
+		json arguments =
+			json_parse(context, call->arguments.data, call->arguments.length, "arguments");
+
+		what.multi_label = json_bool(context, arguments, "multi_label", false);
+		what.hypothesis_template = json_string(context, arguments, "hypothesis_template", NULL);
+	}
+	return !tfm_failed(context) &&
+		   task_classify_zero_shot(context, model, &what, call->inputs, call->count, scores);
+}
+
+static bool
+run_score_labels_call(tfm_context *context, const task_models *models, const task_call *call,
+					  task_answer *answer)
+{
+	const run_model *model = models->model;
+	size_t labels = call->label_count, cells = call->count * labels;
+	float *scores = tfm_alloc_array(context, call->count + 1, (labels + 1) * sizeof(float));
+
+	answer->columns = (int) labels;
+	answer->scores = tfm_alloc_array(context, call->count + 1, (labels + 1) * sizeof(double));
+	if (scores == NULL || answer->scores == NULL)
+		return false;
+	if (task_is_choice_model(model))
+	{
+		if (!task_score_choices(context, model, call->inputs, call->count, call->labels, labels,
+								scores))
+			return false;
+		for (size_t i = 0; i < call->count; i++)
+			task_softmax(scores + i * labels, (int64_t) labels);
+	}
+	else if (!score_entailed(context, model, call, scores))
+		return false;
+	for (size_t i = 0; i < cells; i++)
+		answer->scores[i] = scores[i];
+	return true;
+}
+
 static bool
 run_pipeline_call(tfm_context *context, const task_models *models, const task_call *call,
 				  task_answer *answer)
@@ -134,6 +182,7 @@ static const struct
 	[TASK_RERANK] = {"rerank", false, true, run_rerank_call},
 	[TASK_CHAT] = {"chat", true, false, run_chat_call},
 	[TASK_TOKENIZE] = {"tokenize", false, false, run_tokenize_call},
+	[TASK_SCORE_LABELS] = {"classify", false, true, run_score_labels_call},
 	[TASK_PIPELINE] = {"pipeline", false, true, run_pipeline_call},
 };
 

@@ -25,6 +25,9 @@ typedef enum task_kind
 	TASK_CHAT,		/* conversations, JSON -> texts: task_chat; computed where it is called */
 	TASK_RERANK,	/* pairs -> scores [count, 1]: how well seconds[i] answers inputs[i] */
 	TASK_PIPELINE, /* texts, pairs or JSON -> texts, JSON: task_run_pipeline of the pipeline named task */
+	TASK_SCORE_LABELS, /* texts -> scores [count, columns]: labels by a classifier, for pairs of texts
+						  or for multiple choice; arguments may have multi_label and
+						  hypothesis_template */
 	TASK_KINDS
 } task_kind;
 

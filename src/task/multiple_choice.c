@@ -43,7 +43,7 @@ score_pairs(tfm_context *context, const run_model *model, const tokenize_input *
 	tokenize_plan plan;
 	task_item *items;
 
-	if (tokenizer == NULL)
+	if (tokenizer == NULL || !run_check_weights(context, model))
 		return false;
 	plan = (tokenize_plan) {
 		.encode = {

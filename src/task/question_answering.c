@@ -125,7 +125,10 @@ add_example(tfm_context *context, examples *e, json question, json passage)
 	return true;
 }
 
-/* Questions may be a list, with a context for all or one for each. */
+/*
+ * Questions may be a list, with a context for all or one for each.  Of texts that are no JSON the
+ * first is the context, so that many of them can go with one question.
+ */
 static bool
 add_input(tfm_context *context, examples *e, const pipeline_input *input)
 {
@@ -135,8 +138,8 @@ add_input(tfm_context *context, examples *e, const pipeline_input *input)
 
 	if (!json_present(input->value))
 	{
-		e->questions[e->count] = input->text;
-		e->contexts[e->count++] = input->second;
+		e->contexts[e->count] = input->text;
+		e->questions[e->count++] = input->second;
 		return input->has_second || fail_input(context);
 	}
 	if (!json_is_array(question))

@@ -163,11 +163,18 @@ task_classify_zero_shot(tfm_context *context, const run_model *model, const zero
 {
 	static const char *const outputs[] = {"logits", NULL};
 	size_t labels = what->label_count, pair_count;
-	tfm_text *hypotheses = make_hypotheses(context, what);
-	verdicts v = {.entails = task_find_label(context, model, "entail")};
+	tfm_text *hypotheses;
+	verdicts v = {0};
 	tokenize_input *pairs;
 	task_item *items;
 
+	if (!run_check_weights(context, model))
+		return false;
+	if (!task_is_entailment_model(model))
+		return tfm_fail(context, TFM_UNSUPPORTED,
+						"the model does not classify sequences, pairs of a text and a label");
+	v.entails = task_find_label(context, model, "entail");
+	hypotheses = make_hypotheses(context, what);
 	if (hypotheses == NULL || tfm_failed(context))
 		return false;
 	if (count > SIZE_MAX / sizeof(tokenize_input) / labels)
