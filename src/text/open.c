@@ -387,6 +387,13 @@ tok_is_python(const tok_tokenizer *tokenizer)
 }
 
 bool
+tok_is_bpe(const tok_tokenizer *tokenizer)
+{
+	return tokenizer->models.count > 0 &&
+		   strcmp(tokenizer->models.items[0].type.model->row.type, "BPE") == 0;
+}
+
+bool
 tok_marks_subwords(const tok_tokenizer *tokenizer)
 {
 	return (tokenizer->settings->traits & TOK_TRAIT_SUBWORDS) != 0;

@@ -253,6 +253,9 @@ extern bool tok_gave_type_ids(const tok_tokenizer *tokenizer);
 /* Whether it is one of those that Transformers has in Python alone, without offsets. */
 extern bool tok_is_python(const tok_tokenizer *tokenizer);
 
+/* Whether its model is BPE. */
+extern bool tok_is_bpe(const tok_tokenizer *tokenizer);
+
 /* Whether tokens within a word begin with a prefix, as WordPiece's ##: offsets then tell words apart. */
 extern bool tok_marks_subwords(const tok_tokenizer *tokenizer);
 
