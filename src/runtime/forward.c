@@ -367,6 +367,25 @@ run_forward(tfm_context *context, const run_model *loaded, const nn_batch *batch
 }
 
 bool
+run_hidden_states(tfm_context *context, const run_model *loaded, const nn_batch *batch,
+				  tensor *states)
+{
+	const nn_family *family = loaded->class.family;
+	nn_model m = run_begin_pass(context, loaded, batch);
+
+	if (batch->decoder == NULL)
+		*states = family->hidden_states(&m, loaded->config);
+	else
+	{
+		family->heads[0].forward(&m, loaded->config);
+		if (!tfm_failed(context) && (m.outputs == NULL || m.outputs->axis != NN_PER_DECODER_TOKEN))
+			return tfm_fail(context, TFM_INTERNAL, "a base model gave no hidden states");
+		*states = m.outputs == NULL ? (tensor) {0} : m.outputs->value;
+	}
+	return !tfm_failed(context);
+}
+
+bool
 run_has_encoder(const run_model *loaded)
 {
 	return loaded->class.family->memory_layers != NULL &&

@@ -62,6 +62,10 @@ extern bool run_encode(tfm_context *context, const run_model *model, const nn_ba
 extern bool run_forward(tfm_context *context, const run_model *model, const nn_batch *batch,
 						const nn_output **outputs);
 
+/* The last hidden states [tokens, hidden], of the decoder where the batch has one. */
+extern bool run_hidden_states(tfm_context *context, const run_model *model, const nn_batch *batch,
+							  tensor *states);
+
 /* What an embedding is made of; see run_sentence. */
 typedef struct run_embedding_options
 {

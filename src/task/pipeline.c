@@ -23,6 +23,8 @@ const pipeline_task *const task_pipelines[] = {
 	&task_text_classification,
 	&task_token_classification,
 	&task_zero_shot_classification,
+	&task_feature_extraction,
+	&task_sentence_similarity,
 	&task_text_generation,
 	&task_text2text_generation,
 	&task_summarization,

@@ -72,6 +72,8 @@ extern const pipeline_task task_fill_mask;
 extern const pipeline_task task_multiple_choice;
 extern const pipeline_task task_next_sentence_prediction;
 extern const pipeline_task task_question_answering;
+extern const pipeline_task task_feature_extraction;
+extern const pipeline_task task_sentence_similarity;
 extern const pipeline_task task_text_generation;
 extern const pipeline_task task_text_classification;
 extern const pipeline_task task_token_classification;
