@@ -25,7 +25,7 @@ import forward  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "golden"
 # What makes cases, in this order; tokenizer*.py come after them.
-MAKERS = "forward sentence cross_encoder minilm chat jinja generation blocks gguf_models".split()
+MAKERS = "forward sentence cross_encoder minilm chat jinja generation blocks gguf_models cookbook".split()
 
 
 def main():
