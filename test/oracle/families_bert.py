@@ -1,5 +1,7 @@
 """The kin of BERT and RoBERTa; see families.py."""
 
+import re
+
 import torch
 
 import quantization
@@ -58,6 +60,24 @@ def embed_texts(model, x):
 def without_types(architecture, x, config):
     x.pop("token_type_ids")
     return x
+
+
+def candidates(architecture, x, config):
+    """What the scorer is given to score, the encoder to read, and the reader to look into."""
+    pair = {k: torch.stack([v, v.roll(1, 0)], 1) for k, v in x.items()}
+    if architecture == "RealmScorer":
+        x.update({f"candidate_{k}": v for k, v in pair.items()})
+    if architecture == "RealmReader":
+        x["relevance_score"] = torch.tensor([0.5, 5.0, 1.0])
+        x["block_mask"] = x["attention_mask"].bool()
+        x["block_mask"][:, 0] = False
+    return pair if architecture == "RealmKnowledgeAugEncoder" else x
+
+
+def save_shared_once(model):
+    """Name what other parts have as well."""
+    shared = [k for k in model.state_dict() if re.match(r"query_embedder|.*decoder\.bias", k)]
+    model._dynamic_tied_weights_keys = shared
 
 
 def languages(x, config):
@@ -172,6 +192,27 @@ FAMILIES = {
         architectures=heads("QDQBert", *COMMON, "NextSentencePrediction"),
         seeds={name: 2 for name in heads("QDQBert", *COMMON, "NextSentencePrediction")},
         finish=quantization.calibrate,
+        old=True,
+    ),
+    "realm": dict(
+        architectures=["RealmEmbedder", "RealmScorer", "RealmKnowledgeAugEncoder", "RealmReader"],
+        config=dict(
+            retriever_proj_size=8,
+            num_candidates=2,
+            span_hidden_size=6,
+            max_span_width=3,
+            hidden_act="gelu_new",
+        ),
+        inputs=candidates,
+        call=lambda model, x: {k: v.float() for k, v in model(**x).items()},
+        finish=save_shared_once,
+        unseen={
+            "RealmEmbedder": "predictions",
+            "RealmScorer": "predictions",
+            "RealmKnowledgeAugEncoder": "pooler",
+            "RealmReader": r"^(?!qa_outputs.layer_normalization.weight)",  # places alone are told
+        },
+        any_epsilon=True,
         old=True,
     ),
     "retribert": dict(
