@@ -9,8 +9,6 @@
 #include "nn/encoder.h"
 #include "nn/inputs.h"
 
-#include <string.h>
-
 /* Shape and pronunciation: a table, and how it is looked up. */
 typedef struct feature
 {
@@ -42,17 +40,6 @@ look_up_feature(nn_model *m, const roc_bert_config *c, int i)
 	return look_up(m, f->table, f->rows, f->columns, input_column(m, i, 0));
 }
 
-/* x [tokens, n] into the columns from first on of y. */
-static void
-put_columns(nn_model *m, tensor y, int64_t first, tensor x)
-{
-	int64_t n = x.shape[1];
-
-	for (int64_t t = 0; nn_live(m) && t < x.shape[0]; t++)
-		memcpy((float *) y.data + t * y.shape[1] + first, (const float *) x.data + t * n,
-			   (size_t) n * sizeof(float));
-}
-
 /* The words' rows and the features' side by side, mapped to states to which the rest is added. */
 static tensor
 concatenate(nn_model *m, const roc_bert_config *c)
@@ -66,11 +53,11 @@ concatenate(nn_model *m, const roc_bert_config *c)
 	for (int i = 0; i < FEATURES; i++)
 		width += c->features[i].enabled ? c->features[i].columns : 0;
 	all = nn_matrix(m, m->batch->tokens, width);
-	put_columns(m, all, 0, embed(m, &words));
+	put_columns(m, all, embed(m, &words), 0);
 	for (int i = 0; i < FEATURES; i++)
 		if (c->features[i].enabled)
 		{
-			put_columns(m, all, used, look_up_feature(m, c, i));
+			put_columns(m, all, look_up_feature(m, c, i), used);
 			used += c->features[i].columns;
 		}
 	all = linear(m, all, "embeddings.map_inputs_layer", .columns = e->hidden_size);
