@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/encoder.h"
+#include "nn/inputs.h"
 #include "nn/sequence_summary.h"
 #include "nn/squad_head.h"
 
@@ -98,10 +99,8 @@ embed_tokens(nn_model *m, const xlm_config *c)
 	tensor x = embed(m, &e->embedding);
 
 	if (c->languages > 0 && (m->dry || (languages != NULL && languages->rank != 0)))
-		x = add(
-			m, x,
-			encoder_look_up(m, "lang_embeddings", c->languages, e->common.hidden_size, languages),
-			1.0);
+		x = add_looked_up(m, x, "lang_embeddings", c->languages,
+						  input_column(m, INPUT_LANGUAGES, 0));
 	normalize_in_place(m, x, "layer_norm_emb", &(normalization) {.eps = e->norm_eps});
 	return x;
 }
