@@ -7,12 +7,12 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/encoder.h"
-#include "nn/summary.h"
+#include "nn/sequence_summary.h"
 
 typedef struct electra_config
 {
 	encoder_config encoder;
-	summary summary; /* of the sequence, by which choices are scored */
+	sequence_summary summary; /* by which choices are scored */
 } electra_config;
 
 static void
@@ -34,15 +34,17 @@ read_config(tfm_context *context, json file, void *config)
 	encoder_read_config(context, file, e, 0);
 	if (e->embedding.hidden_size != e->common.hidden_size)
 		e->projection = "embeddings_project";
-	summary_read_config(context, file, "first", "gelu", e->common.hidden_size, e->common.num_labels,
-						&c->summary);
+	summary_read_config(
+		context, file, &e->common,
+		&(summary_defaults) {.type = "first", .activation = "gelu", .projects = true}, &c->summary);
 }
 
 static void
 multiple_choice(nn_model *m, const void *config)
 {
 	const electra_config *c = config;
-	tensor x = summarize(m, encoder_hidden_states(m, config), "sequence_summary", &c->summary);
+	tensor x =
+		summarize(m, encoder_hidden_states(m, config), "sequence_summary", &c->summary, NULL);
 
 	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, x, "classifier", .columns = 1));
 }
@@ -79,6 +81,7 @@ const nn_family family_electra = {
 	.heads = heads,
 	.config_size = sizeof(electra_config),
 	.read_config = read_config,
+	.keeps_last = true, /* the summary may be of the last token */
 	.cache_layers = encoder_cache_layers,
 	.hidden_states = encoder_hidden_states,
 };
