@@ -137,6 +137,8 @@ test_steps(void **state)
 	check_steps("mamba/MambaForCausalLM");
 	check_steps("falcon_mamba/FalconMambaForCausalLM");
 	check_steps("mamba2/Mamba2ForCausalLM");
+	check_steps("bert-generation/BertGenerationDecoder-causal");
+	check_steps("megatron-bert/MegatronBertForCausalLM-causal");
 	check_steps("jamba/JambaForCausalLM");
 	check_steps("recurrent_gemma/RecurrentGemmaForCausalLM");
 	check_steps("rwkv/RwkvForCausalLM");
