@@ -38,7 +38,7 @@ encode_text(nn_model *m, const retribert_config *c, const char *encoder, tensor 
 	nn_scope scope;
 
 	*pooled = nn_matrix(m, m->batch->sequences, hidden);
-	scope = nn_enter(m, encoder);
+	scope = nn_enter(m, "%s", encoder);
 	first = encoder_hidden_states(m, c);
 	nn_leave(m, nn_begin(m), *pooled, encoder_pool(m, first));
 	return nn_leave(m, scope, x, first);
