@@ -7,12 +7,12 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/encoder.h"
-#include "nn/sequence_summary.h"
+#include "nn/summary.h"
 
 typedef struct electra_config
 {
 	encoder_config encoder;
-	sequence_summary summary; /* by which choices are scored */
+	summary summary; /* of the sequence, by which choices are scored */
 } electra_config;
 
 static void
@@ -34,17 +34,15 @@ read_config(tfm_context *context, json file, void *config)
 	encoder_read_config(context, file, e, 0);
 	if (e->embedding.hidden_size != e->common.hidden_size)
 		e->projection = "embeddings_project";
-	summary_read_config(
-		context, file, &e->common,
-		&(summary_defaults) {.type = "first", .activation = "gelu", .projects = true}, &c->summary);
+	summary_read_config(context, file, &e->common,
+						&(summary_defaults) {.type = "first", .activation = "gelu"}, &c->summary);
 }
 
 static void
 multiple_choice(nn_model *m, const void *config)
 {
 	const electra_config *c = config;
-	tensor x =
-		summarize(m, encoder_hidden_states(m, config), "sequence_summary", &c->summary, NULL);
+	tensor x = summarize(m, encoder_hidden_states(m, config), "sequence_summary", &c->summary);
 
 	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, x, "classifier", .columns = 1));
 }
@@ -81,7 +79,6 @@ const nn_family family_electra = {
 	.heads = heads,
 	.config_size = sizeof(electra_config),
 	.read_config = read_config,
-	.keeps_last = true, /* the summary may be of the last token */
 	.cache_layers = encoder_cache_layers,
 	.hidden_states = encoder_hidden_states,
 };

@@ -6,12 +6,12 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/encoder.h"
-#include "nn/sequence_summary.h"
+#include "nn/summary.h"
 
 typedef struct roformer_config
 {
 	encoder_config encoder;
-	sequence_summary summary;
+	summary summary;
 } roformer_config;
 
 static void
@@ -35,8 +35,8 @@ read_config(tfm_context *context, json file, void *config)
 								.theta = 10000,
 								.interleaved = true},
 			  &e->rope);
-	summary_read_config(context, file, &e->common, &(summary_defaults) {.type = "last"},
-						&c->summary);
+	summary_read_config(context, file, &e->common,
+						&(summary_defaults) {.type = "last", .bare = true}, &c->summary);
 }
 
 static void
@@ -45,7 +45,7 @@ multiple_choice(nn_model *m, const void *config)
 	const roformer_config *c = config;
 	tensor x = encoder_hidden_states(m, config);
 
-	x = summarize(m, x, "sequence_summary", &c->summary, NULL);
+	x = summarize(m, x, "sequence_summary", &c->summary);
 	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, x, "classifier", .columns = 1));
 }
 

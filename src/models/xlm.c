@@ -9,14 +9,14 @@
  */
 #include "nn/encoder.h"
 #include "nn/inputs.h"
-#include "nn/sequence_summary.h"
+#include "nn/summary.h"
 #include "nn/squad_head.h"
 
 typedef struct xlm_config
 {
 	encoder_config encoder;
 	int64_t languages; /* 0: their embeddings are not used */
-	sequence_summary summary;
+	summary summary;
 	squad_head answers;
 } xlm_config;
 
@@ -77,30 +77,21 @@ read_config(tfm_context *context, json file, void *config)
 	if (json_bool(context, file, "asm", false))
 		tfm_fail(context, TFM_UNSUPPORTED, "%s: \"asm\" is not supported", file.source);
 	summary_read_config(context, file, &c->encoder.common,
-						&(summary_defaults) {.type = "first", .projects = true, .to_labels = true},
-						&c->summary);
+						&(summary_defaults) {.type = "first", .to_labels = true}, &c->summary);
 	squad_read_config(context, file, &c->answers);
 	c->answers.norm_eps = c->encoder.norm_eps;
 }
 
 /* ---- The pass ---- */
 
-static const nn_input *
-own_input(const nn_model *m, int number)
-{
-	return m->batch->inputs == NULL ? NULL : &m->batch->inputs[number];
-}
-
 static tensor
 embed_tokens(nn_model *m, const xlm_config *c)
 {
 	const encoder_config *e = &c->encoder;
-	const nn_input *languages = own_input(m, INPUT_LANGUAGES);
 	tensor x = embed(m, &e->embedding);
 
-	if (c->languages > 0 && (m->dry || (languages != NULL && languages->rank != 0)))
-		x = add_looked_up(m, x, "lang_embeddings", c->languages,
-						  input_column(m, INPUT_LANGUAGES, 0));
+	if (c->languages > 0 && (m->dry || given_input(m, INPUT_LANGUAGES) != NULL))
+		add_looked_up(m, x, "lang_embeddings", c->languages, input_column(m, INPUT_LANGUAGES, 0));
 	normalize_in_place(m, x, "layer_norm_emb", &(normalization) {.eps = e->norm_eps});
 	return x;
 }
@@ -164,7 +155,7 @@ hidden_states(nn_model *m, const void *config)
 static tensor
 sum_up(nn_model *m, const xlm_config *c)
 {
-	return summarize(m, hidden_states(m, c), "sequence_summary", &c->summary, NULL);
+	return summarize(m, hidden_states(m, c), "sequence_summary", &c->summary);
 }
 
 static void
@@ -184,8 +175,8 @@ question_answering(nn_model *m, const void *config)
 {
 	const xlm_config *c = config;
 
-	find_answers(m, hidden_states(m, c), &c->answers, own_input(m, INPUT_PLACES),
-				 own_input(m, INPUT_NO_ANSWERS));
+	find_answers(m, hidden_states(m, c), &c->answers, given_input(m, INPUT_PLACES),
+				 given_input(m, INPUT_NO_ANSWERS));
 }
 
 static const nn_variant variants[] = {

@@ -17,7 +17,7 @@
 #include "nn/inputs.h"
 #include "nn/layers.h"
 #include "nn/relative_attention.h"
-#include "nn/sequence_summary.h"
+#include "nn/summary.h"
 #include "tensor/elementwise.h"
 
 #define UNSEEN -1e30f
@@ -32,7 +32,7 @@ typedef struct xlnet_config
 	bool one_way; /* attn_type "uni": a token sees those before it */
 	bool same_length;
 	int64_t clamp; /* farther ones are as far as this; 0: none is */
-	sequence_summary summary;
+	summary summary;
 } xlnet_config;
 
 enum
@@ -397,7 +397,7 @@ language_model(nn_model *m, const void *config)
 static tensor
 summarize_states(nn_model *m, const xlnet_config *c)
 {
-	return summarize(m, token_states(m, c), "sequence_summary", &c->summary, NULL);
+	return summarize(m, token_states(m, c), "sequence_summary", &c->summary);
 }
 
 static void
@@ -483,9 +483,8 @@ read_config(tfm_context *context, json file, void *config)
 	c->inner = json_int(context, file, "d_inner", 4096, 1, NN_MAX_SIZE);
 	c->activation = nn_activation(context, json_string(context, file, "ff_activation", "gelu"));
 	c->norm_eps = json_double(context, file, "layer_norm_eps", 1e-12);
-	summary_read_config(
-		context, file, &c->common,
-		&(summary_defaults) {.type = "last", .activation = "tanh", .projects = true}, &c->summary);
+	summary_read_config(context, file, &c->common,
+						&(summary_defaults) {.type = "last", .activation = "tanh"}, &c->summary);
 	read_attention(context, file, c);
 }
 

@@ -185,21 +185,6 @@ decoder_attention(const decoder_config *c, int layer)
 	return a;
 }
 
-/* Windows to both sides are not there: sequences must fit. */
-static bool
-check_window(nn_model *m, const attention *a)
-{
-	const int32_t *offsets = m->batch->offsets;
-
-	for (int64_t i = 0; nn_live(m) && !a->causal && a->window > 0 && i < m->batch->sequences; i++)
-		if (offsets[i + 1] - offsets[i] > a->window)
-			return tfm_fail(m->context, TFM_UNSUPPORTED,
-							"attention to both sides within %lld tokens is not supported for a "
-							"sequence of %d",
-							(long long) a->window, offsets[i + 1] - offsets[i]);
-	return !tfm_failed(m->context);
-}
-
 tensor
 decoder_attend(nn_model *m, tensor x, const decoder_config *c, int layer)
 {
@@ -208,8 +193,6 @@ decoder_attend(nn_model *m, tensor x, const decoder_config *c, int layer)
 	attention a = decoder_attention(c, layer);
 	tensor qkv = project_heads(m, x, c);
 
-	if (!check_window(m, &a))
-		return (tensor) {0};
 	a.stride = qkv.shape[1];
 	place_heads(m, c, layer, qkv);
 	return attend(m, take_columns(qkv, 0, q), take_columns(qkv, q, k), take_columns(qkv, q + k, k),
@@ -363,10 +346,10 @@ static tensor
 run_layer(nn_model *m, tensor x, const decoder_config *c, int layer)
 {
 	const decoder_names *names = c->names;
+	const char *norm = get_layer(c, layer).no_attention_norm ? NULL : names->attention_norm;
 	nn_scope half = nn_begin(m);
 
-	x = nn_leave(m, half, x,
-				 add_attention(m, x, norm_before(m, x, c, names->attention_norm), c, layer));
+	x = nn_leave(m, half, x, add_attention(m, x, norm_before(m, x, c, norm), c, layer));
 	norm_after(m, x, c, names->attention_norm);
 	if (!has_feed_forward(c, layer))
 		return x;

@@ -61,6 +61,7 @@ typedef struct decoder_layer
 {
 	int64_t window;			   /* tokens that a token sees, itself included; 0: all */
 	int rope;				   /* index into ropes; -1: none */
+	bool no_attention_norm;	   /* attention is of x as it is */
 	bool mixture;			   /* moe in place of the feed-forward part */
 	int64_t intermediate_size; /* 0: the configuration's */
 	int64_t state; /* floats that a layer without keys keeps of a sequence; 0: it has keys */

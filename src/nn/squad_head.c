@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/sequence_summary.h"
+#include "nn/summary.h"
 
 /* What a score of a token in no answer becomes. */
 #define NO_ANSWER -1e30f
@@ -200,7 +200,7 @@ judge(nn_model *m, tensor x, tensor probabilities, const nn_input *places)
 {
 	const nn_batch *batch = m->batch;
 	int64_t n = x.shape[1];
-	tensor chosen = summarize(m, x, "", &(sequence_summary) {.kind = SUMMARY_CHOSEN}, places);
+	tensor chosen = chosen_tokens(m, x, places);
 	tensor pairs = nn_matrix(m, batch->sequences, 2 * n), y;
 
 	for (int64_t i = 0; nn_live(m) && i < batch->sequences; i++)

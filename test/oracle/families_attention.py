@@ -77,7 +77,23 @@ def longer_than_a_block(x, config):
     return {"input_ids": ids_in((1, 290), config)}
 
 
+def first_masked(x, config):
+    mask = torch.ones_like(x["input_ids"])
+    mask[..., 1, :, :2] = 0
+    return {**x, "attention_mask": mask}
+
+
+MODERNBERT = dict(
+    layer_types=["full_attention", "sliding_attention"],
+    num_hidden_layers=2,
+    local_attention=10,
+    norm_eps=1e-5,
+    pad_token_id=0,
+    max_position_embeddings=64,
+)
+
 FAMILIES = {
+    "modernbert": family(heads("ModernBert", *CHOICE), config=MODERNBERT),
     "fnet": family(
         heads("FNet", *CHOICE, "NextSentencePrediction", "PreTraining"),
         inputs=unmasked,
@@ -122,6 +138,41 @@ FAMILIES = {
 }
 
 VARIANTS = {
+    "modernbert": {
+        "ModernBertModel-hidden_states": dict(of="ModernBertModel", inputs=hidden_states),
+        "ModernBertModel-eps": dict(of="ModernBertModel", set=dict(norm_eps=0.05)),
+        "ModernBertModel-position_ids": dict(of="ModernBertModel", inputs=positions_given),
+        "ModernBertModel-inputs_embeds": dict(
+            of="ModernBertModel", inputs=embeddings_given, unseen="tok_embeddings"
+        ),
+        "ModernBertModel-biases": dict(
+            architecture="ModernBertModel",
+            config=dict(norm_bias=True, attention_bias=True, mlp_bias=True, hidden_activation="relu"),
+        ),
+        "ModernBertForSequenceClassification-mean": dict(
+            architecture="ModernBertForSequenceClassification",
+            config=dict(
+                classifier_pooling="mean",
+                classifier_bias=True,
+                classifier_activation="silu",
+                local_attention=128,
+            ),
+            inputs=long_sequence,
+        ),
+        "ModernBertForMultipleChoice-left": dict(
+            of="ModernBertForMultipleChoice", inputs=first_masked
+        ),
+        "ModernBertForMaskedLM-old_ropes": dict(
+            of="ModernBertForMaskedLM",
+            set=dict(
+                rope_parameters=None,
+                layer_types=None,
+                global_attn_every_n_layers=2,
+                global_rope_theta=80.0,
+                local_rope_theta=20.0,
+            ),
+        ),
+    },
     "fnet": {
         "FNetModel-hidden_states": dict(of="FNetModel", inputs=hidden_states),
         "FNetModel-eps": dict(of="FNetModel", set=dict(layer_norm_eps=0.05)),
