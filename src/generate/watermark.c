@@ -10,8 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/torch_random.h"
 #include "generate/processor.h"
-#include "generate/random.h"
 
 #define TABLE_SIZE 1000003 /* of the permutation that selfhash looks ids up in */
 #define CANDIDATES 40	   /* that selfhash tries */
@@ -22,7 +22,7 @@ struct gen_watermarker
 	const gen_config *config;
 	int64_t vocabulary;
 	int64_t green; /* how many are on a list */
-	gen_torch_random random;
+	torch_random random;
 	int32_t *permutation; /* [vocabulary] */
 	int32_t *table;		  /* [TABLE_SIZE]; of selfhash */
 	uint8_t *samples;	  /* [sampling_table_size]; of SynthID */
@@ -45,9 +45,9 @@ make_samples(tfm_context *context, gen_watermarker *w)
 	w->terms = tfm_alloc_array(context, (size_t) w->vocabulary, sizeof(float));
 	if (w->samples == NULL || w->terms == NULL)
 		return false;
-	gen_torch_seed(&w->random, (uint64_t) w->config->watermark_sampling_table_seed);
+	torch_random_seed(&w->random, (uint64_t) w->config->watermark_sampling_table_seed);
 	for (int64_t i = 0; i < size; i++)
-		w->samples[i] = gen_torch_next(&w->random) % 2;
+		w->samples[i] = torch_random_next(&w->random) % 2;
 	return true;
 }
 
@@ -69,8 +69,8 @@ gen_watermarker_create(tfm_context *context, const gen_config *config, int64_t v
 	w->table = tfm_alloc_array(context, TABLE_SIZE, sizeof(int32_t));
 	if (w->table == NULL)
 		return NULL;
-	gen_torch_seed(&w->random, (uint64_t) config->watermark_hashing_key);
-	gen_torch_permute(&w->random, w->table, TABLE_SIZE, TABLE_SIZE);
+	torch_random_seed(&w->random, (uint64_t) config->watermark_hashing_key);
+	torch_random_permute(&w->random, w->table, TABLE_SIZE, TABLE_SIZE);
 	return w;
 }
 
@@ -127,8 +127,8 @@ hash_self(const gen_watermarker *w, const int32_t *ids, int64_t count, int32_t n
 static void
 make_green(gen_watermarker *w, __int128 seed)
 {
-	gen_torch_seed(&w->random, reduce_seed(seed));
-	gen_torch_permute(&w->random, w->permutation, w->vocabulary, w->green);
+	torch_random_seed(&w->random, reduce_seed(seed));
+	torch_random_permute(&w->random, w->permutation, w->vocabulary, w->green);
 }
 
 static bool

@@ -11,6 +11,7 @@
 #include "base/threads.h"
 
 #define COLUMNS KERNEL_COLUMNS
+#define ALIGNED 16			/* floats */
 #define CONVOLVED_TOKENS 64 /* of an item */
 
 /* ---- Heads ---- */
@@ -58,8 +59,14 @@ allocate_scratch(nn_model *m, head_call *call)
 	for (int64_t i = 0; i < batch->sequences; i++)
 		if (batch->offsets[i + 1] - batch->offsets[i] > longest)
 			longest = batch->offsets[i + 1] - batch->offsets[i];
+	if (longest < call->plan->most_keys)
+		call->panel_floats = (call->plan->most_keys + KERNEL_MAX_ROWS) * COLUMNS;
+	else
+		call->panel_floats = (longest + KERNEL_MAX_ROWS) * COLUMNS;
 	call->scratch_floats = call->plan->scratch(call->plan->config, longest, call->first.size);
-	call->panel_floats = (longest + KERNEL_MAX_ROWS) * COLUMNS;
+	/* whatever is in a thread's part is aligned */
+	call->scratch_floats = (call->scratch_floats + ALIGNED - 1) / ALIGNED * ALIGNED;
+	call->panel_floats = (call->panel_floats + ALIGNED - 1) / ALIGNED * ALIGNED;
 	floats = call->scratch_floats + call->panel_floats;
 	call->scratch = tfm_alloc_array(m->context, (size_t) (threads * floats), sizeof(float));
 	return call->scratch != NULL;

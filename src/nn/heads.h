@@ -26,7 +26,7 @@ typedef struct head
 	float *y; /* as q; zeros */
 	int64_t y_stride;
 	const uint8_t *hidden; /* [tokens]; NULL: none */
-	float *scratch;		   /* as many floats as the plan says */
+	float *scratch;		   /* as many floats as the plan says, aligned to 64 bytes */
 	float *panel;		   /* of the products */
 } head;
 
@@ -36,6 +36,7 @@ typedef struct head_plan
 	const void *config;
 	void (*run)(const head *h);
 	int64_t (*scratch)(const void *config, int64_t tokens, int64_t size); /* floats */
+	int64_t most_keys; /* that products are over, if it is more than the sequence's tokens */
 } head_plan;
 
 /* All heads of q, k, v [tokens, heads * size], without a cache -> [tokens, heads * size] */
@@ -49,8 +50,8 @@ typedef struct head_matrix
 } head_matrix;
 
 /*
- * c [rows, n] = a [rows, k] b^T, b [n, k]; and a b, b [k, n].  k is at most the sequence's tokens or
- * the head's size, rows of c are c_stride apart.  Each element is one sum in the order of k.
+ * c [rows, n] = a [rows, k] b^T, b [n, k]; and a b, b [k, n].  k is at most the sequence's tokens,
+ * the plan's most_keys or the head's size, rows of c are c_stride apart.  Each element is one sum in the order of k.
  */
 extern void head_scores(const head *h, head_matrix a, head_matrix b, int64_t rows, int64_t n,
 						int64_t k, float *c, int64_t c_stride);
