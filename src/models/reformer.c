@@ -27,6 +27,7 @@ typedef struct reformer_config
 	int64_t head_width; /* of all heads together */
 	int layers;
 	bool *hashed; /* [layers] */
+	bool any[2];  /* there are layers that are not hashed, that are */
 	chunks local, sorted;
 	int64_t feed_forward;
 	op_activation activation;
@@ -52,27 +53,41 @@ read_pair(tfm_context *context, json file, const char *key, const int64_t fallba
 	}
 }
 
-/* "local" or "lsh" for each layer. */
+/* Whether a name of attn_layers is that of hashed attention. */
+static bool
+is_hashed(tfm_context *context, const char *kind)
+{
+	if (kind != NULL && strcmp(kind, "lsh") == 0)
+		return true;
+	if (kind == NULL || strcmp(kind, "local") != 0)
+		tfm_fail(context, TFM_UNSUPPORTED, "\"attn_layers\" has a layer of another kind");
+	return false;
+}
+
+/* "local" or "lsh" for each layer; where all are alike, layers may be more than the list has. */
 static void
 read_layers(tfm_context *context, json file, reformer_config *c)
 {
 	json kinds = json_member(file, "attn_layers");
 	bool given = json_is_array(kinds);
+	int count = given ? (int) json_size(kinds) : 6;
 	json item = json_first(kinds);
-	size_t count = given ? json_size(kinds) : 6;
 
-	if (count > NN_MAX_LAYERS)
-		tfm_fail(context, TFM_CORRUPTED, "\"attn_layers\" has %zu layers", count);
-	c->hashed = tfm_failed(context) ? NULL : tfm_alloc_array(context, count, sizeof(bool));
-	c->layers = (int) count;
-	for (size_t i = 0; c->hashed != NULL && i < count; i++, item = json_next(item))
+	c->layers = (int) json_int(context, file, "num_hidden_layers", count, 1, NN_MAX_LAYERS);
+	c->hashed = tfm_alloc_zero(context, (size_t) c->layers * sizeof(bool));
+	for (int i = 0; c->hashed != NULL && i < count; i++, item = json_next(item))
 	{
-		const char *kind = given ? json_as_string(item) : i % 2 == 0 ? "local" : "lsh";
+		bool hashed = given ? is_hashed(context, json_as_string(item)) : i % 2 != 0;
 
-		c->hashed[i] = kind != NULL && strcmp(kind, "lsh") == 0;
-		if (kind == NULL || (!c->hashed[i] && strcmp(kind, "local") != 0))
-			tfm_fail(context, TFM_UNSUPPORTED, "\"attn_layers\" has a layer of another kind");
+		c->any[hashed] = true;
+		if (i < c->layers)
+			c->hashed[i] = hashed;
 	}
+	if (c->any[0] == c->any[1] && c->layers > count)
+		tfm_fail(context, TFM_CORRUPTED, "\"attn_layers\" has %d layers instead of %d", count,
+				 c->layers);
+	for (int i = count; c->hashed != NULL && i < c->layers; i++)
+		c->hashed[i] = c->any[1];
 }
 
 static void
@@ -111,13 +126,10 @@ common_multiple(int64_t a, int64_t b)
 static void
 set_padding(reformer_config *c)
 {
-	bool any[2] = {false, false};
 	int64_t a = c->local.length, b = c->sorted.length;
 
-	for (int i = 0; c->hashed != NULL && i < c->layers; i++)
-		any[c->hashed[i]] = true;
-	a = any[0] ? a : b;
-	b = any[1] ? b : a;
+	a = c->any[0] ? a : b;
+	b = c->any[1] ? b : a;
 	c->local.padded_to = c->sorted.padded_to = common_multiple(a, b);
 	c->local.unpadded = c->sorted.unpadded = a < b ? a : b;
 }

@@ -108,6 +108,29 @@ def mra_inputs(architecture, x, config):
     return x
 
 
+# ---- Reformer: its hashes, which are drawn in the model's type, always in float
+
+
+def reformer_inputs(architecture, x, config):
+    from transformers.models.reformer import modeling_reformer
+
+    attention = modeling_reformer.LSHSelfAttention
+    if not hasattr(attention, "hash_as_given"):
+        attention.hash_as_given = attention._hash_vectors
+        attention._hash_vectors = lambda self, vectors, *more, **options: self.hash_as_given(
+            vectors.float(), *more, **options
+        )
+    return {k: v for k, v in x.items() if k != "token_type_ids"}
+
+
+def reformer_case(length, masked, **config):
+    return dict(
+        architecture="ReformerModel",
+        config=dict(max_position_embeddings=48, axial_pos_shape=[6, 8], **config),
+        inputs=long_rows(length, *masked),
+    )
+
+
 def mra_case(length, masked, **config):
     return dict(
         architecture="MraModel",
@@ -169,6 +192,31 @@ FAMILIES = {
         seq2seq_heads("LongT5", GENERATION, "EncoderModel"), t5_config(local_radius=2)
     ),
 }
+FAMILIES["reformer"] = dict(
+    architectures=[
+        f"Reformer{head}"
+        for head in (
+            "Model",
+            "ForMaskedLM",
+            "ForSequenceClassification",
+            "ForQuestionAnswering",
+        )
+    ],
+    config=dict(
+        attn_layers=["local", "lsh"],
+        axial_pos_embds_dim=[5, 7],
+        axial_pos_shape=[4, 5],
+        attention_head_size=6,
+        feed_forward_size=20,
+        local_attn_chunk_length=3,
+        lsh_attn_chunk_length=4,
+        hash_seed=5,
+        use_cache=False,
+        layer_norm_eps=1e-3,
+    ),
+    inputs=reformer_inputs,
+    unseen={"ReformerForMaskedLM": r"lm_head\.bias"},
+)
 for name in ("LEDModel", "LEDForConditionalGeneration", "LEDForQuestionAnswering"):
     FAMILIES["led"]["unseen"][name] = "_global"
 
@@ -282,6 +330,30 @@ VARIANTS = {
         ),
         "LongT5ForConditionalGeneration-left": dict(
             of="LongT5ForConditionalGeneration", inputs=padded_left
+        ),
+    },
+    "reformer": {
+        "ReformerModelWithLMHead": dict(
+            architecture="ReformerModelWithLMHead",
+            config=dict(is_decoder=True),
+            unseen=r"lm_head\.bias",
+        ),
+        "ReformerModel-rounds": reformer_case(
+            41, (0, 9), num_hashes=3, attn_layers=["lsh"], lsh_num_chunks_after=1, num_buckets=6
+        ),
+        "ReformerModel-factors": reformer_case(
+            37, (0, 3), attn_layers=["lsh", "lsh"], num_buckets=[2, 4], is_decoder=True
+        ),
+        "ReformerModel-by_length": reformer_case(
+            48, (0,), attn_layers=["lsh"], lsh_attn_chunk_length=2, num_hashes=2
+        ),
+        "ReformerModel-ring": reformer_case(
+            20, (0, 4), attn_layers=["local"], local_num_chunks_before=2, local_num_chunks_after=1
+        ),
+        "ReformerModel-table": dict(
+            architecture="ReformerModel",
+            config=dict(axial_pos_embds=False, local_attn_chunk_length=16, lsh_attn_chunk_length=16),
+            inputs=padded_left,
         ),
     },
 }
