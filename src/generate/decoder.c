@@ -70,6 +70,7 @@ gen_decoder_of(run_session *session)
 		.vocabulary = run_session_vocabulary(session),
 		.max_length = run_session_max_length(session),
 		.has_encoder = run_session_has_encoder(session),
+		.keeps_states = run_session_keeps_states(session),
 		.open = open_sequence,
 		.encode = encode_inputs,
 		.fork = fork_sequence,

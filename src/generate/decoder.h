@@ -18,6 +18,7 @@ typedef struct gen_decoder
 	int64_t vocabulary; /* scores of a step */
 	int64_t max_length; /* tokens that a sequence may have */
 	bool has_encoder;
+	bool keeps_states; /* tokens that a sequence was given cannot be taken back */
 	int32_t (*open)(tfm_context *context, void *argument, const int32_t *ids, int64_t count,
 					int64_t *reused);
 	bool (*encode)(tfm_context *context, void *argument, const gen_ids *inputs, int64_t count,

@@ -54,6 +54,11 @@ check_request(tfm_context *context, const gen_run *run)
 		return tfm_fail(context, TFM_UNSUPPORTED,
 						"the assistant's vocabulary has %lld tokens, the model's %lld",
 						(long long) run->draft.vocabulary, (long long) run->decoder.vocabulary);
+	if ((run->has_draft || config->prompt_lookup_num_tokens > 0) &&
+		(run->decoder.keeps_states || (run->has_draft && run->draft.keeps_states)))
+		return tfm_fail(
+			context, TFM_UNSUPPORTED,
+			"drafts are not supported by a model whose layers keep a state of the text");
 	if (gen_is_guided(run) && run->decoder.has_encoder)
 		return tfm_fail(context, TFM_UNSUPPORTED,
 						"\"guidance_scale\" does not go with an encoder-decoder");

@@ -50,6 +50,7 @@ struct run_session
 	kv_layer *layers;
 	int layer_count;
 	kv_cache *cache;
+	bool keeps_states;	 /* what sequences have in common is theirs from where they are, only */
 	kv_cache *memory;	 /* of an encoder-decoder, else NULL */
 	sequence *sequences; /* [count] malloc'ed */
 	int32_t count;
@@ -285,6 +286,7 @@ run_session_create(tfm_context *context, const run_model *model, const run_sessi
 		session->cache = create_cache(context, session, family->cache_layers);
 	if (tfm_failed(context))
 		return NULL;
+	session->keeps_states = kv_has_states(session->cache);
 	if (!arena_on_release(context->arena, release_session, session))
 	{
 		tfm_fail(context, TFM_OUT_OF_MEMORY, "out of memory");
@@ -321,6 +323,12 @@ run_session_max_length(const run_session *session)
 	const nn_config *c = run_config(session->model);
 
 	return c->any_position && session->memory != NULL ? INT64_MAX : c->max_positions;
+}
+
+bool
+run_session_keeps_states(const run_session *session)
+{
+	return session->keeps_states;
 }
 
 bool
@@ -378,7 +386,7 @@ find_beginning(const run_session *session, const int32_t *ids, int64_t count, in
 		if (s->state == SEQUENCE_FREE || s->broken)
 			continue;
 		n = count_common(s, ids, count);
-		if (n > *common)
+		if (n > *common && (n == s->length || !session->keeps_states))
 		{
 			best = i;
 			*common = n;
@@ -387,12 +395,16 @@ find_beginning(const run_session *session, const int32_t *ids, int64_t count, in
 	return best;
 }
 
-/* Cut a sequence to length; false if it cannot be, for its windows have moved on. */
+/*
+ * Cut a sequence to length; false, and nothing has changed, if it cannot be: its windows have moved
+ * on, or its states have seen what is to be dropped.
+ */
 static bool
 cut_sequence(run_session *session, sequence *s, int64_t length)
 {
-	if (length < s->length && kv_truncate(session->cache, s->cached, length) != length)
+	if (!kv_may_truncate(session->cache, s->cached, length))
 		return false;
+	kv_truncate(session->cache, s->cached, length);
 	s->length = length;
 	return true;
 }
@@ -459,10 +471,15 @@ run_session_truncate(tfm_context *context, run_session *session, int32_t number,
 
 	if (s == NULL)
 		return fail_no_sequence(context, number);
-	if (length < 0 || length > s->length || !cut_sequence(session, s, length))
+	if (length < 0 || length > s->length)
 		return tfm_fail(context, TFM_INTERNAL, "a sequence of %lld tokens cannot be cut to %lld",
 						(long long) s->length, (long long) length);
-	return true;
+	if (cut_sequence(session, s, length))
+		return true;
+	return tfm_fail(context, TFM_UNSUPPORTED,
+					"the model cannot go back from %lld tokens of a text to %lld, as its layers do "
+					"not keep them all",
+					(long long) s->length, (long long) length);
 }
 
 int64_t

@@ -46,6 +46,9 @@ extern int64_t run_session_max_length(const run_session *session);
 /* Whether the model is an encoder-decoder: sequences begin with run_session_encode. */
 extern bool run_session_has_encoder(const run_session *session);
 
+/* Whether layers keep a state of all tokens, so that none can be taken back. */
+extern bool run_session_keeps_states(const run_session *session);
+
 /*
  * A new sequence, which ids are going to be given to, or its number below 0 after an error.
  * *reused: how many of the first ids it has already, always fewer than count; of what remains the
@@ -66,7 +69,10 @@ extern bool run_session_encode(tfm_context *context, run_session *session,
 /* A sequence with what another has now (beams). */
 extern int32_t run_session_fork(tfm_context *context, run_session *session, int32_t sequence);
 
-/* Drop the tokens from length on (drafts that were not accepted); INTERNAL if a window forbids it. */
+/*
+ * Drop the tokens from length on (drafts that were not accepted).  UNSUPPORTED, and nothing has
+ * changed, if windows or states forbid it.
+ */
 extern bool run_session_truncate(tfm_context *context, run_session *session, int32_t sequence,
 								 int64_t length);
 

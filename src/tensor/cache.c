@@ -53,7 +53,8 @@ typedef struct sequence
 {
 	bool open;
 	int64_t length;
-	run *runs; /* [kind_count] */
+	int64_t stated; /* tokens that its states may have seen */
+	run *runs;		/* [kind_count] */
 } sequence;
 
 struct kv_cache
@@ -315,7 +316,7 @@ clear_sequence(kv_cache *cache, sequence *s)
 		drop_last(cache, &cache->kinds[i], &s->runs[i], 0);
 		s->runs[i].first = 0;
 	}
-	s->length = 0;
+	s->length = s->stated = 0;
 }
 
 static sequence *
@@ -399,6 +400,7 @@ kv_fork(tfm_context *context, kv_cache *cache, int32_t number)
 		}
 	}
 	to->length = from->length;
+	to->stated = from->stated;
 	return fork;
 }
 
@@ -556,6 +558,26 @@ kv_extend(tfm_context *context, kv_cache *cache, int32_t number, int64_t tokens)
 	return true;
 }
 
+/* Whether a kind has what the tokens before length left. */
+static bool
+can_go_back(const kind *k, const sequence *s, const run *r, int64_t length)
+{
+	int64_t seen = k->window == 0 || length < k->window ? 0 : length - k->window + 1;
+
+	return k->has_states ? length >= s->stated : seen >= r->first * KV_PAGE;
+}
+
+bool
+kv_may_truncate(const kv_cache *cache, int32_t number, int64_t length)
+{
+	const sequence *s = find_sequence(cache, number);
+
+	for (int i = 0; s != NULL && length > 0 && length < s->length && i < cache->kind_count; i++)
+		if (!can_go_back(&cache->kinds[i], s, &s->runs[i], length))
+			return false;
+	return s != NULL;
+}
+
 int64_t
 kv_truncate(kv_cache *cache, int32_t number, int64_t length)
 {
@@ -565,20 +587,14 @@ kv_truncate(kv_cache *cache, int32_t number, int64_t length)
 		return 0;
 	if (length >= s->length)
 		return s->length;
-	length = length < 0 ? 0 : length;
-	for (int i = 0; i < cache->kind_count; i++)
+	if (length <= 0 || !kv_may_truncate(cache, number, length))
 	{
-		int64_t window = cache->kinds[i].window;
-		int64_t seen = window == 0 || length < window ? 0 : length - window + 1;
-
-		if (length == 0 || cache->kinds[i].has_states || seen < s->runs[i].first * KV_PAGE)
-		{
-			clear_sequence(cache, s);
-			return 0;
-		}
+		clear_sequence(cache, s);
+		return 0;
 	}
 	for (int i = 0; i < cache->kind_count; i++)
-		drop_last(cache, &cache->kinds[i], &s->runs[i], pages_of(length) - s->runs[i].first);
+		if (!cache->kinds[i].has_states)
+			drop_last(cache, &cache->kinds[i], &s->runs[i], pages_of(length) - s->runs[i].first);
 	s->length = length;
 	return length;
 }
@@ -696,13 +712,14 @@ kv_look(const kv_cache *cache, int32_t number, int layer, kv_view *view)
 float *
 kv_state(kv_cache *cache, int32_t number, int layer)
 {
-	const sequence *s = find_sequence(cache, number);
+	sequence *s = find_sequence(cache, number);
 	const kv_layer *found = kv_layer_of(cache, layer);
 	const run *r;
 
 	if (s == NULL || found == NULL || found->state == 0)
 		return NULL;
 	r = &s->runs[cache->kinds_of[layer]];
+	s->stated = s->length;
 	return r->count == 0 ? NULL : (float *) ((char *) r->data[0] + cache->offsets[layer]);
 }
 

@@ -59,17 +59,20 @@ extern bool kv_extend(tfm_context *context, kv_cache *cache, int32_t sequence, i
 
 /*
  * Drop all tokens from length on.  Returns the length that the sequence now has: less, 0, where
- * windows have dropped tokens that the one after length would have to see, or where there are states,
- * which cannot go back.
+ * windows have dropped tokens that the one after length would have to see, or where states have seen
+ * what is to be dropped.
  */
 extern int64_t kv_truncate(kv_cache *cache, int32_t sequence, int64_t length);
+
+/* Whether it would have that length, or less because it is shorter. */
+extern bool kv_may_truncate(const kv_cache *cache, int32_t sequence, int64_t length);
 
 /* Columns of a head's values in a layer; 0: there is no such layer. */
 extern int kv_value_dim(const kv_cache *cache, int layer);
 
 /*
  * The state of a recurrent layer, to be read and written by the pass that follows kv_extend: zeros
- * before the first token.  NULL where the sequence, or such a layer, does not exist.
+ * before the first token.  From now on all tokens of the sequence count as seen by it.  NULL where the sequence, or such a layer, does not exist.
  */
 extern float *kv_state(kv_cache *cache, int32_t sequence, int layer);
 

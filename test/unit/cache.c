@@ -243,6 +243,13 @@ test_states(void **state)
 	kv_state(cache, b, 2)[6] = 3;
 	assert_true(last[6] == 2);
 	assert_int_equal(kv_truncate(cache, b, kv_length(cache, b)), 54);
+	/* What no state has seen yet can be taken back. */
+	assert_true(kv_extend(&context, cache, b, 40));
+	assert_true(kv_may_truncate(cache, b, 54));
+	assert_int_equal(kv_truncate(cache, b, 54), 54);
+	assert_true(kv_state(cache, b, 0)[99] == 1);
+	assert_false(kv_may_truncate(cache, b, 53));
+	assert_true(kv_may_truncate(cache, b, 0));
 	assert_int_equal(kv_truncate(cache, b, 53), 0);
 	assert_null(kv_state(cache, b, 0));
 	assert_true(kv_extend(&context, cache, b, 1));
