@@ -25,5 +25,6 @@ const nn_family family_bert = {
 	.config_size = sizeof(encoder_config),
 	.read_config = read_config,
 	.cache_layers = encoder_cache_layers,
+	.remember = encoder_remember,
 	.hidden_states = encoder_hidden_states,
 };

@@ -139,5 +139,6 @@ const nn_family family_big_bird = {
 	.inputs = inputs,
 	.keeps_masked = true,
 	.cache_layers = encoder_cache_layers,
+	.remember = encoder_remember,
 	.hidden_states = encoder_hidden_states,
 };

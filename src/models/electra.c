@@ -80,5 +80,6 @@ const nn_family family_electra = {
 	.config_size = sizeof(electra_config),
 	.read_config = read_config,
 	.cache_layers = encoder_cache_layers,
+	.remember = encoder_remember,
 	.hidden_states = encoder_hidden_states,
 };

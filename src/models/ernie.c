@@ -55,5 +55,6 @@ const nn_family family_ernie = {
 	.read_config = read_config,
 	.inputs = inputs,
 	.cache_layers = encoder_cache_layers,
+	.remember = encoder_remember,
 	.hidden_states = hidden_states,
 };

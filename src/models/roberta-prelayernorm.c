@@ -43,5 +43,6 @@ const nn_family family_roberta_prelayernorm = {
 	.read_config = read_config,
 	.make_positions = encoder_make_positions,
 	.cache_layers = encoder_cache_layers,
+	.remember = encoder_remember,
 	.hidden_states = encoder_hidden_states,
 };

@@ -139,5 +139,6 @@ const nn_family family_roc_bert = {
 	.read_config = read_config,
 	.inputs = inputs,
 	.cache_layers = encoder_cache_layers,
+	.remember = encoder_remember,
 	.hidden_states = hidden_states,
 };

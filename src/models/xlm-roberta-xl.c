@@ -51,5 +51,6 @@ const nn_family family_xlm_roberta_xl = {
 	.read_config = read_config,
 	.make_positions = encoder_make_positions,
 	.cache_layers = encoder_cache_layers,
+	.remember = encoder_remember,
 	.hidden_states = encoder_hidden_states,
 };

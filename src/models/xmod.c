@@ -223,5 +223,6 @@ const nn_family family_xmod = {
 	.make_positions = encoder_make_positions,
 	.inputs = inputs,
 	.cache_layers = encoder_cache_layers,
+	.remember = encoder_remember,
 	.hidden_states = hidden_states,
 };

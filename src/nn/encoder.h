@@ -150,7 +150,7 @@ extern void encoder_question_answering(nn_model *m, const void *config);
 extern const nn_head encoder_bert_heads[];
 extern const nn_head encoder_roberta_heads[];
 
-/* Caches, as nn_family has them, of those that generate: cache_layers and memory_layers. */
+/* Caches, as nn_family has them, of those that generate: cache_layers and remember. */
 extern int encoder_cache_layers(const void *config, kv_layer *layers);
 extern void encoder_remember(nn_model *m, const void *config);
 

@@ -92,6 +92,10 @@ typedef struct nn_family
 	void (*make_positions)(const void *config, const int32_t *ids, const uint8_t *mask,
 						   int64_t count, int32_t *positions);
 
+	/* The same of a row that a decoder is given after an encoder; NULL: make_positions. */
+	void (*make_decoder_positions)(const void *config, const int32_t *ids, const uint8_t *mask,
+								   int64_t count, int32_t *positions);
+
 	/* The decoder's ids of one row of input_ids where the caller gives none; NULL: he must. */
 	void (*make_decoder_ids)(const void *config, const int32_t *ids, int64_t count,
 							 int32_t *decoder_ids);
@@ -115,7 +119,9 @@ typedef struct nn_family
 
 	/*
 	 * Of an encoder-decoder, else NULL: the same of the cache of what its decoder looks back at, and
-	 * what puts there what each layer makes of the encoder's states, the batch's memory.
+	 * what puts there what each layer makes of the encoder's states, the batch's memory.  A family
+	 * that can be the decoder after another's encoder has the latter alone; the layers are then those
+	 * of its own cache.
 	 */
 	int (*memory_layers)(const void *config, kv_layer *layers);
 	void (*remember)(nn_model *m, const void *config);

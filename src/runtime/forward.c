@@ -114,11 +114,23 @@ count_tokens(tfm_context *context, const run_sequence *sequences, int64_t count,
 	return true;
 }
 
-static bool
-make_batch(tfm_context *context, const run_model *model, const run_sequence *sequences,
-		   int64_t count, int64_t vocab_size, nn_batch *batch)
+void
+run_make_positions(const run_model *model, bool decoder, const run_sequence *s, int32_t *positions)
 {
 	const nn_family *family = model->class.family;
+
+	if (decoder && family->make_decoder_positions != NULL)
+		family->make_decoder_positions(model->config, s->ids, s->mask, s->count, positions);
+	else
+		family->make_positions(model->config, s->ids, s->mask, s->count, positions);
+}
+
+static bool
+make_batch(tfm_context *context, const run_model *model, const run_sequence *sequences,
+		   int64_t count, bool decoder, nn_batch *batch)
+{
+	const nn_family *family = model->class.family;
+	const nn_config *c = run_config(model);
 	bool has_embeds = count > 0 && sequences[0].embeds != NULL;
 	int64_t tokens, longest;
 	bool any_hidden = false, any_types = false;
@@ -126,8 +138,7 @@ make_batch(tfm_context *context, const run_model *model, const run_sequence *seq
 	int32_t *made;
 
 	if (!count_tokens(context, sequences, count, &tokens, &longest) ||
-		!allocate_arrays(context, count, tokens,
-						 has_embeds ? nn_embedding_size(run_config(model)) : 0, &a))
+		!allocate_arrays(context, count, tokens, has_embeds ? nn_embedding_size(c) : 0, &a))
 		return false;
 	made = tfm_alloc_array(context, (size_t) longest, sizeof(int32_t));
 	if (made == NULL)
@@ -137,11 +148,11 @@ make_batch(tfm_context *context, const run_model *model, const run_sequence *seq
 		const run_sequence *s = &sequences[i];
 		const int32_t *positions = s->positions;
 
-		if (!check_sequence(context, model, s, vocab_size))
+		if (!check_sequence(context, model, s, decoder ? nn_output_words(c) : c->vocab_size))
 			return false;
 		if (positions == NULL && family->make_positions != NULL)
 		{
-			family->make_positions(model->config, s->ids, s->mask, s->count, made);
+			run_make_positions(model, decoder, s, made);
 			positions = made;
 		}
 		a.offsets[i] = (int32_t) a.used;
@@ -168,7 +179,7 @@ bool
 run_make_batch(tfm_context *context, const run_model *model, const run_sequence *sequences,
 			   int64_t count, nn_batch *batch)
 {
-	return make_batch(context, model, sequences, count, run_config(model)->vocab_size, batch);
+	return make_batch(context, model, sequences, count, false, batch);
 }
 
 /* Of an input of all tokens of the rows, those that take part in the batch. */
@@ -226,7 +237,7 @@ bool
 run_make_decoder_batch(tfm_context *context, const run_model *model, const run_sequence *sequences,
 					   int64_t count, nn_batch *batch)
 {
-	return make_batch(context, model, sequences, count, nn_output_words(run_config(model)), batch);
+	return make_batch(context, model, sequences, count, true, batch);
 }
 
 /* ---- Passes ---- */

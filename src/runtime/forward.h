@@ -42,6 +42,13 @@ extern bool run_add_inputs(tfm_context *context, const run_model *model,
 extern bool run_make_decoder_batch(tfm_context *context, const run_model *model,
 								   const run_sequence *sequences, int64_t count, nn_batch *batch);
 
+/*
+ * The positions of a row's ids, of the decoder after an encoder or else, as a family that has
+ * make_positions counts them.
+ */
+extern void run_make_positions(const run_model *model, bool decoder, const run_sequence *s,
+							   int32_t *positions);
+
 /* Whether the model generates after an encoder: batches of its steps have a memory. */
 extern bool run_has_encoder(const run_model *model);
 

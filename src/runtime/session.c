@@ -665,7 +665,8 @@ fill_positions(const run_session *session, const sequence *s, int64_t count, con
 	int64_t first = s->length - count;
 
 	if (family->make_positions != NULL)
-		family->make_positions(session->model->config, s->ids, NULL, s->length, p->made);
+		run_make_positions(session->model, session->memory != NULL,
+						   &(run_sequence) {.ids = s->ids, .count = s->length}, p->made);
 	for (int64_t i = 0; i < count; i++)
 	{
 		p->columns[p->tokens + i] = (int32_t) (first + i);

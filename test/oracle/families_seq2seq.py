@@ -3,7 +3,7 @@
 import torch
 
 import tiny
-from families import hidden_states, ids_in, long_sequence, padded_left
+from families import SIZES, hidden_states, ids_in, long_sequence, padded_left
 
 
 def complete(architecture, x, config):
@@ -127,6 +127,20 @@ def prophetnet_config(**changes):
     )
 
 
+def part(model_type, **changes):
+    """One of two models that make one."""
+    sizes = {**SIZES, "num_hidden_layers": 1, "pad_token_id": 0, **changes}
+    return dict(model_type=model_type, **sizes)
+
+
+def decoder_part(model_type, **changes):
+    return part(model_type, is_decoder=True, add_cross_attention=True, **changes)
+
+
+def pair(encoder, decoder):
+    return dict(encoder=encoder, decoder=decoder, pad_token_id=0, decoder_start_token_id=1)
+
+
 def heads(name, *heads_after_model):
     return [f"{name}{head}" for head in ("Model", *heads_after_model)]
 
@@ -174,6 +188,13 @@ FAMILIES = {
         prophetnet_config(),
         without=["num_hidden_layers"],
         old=True,
+    ),
+    "encoder-decoder": dict(
+        architectures=["EncoderDecoderModel"],
+        config=pair(part("bert"), decoder_part("bert")),
+        without=["hidden_size"],
+        inputs=complete,
+        unseen={"EncoderDecoderModel": "^encoder.pooler"},
     ),
     "t5": family(
         heads("T5", GENERATION, "EncoderModel", *CLASSIFIERS, "ForTokenClassification"),
@@ -257,6 +278,33 @@ VARIANTS = {
             config=dict(ngram=1, num_decoder_attention_heads=1),
         ),
         "ProphetNetModel-long": dict(of="ProphetNetModel", inputs=short_of_positions),
+    },
+    "encoder-decoder": {
+        "EncoderDecoderModel-roberta": dict(
+            architecture="EncoderDecoderModel",
+            config=pair(
+                part("bert", hidden_size=8, vocab_size=30), decoder_part("roberta", pad_token_id=3)
+            ),
+            unseen="^encoder.pooler",
+        ),
+        "EncoderDecoderModel-bart": dict(
+            architecture="EncoderDecoderModel",
+            config=pair(
+                part("roberta"),
+                decoder_part(
+                    "bart",
+                    d_model=12,
+                    decoder_layers=1,
+                    decoder_attention_heads=2,
+                    decoder_ffn_dim=20,
+                    is_encoder_decoder=False,
+                ),
+            ),
+            unseen="^encoder.pooler",
+        ),
+        "EncoderDecoderModel-hidden_states": dict(
+            of="EncoderDecoderModel", inputs=hidden_states, unseen="^encoder.pooler"
+        ),
     },
     "switch_transformers": {
         "SwitchTransformersModel-full": dict(

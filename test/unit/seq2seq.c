@@ -190,6 +190,8 @@ steps_give_what_a_whole_pass_gives(void **state)
 		"nllb-moe/NllbMoeForConditionalGeneration-no_pads",
 		"switch_transformers/SwitchTransformersForConditionalGeneration",
 		"prophetnet/ProphetNetForConditionalGeneration-steps",
+		"encoder-decoder/EncoderDecoderModel-roberta",
+		"encoder-decoder/EncoderDecoderModel-bart",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
