@@ -141,6 +141,31 @@ def pair(encoder, decoder):
     return dict(encoder=encoder, decoder=decoder, pad_token_id=0, decoder_start_token_id=1)
 
 
+BART_PART = dict(
+    d_model=12,
+    encoder_layers=1,
+    decoder_layers=1,
+    encoder_attention_heads=2,
+    decoder_attention_heads=2,
+    encoder_ffn_dim=20,
+    decoder_ffn_dim=16,
+)
+
+
+def context_inputs(architecture, x, config):
+    """Two contexts for each of three questions, of which only the scores count."""
+    draw = tiny.generator("contexts")
+    mask = torch.ones((6, 10), dtype=torch.long)
+    mask[1, 6:] = mask[4, 8:] = 0
+    return {
+        **x,
+        "context_input_ids": torch.randint(5, 26, (6, 10), generator=draw),
+        "context_attention_mask": mask,
+        "doc_scores": torch.randn((3, 2), generator=draw),
+        "decoder_input_ids": torch.randint(5, 26, (3, 5), generator=draw),
+    }
+
+
 def heads(name, *heads_after_model):
     return [f"{name}{head}" for head in ("Model", *heads_after_model)]
 
@@ -195,6 +220,21 @@ FAMILIES = {
         without=["hidden_size"],
         inputs=complete,
         unseen={"EncoderDecoderModel": "^encoder.pooler"},
+    ),
+    "rag": dict(
+        architectures=["RagModel", "RagSequenceForGeneration", "RagTokenForGeneration"],
+        config=dict(
+            question_encoder=part("dpr"),
+            generator={**part("bart", **BART_PART), "pad_token_id": 1},
+            n_docs=2,
+            pad_token_id=1,
+        ),
+        inputs=context_inputs,
+        any_epsilon=True,
+        unseen={
+            name: "question_encoder"
+            for name in ("RagModel", "RagSequenceForGeneration", "RagTokenForGeneration")
+        },
     ),
     "t5": family(
         heads("T5", GENERATION, "EncoderModel", *CLASSIFIERS, "ForTokenClassification"),
@@ -291,19 +331,17 @@ VARIANTS = {
             architecture="EncoderDecoderModel",
             config=pair(
                 part("roberta"),
-                decoder_part(
-                    "bart",
-                    d_model=12,
-                    decoder_layers=1,
-                    decoder_attention_heads=2,
-                    decoder_ffn_dim=20,
-                    is_encoder_decoder=False,
-                ),
+                decoder_part("bart", is_encoder_decoder=False, **BART_PART),
             ),
             unseen="^encoder.pooler",
         ),
         "EncoderDecoderModel-hidden_states": dict(
             of="EncoderDecoderModel", inputs=hidden_states, unseen="^encoder.pooler"
+        ),
+    },
+    "rag": {
+        "RagTokenForGeneration-together": dict(
+            of="RagTokenForGeneration", set=dict(do_marginalize=True), unseen="question_encoder"
         ),
     },
     "switch_transformers": {

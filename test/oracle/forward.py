@@ -55,7 +55,7 @@ def run(model, x, call):
         if torch.is_tensor(value):
             outputs[name] = value
         else:
-            outputs.update({f"{name}.{i}": part for i, part in enumerate(value)})
+            outputs.update({f"{name}.{i}": v for i, v in enumerate(value) if v is not None})
     for name, value in outputs.items():
         encoder = name.startswith("encoder_") or type(model).__name__.endswith("EncoderModel")
         decoder = model.config.is_encoder_decoder and not encoder
