@@ -58,7 +58,7 @@ run_here(tfm_context *context, const registry_handle *model, const registry_hand
 {
 	task_models models = {.model = model->model};
 
-	if (task_kind_generates(call->kind, call->task))
+	if (task_needs_generator(call, model->model))
 	{
 		models.generator = registry_generator(context, model);
 		if (models.generator != NULL && assistant != NULL)

@@ -197,6 +197,8 @@ open_models(serve_sequence *s)
 	if (s->model == NULL)
 		return false;
 	s->models.model = serve_model_get(s->model);
+	if (!task_needs_generator(&request->call, s->models.model))
+		return true;
 	s->models.generator = join_generator(s, s->model, &s->voice);
 	if (s->models.generator == NULL || request->assistant == NULL)
 		return s->models.generator != NULL;

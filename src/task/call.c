@@ -10,6 +10,7 @@
 
 #include "base/compare.h"
 #include "task/classes.h"
+#include "runtime/forward.h"
 #include "task/distinct.h"
 #include "task/multiple_choice.h"
 #include "task/pipeline.h"
@@ -208,6 +209,17 @@ task_kind_generates(task_kind kind, const char *task)
 	const pipeline_task *pipeline = task == NULL ? NULL : task_find_pipeline(task);
 
 	return pipeline != NULL ? pipeline->generates : is_kind(kind) && kinds[kind].generates;
+}
+
+bool
+task_needs_generator(const task_call *call, const run_model *model)
+{
+	const pipeline_task *pipeline = call->task == NULL ? NULL : task_find_pipeline(call->task);
+
+	if (!task_kind_generates(call->kind, call->task))
+		return false;
+	return pipeline == NULL || !pipeline->may_do_without ||
+		   (run_model_no_weights(model) == NULL && run_has_encoder(model));
 }
 
 bool

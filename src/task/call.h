@@ -81,6 +81,9 @@ extern const char *task_kind_name(task_kind kind, const char *task);
 /* Whether calls of a kind need a generator; task as above. */
 extern bool task_kind_generates(task_kind kind, const char *task);
 
+/* Whether a call of a kind that does needs one of this model. */
+extern bool task_needs_generator(const task_call *call, const run_model *model);
+
 /* Whether they may go to another process: what takes no pass through the model is done sooner. */
 extern bool task_kind_is_sent(task_kind kind);
 

@@ -50,6 +50,7 @@ typedef struct pipeline_task
 	const char *const *names; /* the task's, then its other names; a last * stands for any end */
 	const char *const *heads; /* tasks of nn_heads that it runs; NULL: any */
 	bool generates;			  /* it needs a generator */
+	bool may_do_without;	  /* but for models that do not generate */
 	const char *const *parameters; /* names that it knows; NULL: run looks at them itself */
 
 	/* Whether inputs are a list of inputs, each with a result of its own; NULL: any array is. */
@@ -74,6 +75,7 @@ extern const pipeline_task task_next_sentence_prediction;
 extern const pipeline_task task_question_answering;
 extern const pipeline_task task_feature_extraction;
 extern const pipeline_task task_sentence_similarity;
+extern const pipeline_task task_table_question_answering;
 extern const pipeline_task task_text_generation;
 extern const pipeline_task task_text_classification;
 extern const pipeline_task task_token_classification;

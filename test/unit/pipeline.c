@@ -180,8 +180,9 @@ run_call(pipeline_case *c, const char *task, json call, json expected)
 }
 
 static void
-open_case(pipeline_case *c, bool generates)
+open_case(pipeline_case *c, const char *task)
 {
+	task_call call = {.kind = TASK_PIPELINE, .task = task};
 	int descriptor;
 	run_model *model;
 
@@ -193,7 +194,7 @@ open_case(pipeline_case *c, bool generates)
 	model = run_model_open(&c->context, c->image, COMPUTE_AUTO);
 	assert_done(&c->context);
 	c->models.model = model;
-	if (generates)
+	if (task_needs_generator(&call, model))
 		c->models.generator = task_generator_create(&c->context, model, &(run_session_options) {0});
 	assert_done(&c->context);
 }
@@ -212,7 +213,7 @@ run_calls(pipeline_case *c)
 	assert_done(context);
 	if (task_find_pipeline(task) == NULL)
 		fail_msg("there is no pipeline %s", task);
-	open_case(c, task_kind_generates(TASK_PIPELINE, task));
+	open_case(c, task);
 	assert_true(json_present(call));
 	for (; json_present(call); call = json_next(call), result = json_next(result))
 		run_call(c, task, call, result);

@@ -289,7 +289,7 @@ compute_here(tfm_context *context, const serve_request *request, task_answer *an
 	const run_session_options options = {.cache_dtype = request->cache_type};
 	task_models models = {.model = model};
 
-	if (model != NULL && task_kind_generates(request->call.kind, request->call.task))
+	if (model != NULL && task_needs_generator(&request->call, model))
 		models.generator = task_generator_create(context, model, &options);
 	if (models.generator != NULL && request->assistant != NULL)
 	{
