@@ -286,11 +286,11 @@ $(DIR)/docs/%: $(DIR)/test/docs/%.o $(ENGINE)
 	$(CC) $(SANITIZE) -o $@ $^ $(ENGINE_LIBS)
 
 models: $(DIR)/docs/families
-	script/make-models $< test/golden >docs/models.md.new
+	script/make-models $< test/golden docs/tasks.md >docs/models.md.new
 	mv docs/models.md.new docs/models.md
 
 check-models: $(DIR)/docs/families
-	script/make-models $< test/golden | diff -u docs/models.md -
+	script/make-models $< test/golden docs/tasks.md | diff -u docs/models.md -
 
 # ---------------------------------------------------------------------------
 # Habits

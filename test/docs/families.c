@@ -1,7 +1,8 @@
 /*
  * families.c
- *	  Prints what the library runs, for script/make-models: a line for each class of Transformers, as
- *	  "family <tab> model type <tab> kind <tab> class prefix <tab> class suffix <tab> task".
+ *	  Prints what the library runs, for script/make-models: for each class of Transformers a line of
+ *	  "class", family, model type, kind, class prefix, class suffix, task; for each pipeline "pipeline"
+ *	  and its names; with tabs between.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "nn/family.h"
+#include "task/pipeline.h"
 
 static bool
 has_task(const nn_family *family, const char *task)
@@ -28,13 +30,26 @@ kind_of(const nn_family *family)
 	return family->cache_layers != NULL && !has_task(family, "fill-mask") ? "decoder" : "encoder";
 }
 
+static void
+print_classes(const nn_family *family)
+{
+	for (const nn_variant *v = family->variants; v->model_type != NULL; v++)
+		for (const nn_head *head = family->heads; head->suffix != NULL; head++)
+			printf("class\t%s\t%s\t%s\t%s\t%s\t%s\n", family->name, v->model_type, kind_of(family),
+				   v->class_prefix, head->suffix, head->task);
+}
+
 int
 main(void)
 {
 	for (const nn_family *const *family = nn_families; *family != NULL; family++)
-		for (const nn_variant *v = (*family)->variants; v->model_type != NULL; v++)
-			for (const nn_head *head = (*family)->heads; head->suffix != NULL; head++)
-				printf("%s\t%s\t%s\t%s\t%s\t%s\n", (*family)->name, v->model_type, kind_of(*family),
-					   v->class_prefix, head->suffix, head->task);
+		print_classes(*family);
+	for (const pipeline_task *const *pipeline = task_pipelines; *pipeline != NULL; pipeline++)
+	{
+		printf("pipeline");
+		for (const char *const *name = (*pipeline)->names; *name != NULL; name++)
+			printf("\t%s", *name);
+		printf("\n");
+	}
 	return 0;
 }
