@@ -1,7 +1,11 @@
 """Families that came later, most of them decoders with LLaMA's layout; see families.py."""
 
+from families import heads as classes
+from families import hidden_states
 from families_gpt import CLASSIFIERS
-from families_llama import heads, sizes
+from families_llama import heads, rope, sizes
+
+BERTS = ("MaskedLM", "SequenceClassification", "TokenClassification")
 
 FAMILIES = {
     "smollm3": dict(
@@ -24,6 +28,20 @@ FAMILIES = {
             },
         ),
     ),
+    "jina_embeddings_v3": dict(
+        architectures=classes(
+            "JinaEmbeddingsV3", "MaskedLM", "SequenceClassification", "TokenClassification", "QuestionAnswering"
+        ),
+        config=dict(type_vocab_size=2, **rope()),
+    ),
+    "nomic_bert": dict(
+        architectures=classes("NomicBert", *BERTS), config=dict(type_vocab_size=2, **rope())
+    ),
+    "gte": dict(
+        architectures=classes("Gte", *BERTS),
+        config=dict(type_vocab_size=2, **rope()),
+        seeds={"GteModel": 1},
+    ),
     "eurobert": dict(
         architectures=[
             "EuroBertModel",
@@ -36,6 +54,10 @@ FAMILIES = {
 }
 
 VARIANTS = {
+    "gte": {
+        "GteModel-no_types": dict(architecture="GteModel", config=dict(type_vocab_size=0)),
+        "GteModel-hidden_states": dict(of="GteModel", inputs=hidden_states),
+    },
     "olmo3": {
         "Olmo3ForCausalLM-layers": dict(
             architecture="Olmo3ForCausalLM",
