@@ -4,6 +4,7 @@ import types
 
 import torch
 
+import tiny
 from families import COMMON, heads, hidden_states, ids_in, padded_left
 from families_seq2seq import (
     CAUSAL,
@@ -52,6 +53,27 @@ def some_global(x, config):
     marks = torch.zeros_like(x["input_ids"])
     marks[0, [0, 7, 36]] = marks[1, [1, 2, 35]] = 1
     return {**x, "global_attention_mask": marks}
+
+
+def without_kernels(model, x):
+    """MEGA keeps what it makes of its averages' weights, whatever becomes of them."""
+    for module in model.modules():
+        if hasattr(module, "_kernel"):
+            module._kernel = module._coeffs = None
+    return model(**x)
+
+
+def normed(model):
+    """Norms of about 1, and what training has seen where they are of batches."""
+    draw = tiny.generator("norms")
+    for name, module in model.named_modules():
+        if type(module).__name__ in ("MegaScaleNorm", "MegaRMSNorm"):
+            for weight in module.parameters():
+                weight.data += 0.5
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.weight.data += 1
+            module.running_mean.copy_(0.05 * torch.randn(module.num_features, generator=draw))
+            module.running_var.copy_(0.02 + 0.02 * torch.rand(module.num_features, generator=draw))
 
 
 # ---- MRA: its three kernels, which are CUDA's, written out; without them it gives zeros
@@ -217,6 +239,16 @@ FAMILIES["reformer"] = dict(
     inputs=reformer_inputs,
     unseen={"ReformerForMaskedLM": r"lm_head\.bias"},
 )
+FAMILIES["mega"] = dict(
+    architectures=heads("Mega", *COMMON),
+    old=True,
+    call=without_kernels,
+    any_epsilon=True,  # rmsnorm has one and does not use it
+    finish=normed,
+    config=dict(
+        ema_projection_size=3, shared_representation_size=8, nffn_hidden_size=16, max_positions=20
+    ),
+)
 for name in ("LEDModel", "LEDForConditionalGeneration", "LEDForQuestionAnswering"):
     FAMILIES["led"]["unseen"][name] = "_global"
 
@@ -355,5 +387,74 @@ VARIANTS = {
             config=dict(axial_pos_embds=False, local_attn_chunk_length=16, lsh_attn_chunk_length=16),
             inputs=padded_left,
         ),
+    },
+    "mega": {
+        f"MegaModel-{name}": dict(
+            architecture="MegaModel", config=config, inputs=inputs, unseen=unseen
+        )
+        for name, inputs, unseen, config in (
+            (
+                "relu2",
+                padded_left,
+                "$^",
+                dict(
+                    attention_activation="relu2",
+                    relative_positional_bias="simple",
+                    normalization_type="layernorm",
+                    add_token_type_embeddings=True,
+                    normalize_before_mega=False,
+                    normalize_before_ffn=False,
+                ),
+            ),
+            (
+                "laplace",
+                padded_left,
+                "$^",
+                dict(
+                    attention_activation="laplace",
+                    truncation=3,
+                    activation="gelu",
+                    num_hidden_layers=1,
+                ),
+            ),
+            (
+                "batches",
+                padded_left,
+                "$^",
+                dict(normalization_type="batchnorm", num_hidden_layers=1),
+            ),
+            (
+                "chunks",
+                long_rows(16, 0, 7),
+                "$^",
+                dict(
+                    use_chunking=True,
+                    chunk_size=4,
+                    relative_positional_bias="simple",
+                    normalization_type="rmsnorm",
+                    use_normalized_ffn=False,
+                ),
+            ),
+            (
+                "decoder",
+                lambda x, config: x,
+                "$^",
+                dict(is_decoder=True, bidirectional=False, truncation=2),
+            ),
+            (
+                "decoder_relu2",
+                padded_left,
+                "$^",
+                dict(
+                    is_decoder=True,
+                    bidirectional=False,
+                    truncation=2,
+                    use_cache=False,
+                    attention_activation="relu2",
+                    norm_affine=False,
+                    shared_representation_size=24,
+                ),
+            ),
+        )
     },
 }
