@@ -17,6 +17,7 @@
 #include "nn/inputs.h"
 #include "nn/layers.h"
 #include "nn/relative_attention.h"
+#include "nn/squad_head.h"
 #include "nn/summary.h"
 #include "tensor/elementwise.h"
 
@@ -33,20 +34,22 @@ typedef struct xlnet_config
 	bool same_length;
 	int64_t clamp; /* farther ones are as far as this; 0: none is */
 	summary summary;
+	squad_head answers;
 } xlnet_config;
 
 enum
 {
 	PERM_MASK,
 	TARGET_MAPPING,
-	INPUT_MASK
+	INPUT_MASK,
+	CLS_INDEX,
+	P_MASK
 };
 
 static const nn_input_kind inputs[] = {
-	{"perm_mask", false, 0, true},
-	{"target_mapping", false, 0, true},
-	{"input_mask", true, 1, true},
-	{0},
+	{"perm_mask", false, 0, true}, {"target_mapping", false, 0, true},
+	{"input_mask", true, 1, true}, {"cls_index", false, 0, false},
+	{"p_mask", true, 1, true},	   {0},
 };
 
 /* ---- What is seen ---- */
@@ -434,6 +437,15 @@ simple_question_answering(nn_model *m, const void *config)
 	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
 }
 
+static void
+question_answering(nn_model *m, const void *config)
+{
+	const xlnet_config *c = config;
+
+	find_answers(m, token_states(m, config), &c->answers, given_input(m, CLS_INDEX),
+				 given_input(m, P_MASK));
+}
+
 /* ---- Configuration ---- */
 
 /* A size under XLNet's own key, or the usual one. */
@@ -485,6 +497,8 @@ read_config(tfm_context *context, json file, void *config)
 	c->norm_eps = json_double(context, file, "layer_norm_eps", 1e-12);
 	summary_read_config(context, file, &c->common,
 						&(summary_defaults) {.type = "last", .activation = "tanh"}, &c->summary);
+	squad_read_config(context, file, &c->answers);
+	c->answers.norm_eps = c->norm_eps;
 	read_attention(context, file, c);
 }
 
@@ -496,6 +510,7 @@ static const nn_head heads[] = {
 	{"ForSequenceClassification", "text-classification", sequence_classification},
 	{"ForTokenClassification", "token-classification", token_classification},
 	{"ForMultipleChoice", "multiple-choice", multiple_choice},
+	{"ForQuestionAnswering", "question-answering", question_answering},
 	{"ForQuestionAnsweringSimple", "question-answering", simple_question_answering},
 	{0},
 };

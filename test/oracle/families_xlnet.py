@@ -4,6 +4,7 @@ import torch
 
 import tiny
 from families import embeddings_given, hidden_states, ids_in, padded_left
+from families_attention import ANSWER_BIASES, unpadded_answers, with_answer_limits
 
 
 def types_given(x, config):
@@ -55,17 +56,19 @@ TASKS = (
     "TokenClassification",
     "MultipleChoice",
     "QuestionAnsweringSimple",
+    "QuestionAnswering",
 )
 NAMES = ["XLNetModel", "XLNetLMHeadModel"] + [f"XLNetFor{task}" for task in TASKS]
 
 FAMILIES = {
     "xlnet": dict(
         architectures=NAMES,
-        config=dict(d_model=12, n_layer=2, n_head=2, d_inner=20, pad_token_id=1),
+        inputs=unpadded_answers,
+        config=dict(d_model=12, start_n_top=2, end_n_top=3, n_layer=2, n_head=2, d_inner=20, pad_token_id=1),
         without=("max_position_embeddings", "num_hidden_layers", "hidden_size", "num_attention_heads"),
         any_epsilon=True,
         call=call,
-        unseen={name: UNSEEN for name in NAMES},
+        unseen={name: f"{UNSEEN}|{ANSWER_BIASES}" for name in NAMES},
     ),
 }
 
@@ -97,6 +100,11 @@ VARIANTS = {
         ),
         "XLNetForSequenceClassification-mean": dict(
             of="XLNetForSequenceClassification", set=dict(summary_type="mean"), unseen=UNSEEN
+        ),
+        "XLNetForQuestionAnswering-limits": dict(
+            of="XLNetForQuestionAnswering",
+            inputs=with_answer_limits,
+            unseen=f"{UNSEEN}|{ANSWER_BIASES}",
         ),
     },
 }
