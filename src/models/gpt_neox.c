@@ -7,8 +7,6 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <string.h>
-
 #include "nn/decoder.h"
 
 #define NAMES(output)                                                                              \
@@ -83,10 +81,16 @@ read_japanese(tfm_context *context, json file, decoder_config *c)
 		c->common.hidden_size * json_int(context, file, "intermediate_multiple_size", 4, 1, 1024);
 }
 
+static const nn_variant variants[] = {
+	{"gpt_neox", "GPTNeoX", "gpt_neox"},
+	{"gpt_neox_japanese", "GPTNeoXJapanese", "gpt_neox_japanese"},
+	{0},
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	bool japanese = strcmp(json_string(context, file, "model_type", ""), "gpt_neox_japanese") == 0;
+	bool japanese = nn_which_variant(file, variants) == 1;
 	decoder_config *c = config;
 
 	*c = (decoder_config) {
@@ -106,12 +110,6 @@ read_config(tfm_context *context, json file, void *config)
 							  json_double(context, file, "rotary_pct", japanese ? 1 : 0.25)},
 		c);
 }
-
-static const nn_variant variants[] = {
-	{"gpt_neox", "GPTNeoX", "gpt_neox"},
-	{"gpt_neox_japanese", "GPTNeoXJapanese", "gpt_neox_japanese"},
-	{0},
-};
 
 static const nn_head heads[] = {
 	{"Model", "feature-extraction", decoder_base_model},

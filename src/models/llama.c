@@ -1,8 +1,10 @@
 /*
  * llama.c
  *	  LLaMA (Touvron et al. 2023), and decoders with its layout and other sizes: Seed-OSS (ByteDance
- *	  2025), and Arcee's (2025), whose feed-forward part has no gate.
- *	  Follows transformers/models/llama/modeling_llama.py, seed_oss/ and arcee/.
+ *	  2025), Arcee's (2025), whose feed-forward part has no gate, and Open-Llama (2023), which norms its
+ *	  words.
+ *	  Follows transformers/models/llama/modeling_llama.py, seed_oss/, arcee/ and, of version 4,
+ *	  deprecated/open_llama/.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -12,6 +14,7 @@ static const nn_variant variants[] = {
 	{"llama", "Llama", "model"},
 	{"seed_oss", "SeedOss", "model"},
 	{"arcee", "Arcee", "model"},
+	{"open-llama", "OpenLlama", "model"},
 	{0},
 };
 
@@ -45,6 +48,14 @@ static const decoder_defaults defaults[] = {
 	 .activation = "relu2",
 	 .norm_eps = 1e-5,
 	 .pad_token_id = -1},
+	{.vocab_size = 100000,
+	 .hidden_size = 4096,
+	 .intermediate_size = 11008,
+	 .layers = 32,
+	 .heads = 32,
+	 .max_positions = 2048,
+	 .activation = "silu",
+	 .norm_eps = 1e-6},
 };
 
 /* LLaMA's, without a gate. */
@@ -62,6 +73,27 @@ static const decoder_names arcee_names = {
 	.lm_head = "lm_head",
 };
 
+/* The words' rows are normed; rows that the caller gives are not. */
+static tensor
+embed_stable(nn_model *m, const decoder_config *c)
+{
+	embedding e = c->embedding;
+
+	e.norm = m->batch->embeds == NULL ? "embed_layer_norm" : NULL;
+	e.norm_eps = 1e-5;
+	return embed(m, &e);
+}
+
+/* What Open-Llama has beside LLaMA's keys. */
+static void
+read_open_llama(tfm_context *context, json file, decoder_config *c)
+{
+	if (json_bool(context, file, "use_stable_embedding", true))
+		c->embed = embed_stable;
+	if (json_bool(context, file, "shared_input_output_embedding", true))
+		c->common.tie_word_embeddings = c->embedding.tied = true;
+}
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -74,6 +106,8 @@ read_config(tfm_context *context, json file, void *config)
 		.norm = {.rms = true},
 	};
 	decoder_read_config(context, file, &defaults[which], c);
+	if (which == 3)
+		read_open_llama(context, file, c);
 	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
 }
 

@@ -6,8 +6,6 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <string.h>
-
 #include "nn/mamba.h"
 
 typedef struct mamba_config
@@ -31,6 +29,12 @@ mix(nn_model *m, tensor x, const decoder_config *c, int layer)
 
 	return nn_leave(m, scope, x, mamba_mix(m, x, &((const mamba_config *) c)->mixer, layer));
 }
+
+static const nn_variant variants[] = {
+	{"mamba", "Mamba", "backbone"},
+	{"falcon_mamba", "FalconMamba", "backbone"},
+	{0},
+};
 
 static void
 read_config(tfm_context *context, json file, void *config)
@@ -61,7 +65,7 @@ read_config(tfm_context *context, json file, void *config)
 						&c->decoder);
 	mamba_read_config(context, file, &keys, c->decoder.common.hidden_size, &c->mixer);
 	c->mixer.activation = c->decoder.activation;
-	if (strcmp(json_string(context, file, "model_type", ""), "falcon_mamba") == 0)
+	if (nn_which_variant(file, variants) == 1)
 	{
 		c->mixer_norm = (normalization) {
 			.rms = true, .bare = true, .eps = json_double(context, file, "mixer_rms_eps", 1e-6)};
@@ -69,12 +73,6 @@ read_config(tfm_context *context, json file, void *config)
 	}
 	decoder_keep_states(context, &c->decoder, mamba_state(&c->mixer));
 }
-
-static const nn_variant variants[] = {
-	{"mamba", "Mamba", "backbone"},
-	{"falcon_mamba", "FalconMamba", "backbone"},
-	{0},
-};
 
 const nn_family family_mamba = {
 	.name = "mamba",
