@@ -27,7 +27,8 @@ kind_of(const nn_family *family)
 {
 	if (family->memory_layers != NULL)
 		return "encoder-decoder";
-	return family->cache_layers != NULL && !has_task(family, "fill-mask") ? "decoder" : "encoder";
+	return has_task(family, "text-generation") && !has_task(family, "fill-mask") ? "decoder"
+																				 : "encoder";
 }
 
 static void
