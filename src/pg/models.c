@@ -128,7 +128,8 @@ report_no_weights(const run_model *model, const char *name)
 		return;
 	ereport(NOTICE, errmsg("only the tokenizer of model \"%s\" can be used", name),
 			why->kind == TFM_FILE_NOT_FOUND ? errdetail("%s", border_message(why->detail))
-											: errdetail("%s.", border_message(why->message)));
+											: errdetail("%s.", border_message(why->message)),
+			why->hint[0] == '\0' ? 0 : errhint("%s", border_message(why->hint)));
 }
 
 void
