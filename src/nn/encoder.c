@@ -235,23 +235,11 @@ encoder_layer(nn_model *m, tensor x, const encoder_config *c, const attention *a
 	return encoder_feed_forward(m, encoder_attend(m, x, c, a), c);
 }
 
-/* A text grows by tokens that those before them have not seen. */
-static bool
-check_cache(nn_model *m, const attention *a)
-{
-	if (m->batch->cache == NULL || a->causal)
-		return true;
-	return tfm_fail(m->context, TFM_UNSUPPORTED,
-					"the model does not generate text: \"is_decoder\" of its config.json is false");
-}
-
 tensor
 encode(nn_model *m, tensor x, const encoder_config *c, const attention *a)
 {
 	attention how = *a;
 
-	if (!check_cache(m, a))
-		return (tensor) {0};
 	for (int i = 0; i < c->layers && !tfm_failed(m->context); i++)
 	{
 		nn_scope layer;
@@ -310,6 +298,8 @@ encoder_cache_layers(const void *config, kv_layer *layers)
 	const encoder_config *c = config;
 	int size = (int) (c->common.hidden_size / c->attention.heads);
 
+	if (!c->attention.causal)
+		return -1;
 	for (int i = 0; layers != NULL && i < c->layers; i++)
 		layers[i] = (kv_layer) {.heads = c->attention.heads, .key_dim = size, .value_dim = size};
 	return c->layers;

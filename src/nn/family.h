@@ -113,7 +113,8 @@ typedef struct nn_family
 
 	/*
 	 * What a cache of this configuration has for each layer, layers of them; returns the number of
-	 * layers, with layers NULL it but counts.  NULL: the family does not generate.
+	 * layers, with layers NULL it but counts; negative where its tokens see those that come after
+	 * them ("is_decoder" is false).  NULL: the family does not generate.
 	 */
 	int (*cache_layers)(const void *config, kv_layer *layers);
 

@@ -231,7 +231,10 @@ check_generates(tfm_context *context, const run_model *model)
 	if (model->class.family->cache_layers != NULL &&
 		strcmp(model->class.head->task,
 			   run_has_encoder(model) ? "text2text-generation" : "text-generation") == 0)
-		return true;
+		return model->class.family->cache_layers(model->config, NULL) >= 0 ||
+			   tfm_fail(
+				   context, TFM_UNSUPPORTED,
+				   "the model does not generate text: \"is_decoder\" of its config.json is false");
 	tfm_fail(context, TFM_UNSUPPORTED, "a model of architecture \"%s\" does not generate text",
 			 model->info.architecture);
 	return tfm_hint(context, "Its task is \"%s\".", model->class.head->task);

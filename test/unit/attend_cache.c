@@ -175,7 +175,7 @@ static kv_cache *
 open_cache(tfm_context *context, const fixture *f, tfm_dtype storage, int32_t *cached)
 {
 	kv_layer layers[2] = {{1, 8, 8, 0, 0},
-						  {f->o.kv_heads, f->o.head_dim, f->o.value_dim, f->o.window}};
+						  {f->o.kv_heads, f->o.head_dim, f->o.value_dim, f->o.window, 0}};
 	kv_cache *cache = kv_create(context, 2, layers, storage, 0);
 
 	assert_non_null(cache);
@@ -307,7 +307,7 @@ check_parts(int set, tfm_compute compute, int64_t window)
 		WIDTH = HEADS * DIM
 	};
 	tfm_context one = open_context(set, 1, 0), some = open_context(set, 3, 0);
-	kv_layer layer = {2, DIM, DIM, window};
+	kv_layer layer = {2, DIM, DIM, window, 0};
 	kv_cache *cache = kv_create(&some, 1, &layer, DTYPE_F32, 0);
 	int32_t cached = kv_open(&some, cache);
 	float *q = numbers(LENGTH * WIDTH, 1), *kv = numbers(LENGTH * WIDTH / 2, 2);
