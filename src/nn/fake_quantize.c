@@ -74,28 +74,46 @@ fake_quantize(nn_model *m, tensor x, const char *name)
 	return y;
 }
 
-/* The rows of a weight [n, k], each rounded to its own limit, in panels. */
-static const void *
+tensor
+multiply_made(nn_model *m, tensor x, const float *rows, int64_t n, const float *bias,
+			  op_activation activation)
+{
+	int64_t shape[] = {n, x.shape[1]};
+	tensor y = nn_matrix(m, x.shape[0], n);
+	void *panels = NULL;
+	size_t bytes;
+
+	if (!nn_live(m) || rows == NULL)
+		return y;
+	if (weight_size(DTYPE_F32, LAYOUT_PANELS, 2, shape, &bytes))
+		panels = tfm_alloc(m->context, bytes);
+	if (panels == NULL)
+		return y;
+	pack_weight(DTYPE_F32, LAYOUT_PANELS, rows, n, x.shape[1], panels);
+	op_linear(m->context, &(op_linear_options) {
+							  .x = x.data,
+							  .rows = x.shape[0],
+							  .k = x.shape[1],
+							  .activation = activation,
+							  .parts = {{.panels = panels, .n = n, .bias = bias, .y = y.data}}});
+	return y;
+}
+
+/* The rows of a weight, each rounded to its own limit. */
+static const float *
 round_rows(nn_model *m, const weight *w, const float *limits)
 {
 	int64_t n = w->shape[0], k = w->shape[1];
 	float *rows = tfm_alloc_array(m->context, (size_t) (n * k), sizeof(float));
-	void *panels = NULL;
-	size_t bytes;
 
-	if (weight_size(DTYPE_F32, LAYOUT_PANELS, 2, w->shape, &bytes))
-		panels = tfm_alloc(m->context, bytes);
-	if (rows == NULL || panels == NULL)
-		return NULL;
-	for (int64_t i = 0; i < n; i++)
+	for (int64_t i = 0; rows != NULL && i < n; i++)
 	{
 		const float *row = (const float *) w->data + i * k;
 		float limit = limits == NULL ? 0 : limits[i];
 
 		round_to_limit(row, k, limit == 0 ? largest_magnitude(row, k) : limit, rows + i * k);
 	}
-	pack_weight(DTYPE_F32, LAYOUT_PANELS, rows, n, k, panels);
-	return panels;
+	return rows;
 }
 
 /* "<name>.<part>" in text. */
@@ -112,23 +130,13 @@ fake_quantized_linear(nn_model *m, tensor x, const char *name, int64_t columns,
 {
 	char text[NN_NAME_MAX];
 	tensor rounded = fake_quantize(m, x, part_of(text, name, "_input_quantizer"));
-	tensor y = nn_matrix(m, x.shape[0], columns);
 	const weight *w, *bias;
 	const float *limits;
-	op_linear_options o = {.x = rounded.data,
-						   .rows = x.shape[0],
-						   .k = x.shape[1],
-						   .activation = activation,
-						   .parts = {{.n = columns, .y = y.data}}};
 
 	limits = find_limits(m, part_of(text, name, "_weight_quantizer"), columns);
 	w = nn_weight(m, part_of(text, name, "weight"), LAYOUT_PLAIN, columns, x.shape[1]);
 	bias = nn_weight(m, part_of(text, name, "bias"), LAYOUT_PLAIN, 0, columns);
-	if (!nn_live(m))
-		return y;
-	o.parts[0].panels = round_rows(m, w, limits);
-	o.parts[0].bias = bias->data;
-	if (o.parts[0].panels != NULL)
-		op_linear(m->context, &o);
-	return y;
+	return nn_live(m) ? multiply_made(m, rounded, round_rows(m, w, limits), columns, bias->data,
+									  activation)
+					  : multiply_made(m, rounded, NULL, columns, NULL, activation);
 }

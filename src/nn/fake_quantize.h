@@ -25,6 +25,13 @@ extern float largest_magnitude(const float *x, int64_t count);
 /* to[i] = x[i] within limit, rounded to one of 255 steps of it; to may be x. */
 extern void round_to_limit(const float *x, int64_t count, float limit, float *to);
 
+/*
+ * x [rows, k] times rows [n, k], which were made in this pass, plus bias [n] unless that is NULL ->
+ * [rows, n].  Not of a dry run, which has none: n is what the result has there.
+ */
+extern tensor multiply_made(nn_model *m, tensor x, const float *rows, int64_t n, const float *bias,
+							op_activation activation);
+
 /* x as the quantizer called name leaves it, in a new tensor. */
 extern tensor fake_quantize(nn_model *m, tensor x, const char *name);
 

@@ -48,6 +48,11 @@ def plain_norms(model):
     for module in model.modules():
         if type(module).__name__ in ("NoNorm", "IntLayerNorm"):
             module.weight += 0.5 if type(module).__name__ == "NoNorm" else 1
+    if getattr(model.config, "quant_mode", False):
+        ids = torch.arange(5, model.config.vocab_size)[None, :9]
+        for _ in range(3):  # in which it sees how large activations are
+            model.train()(ids)
+        model.eval()
 
 
 def embed_texts(model, x):
@@ -178,8 +183,9 @@ FAMILIES = {
     ),
     "ibert": dict(
         architectures=heads("IBert", *COMMON),
+        config=dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
         finish=plain_norms,
-        seeds=dict(IBertModel=18),
+        seeds=dict(IBertModel=18, IBertForMaskedLM=2, IBertForTokenClassification=2),
         any_epsilon=True,
     ),
     "nezha": dict(
@@ -282,6 +288,13 @@ VARIANTS = {
     },
     "ibert": {
         "IBertModel-eps": dict(of="IBertModel", set=dict(layer_norm_eps=0.05)),
+        "IBertForTokenClassification-quantized": dict(
+            architecture="IBertForTokenClassification", config=dict(quant_mode=True)
+        ),
+        "IBertForMaskedLM-dequantized": dict(
+            architecture="IBertForMaskedLM",
+            config=dict(quant_mode=True, force_dequant="nonlinear"),
+        ),
     },
     "xmod": {
         "XmodModel-languages": dict(of="XmodModel", inputs=languages, unseen="$^"),

@@ -128,7 +128,7 @@ test_configurations(void **state)
 		{"albert", "{\"inner_group_num\": 2, \"num_hidden_groups\": 3}", TFM_OK},
 		{"electra", "{\"summary_type\": \"attn\"}", TFM_UNSUPPORTED},
 		{"electra", "{\"summary_type\": \"mean\", \"summary_activation\": null}", TFM_OK},
-		{"ibert", "{\"quant_mode\": true}", TFM_UNSUPPORTED},
+		{"ibert", "{\"quant_mode\": true, \"force_dequant\": \"gelu\"}", TFM_OK},
 		{"mobilebert", "{\"hidden_size\": 8, \"embedding_size\": 16}", TFM_CORRUPTED},
 		{"nezha", "{\"hidden_size\": 4096, \"num_attention_heads\": 4}", TFM_UNSUPPORTED},
 		{"nezha", "{\"max_relative_position\": -1}", TFM_CORRUPTED},
@@ -153,6 +153,7 @@ test_memory_runs_out(void **state)
 		{"mobilebert/MobileBertForPreTraining", "{" IDS "}"},
 		{"nezha/NezhaForPreTraining", "{" IDS "}"},
 		{"qdqbert/QDQBertModel-uncalibrated", "{" IDS "}"},
+		{"ibert/IBertForTokenClassification-quantized", "{" IDS "}"},
 		{"realm/RealmScorer", "{" IDS ", \"candidate_input_ids\": [[[5, 6]], [[7, 8]]]}"},
 	};
 
