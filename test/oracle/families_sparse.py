@@ -458,3 +458,6 @@ VARIANTS = {
         )
     },
 }
+VARIANTS["mega"]["MegaForCausalLM"] = dict(
+    architecture="MegaForCausalLM", config=dict(is_decoder=True, bidirectional=False)
+)
