@@ -422,7 +422,7 @@ run_head(const head *h)
 	const mega_attention *a = h->config;
 	float *scores = h->scratch;
 
-	for (int64_t first = 0; first < h->tokens; first += QUERIES)
+	for (int64_t first = 0; first < h->tokens && !head_stopping(h); first += QUERIES)
 	{
 		int64_t count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
 

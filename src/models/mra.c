@@ -247,7 +247,7 @@ attend_to_means(resolution *r, int64_t i)
 	for (int64_t j = 0; j < r->n; j++)
 	{
 		float share = expf(r->low[i * r->n + j] - r->most[i] - PENALTY * r->rank[i * r->n + j]) *
-					   r->counts[j];
+					  r->counts[j];
 
 		sum += share;
 		for (int64_t k = 0; k < size; k++)
@@ -289,7 +289,7 @@ run_head(const head *h)
 	take_tokens(&r, h->k, r.k, r.k_means);
 	take_tokens(&r, h->v, r.v, r.v_means);
 	choose_pairs(&r);
-	for (int64_t i = 0; i < r.n; i++)
+	for (int64_t i = 0; i < r.n && !head_stopping(h); i++)
 	{
 		find_maxima(&r, i);
 		memset(r.sums, 0, BLOCK * sizeof(float));

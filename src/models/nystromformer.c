@@ -136,7 +136,7 @@ run_queries(const head *h, int64_t n, float factor, const float *keys, const flo
 {
 	float *scaled = work, *weights = work + QUERIES * h->size;
 
-	for (int64_t first = 0; first < h->tokens; first += QUERIES)
+	for (int64_t first = 0; first < h->tokens && !head_stopping(h); first += QUERIES)
 	{
 		int64_t count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
 

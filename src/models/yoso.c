@@ -46,9 +46,11 @@ to_probabilities(float *cosines, int64_t count, int hashes)
 {
 	for (int64_t i = 0; i < count; i++)
 	{
-		float cosine = fmaxf(-1.0f, fminf(1.0f, cosines[i]));
+		float one = 1.0f - acosf(fmaxf(-1.0f, fminf(1.0f, cosines[i]))) / (float) M_PI, all = one;
 
-		cosines[i] = powf(1.0f - acosf(cosine) / (float) M_PI, (float) hashes);
+		for (int hash = 1; hash < hashes; hash++)
+			all *= one;
+		cosines[i] = all;
 	}
 }
 
@@ -67,7 +69,7 @@ run_head(const head *h)
 	float *weights = queries + QUERIES * h->size, *y = weights + QUERIES * h->tokens;
 
 	take_directions(h->k, h->stride, h->tokens, h->size, keys);
-	for (int64_t first = 0; first < h->tokens; first += QUERIES)
+	for (int64_t first = 0; first < h->tokens && !head_stopping(h); first += QUERIES)
 	{
 		int64_t count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
 

@@ -387,7 +387,7 @@ run_head(const head *h)
 	lay_out(&w, h);
 	set_order(&w);
 	set_keys(&w);
-	for (int64_t i = 0; i < w.count; i++)
+	for (int64_t i = 0; i < w.count && !head_stopping(h); i++)
 		attend_chunk(&w, i);
 	for (int64_t t = 0; t < h->tokens; t++)
 		mix_rounds(&w, t);

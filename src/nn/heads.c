@@ -34,6 +34,7 @@ run_head(void *argument, int64_t item, int thread)
 	int64_t start = batch->offsets[item / heads], column;
 	head h = call->first;
 
+	h.thread = thread;
 	h.sequence = item / heads;
 	h.number = (int) (item % heads);
 	h.tokens = batch->offsets[h.sequence + 1] - start;
@@ -93,6 +94,7 @@ run_heads(nn_model *m, const tensor qkv[3], const head_plan *plan)
 	memset(y.data, 0, (size_t) tensor_count(&y) * sizeof(float));
 	call.first = (head) {.config = plan->config,
 						 .table = cpu_kernels(m->context),
+						 .context = m->context,
 						 .batch = m->batch,
 						 .size = width / plan->heads,
 						 .q = qkv[0].data,
@@ -104,6 +106,14 @@ run_heads(nn_model *m, const tensor qkv[3], const head_plan *plan)
 	if (allocate_scratch(m, &call))
 		threads_run(m->context, run_head, &call, m->batch->sequences * plan->heads);
 	return y;
+}
+
+bool
+head_stopping(const head *h)
+{
+	if (h->thread == 0)
+		return tfm_stopped(h->context);
+	return threads_stopping(h->context->pool);
 }
 
 /* ---- Products ---- */

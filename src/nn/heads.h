@@ -16,6 +16,8 @@ typedef struct head
 {
 	const void *config; /* the caller's */
 	const kernels *table;
+	tfm_context *context;
+	int thread;
 	const nn_batch *batch;
 	int64_t sequence;
 	int number;
@@ -41,6 +43,9 @@ typedef struct head_plan
 
 /* All heads of q, k, v [tokens, heads * size], without a cache -> [tokens, heads * size] */
 extern tensor run_heads(nn_model *m, const tensor qkv[3], const head_plan *plan);
+
+/* Whether the call is to stop; for heads that take long, now and then. */
+extern bool head_stopping(const head *h);
 
 /* A matrix in memory. */
 typedef struct head_matrix
