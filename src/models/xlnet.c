@@ -10,13 +10,13 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <math.h>
 #include <string.h>
 
 #include "nn/family.h"
 #include "nn/inputs.h"
 #include "nn/layers.h"
 #include "nn/relative_attention.h"
+#include "nn/sinusoid.h"
 #include "nn/squad_head.h"
 #include "nn/summary.h"
 #include "tensor/elementwise.h"
@@ -120,28 +120,6 @@ make_sight(nn_model *m, const xlnet_config *c, sight *s)
 					(long long) s->length);
 }
 
-/* ---- Positions ---- */
-
-/* Sines and cosines of the distances span - 1 .. -(span - 1) -> [2 * span - 1, hidden]. */
-static tensor
-make_distances(nn_model *m, int64_t hidden, int64_t span)
-{
-	tensor y = nn_matrix(m, 2 * span - 1, hidden);
-	int64_t half = hidden / 2;
-
-	for (int64_t row = 0; nn_live(m) && row < y.shape[0]; row++)
-		for (int64_t i = 0; i < half; i++)
-		{
-			float rate = 1 / powf(10000, (float) (2 * i) / (float) hidden);
-			float angle = (float) (row - span + 1) * rate;
-			float *to = (float *) y.data + row * hidden;
-
-			to[i] = sinf(angle);
-			to[half + i] = cosf(angle);
-		}
-	return y;
-}
-
 /* ---- Layers ---- */
 
 /* What all layers of a pass share. */
@@ -162,19 +140,6 @@ project(nn_model *m, const pass *p, tensor x, const char *name)
 	return linear(m, x, name, .columns = p->config->common.hidden_size, .transposed = true);
 }
 
-/* A copy of q with a row added to each of its own: "rel_attn.<name>" [heads, head size]. */
-static tensor
-add_head_bias(nn_model *m, const pass *p, tensor q, const char *name)
-{
-	int64_t n = p->config->common.hidden_size, heads = p->config->heads;
-	const weight *w = nn_weight(m, name, LAYOUT_PLAIN, heads, n / heads);
-	tensor y = nn_matrix(m, q.shape[0], n);
-
-	for (int64_t i = 0; nn_live(m) && i < tensor_count(&q); i++)
-		((float *) y.data)[i] = ((const float *) q.data)[i] + ((const float *) w->data)[i % n];
-	return y;
-}
-
 static tensor
 attend_stream(nn_model *m, const pass *p, tensor q, tensor k, tensor v, const sight *s)
 {
@@ -182,7 +147,7 @@ attend_stream(nn_model *m, const pass *p, tensor q, tensor k, tensor v, const si
 	relative_attention how = p->how;
 
 	how.position_keys = project(m, p, p->distances, "rel_attn.r[0/1]");
-	how.position_x = add_head_bias(m, p, q, "rel_attn.r_r_bias");
+	how.position_x = add_head_bias(m, q, "rel_attn.r_r_bias", p->config->heads);
 	if (m->dry || m->batch->types != NULL)
 	{
 		const weight *w = nn_weight(m, "rel_attn.seg_embed", LAYOUT_PLAIN, 2, n);
@@ -191,14 +156,15 @@ attend_stream(nn_model *m, const pass *p, tensor q, tensor k, tensor v, const si
 								  .dtype = DTYPE_F32,
 								  .rank = 2,
 								  .shape = {2, n}};
-		how.type_x = add_head_bias(m, p, q, "rel_attn.r_s_bias");
+		how.type_x = add_head_bias(m, q, "rel_attn.r_s_bias", p->config->heads);
 	}
 	if (p->any_hidden)
 	{
 		how.more = hide_unseen;
 		how.more_argument = s;
 	}
-	return attend_relative(m, add_head_bias(m, p, q, "rel_attn.r_w_bias"), k, v, &how);
+	return attend_relative(m, add_head_bias(m, q, "rel_attn.r_w_bias", p->config->heads), k, v,
+						   &how);
 }
 
 /* What a part gives, added to its input and normed: y [rows, k] -> x's shape. */
@@ -291,7 +257,8 @@ begin_pass(nn_model *m, const xlnet_config *c)
 
 	if (c->clamp > 0 && span > c->clamp + 1)
 		span = c->clamp + 1;
-	p.distances = make_distances(m, c->common.hidden_size, span);
+	/* rows of the distances from 1 - span on */
+	p.distances = make_sinusoids(m, 1 - span, 2 * span - 1, c->common.hidden_size);
 	rows = nn_live(m) ? tfm_alloc_array(m->context, (size_t) (2 * span), sizeof(int32_t)) : NULL;
 	for (int64_t i = 0; rows != NULL && i < 2 * span; i++)
 		rows[i] = (int32_t) i;

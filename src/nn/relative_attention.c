@@ -50,6 +50,18 @@ relative_span(const nn_model *m)
 	return longest;
 }
 
+tensor
+add_head_bias(nn_model *m, tensor x, const char *name, int heads)
+{
+	int64_t n = x.shape[1];
+	const weight *w = nn_weight(m, name, LAYOUT_PLAIN, heads, n / heads);
+	tensor y = nn_matrix(m, x.shape[0], n);
+
+	for (int64_t i = 0; nn_live(m) && i < tensor_count(&x); i++)
+		((float *) y.data)[i] = ((const float *) x.data)[i] + ((const float *) w->data)[i % n];
+	return y;
+}
+
 /* ---- Scores of pairs ---- */
 
 static int32_t

@@ -10,6 +10,7 @@
 #include "nn/sinusoid.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Columns of sines; of an odd number of columns fairseq leaves the last one as it is. */
 static int64_t
@@ -87,4 +88,20 @@ add_sinusoids(nn_model *m, tensor x, const sinusoids *how)
 	}
 	arena_restore(m->context->arena, mark);
 	return x;
+}
+
+tensor
+make_sinusoids(nn_model *m, int64_t first, int64_t count, int64_t columns)
+{
+	const sinusoids how = {.base = 10000};
+	tensor y = nn_matrix(m, count, columns);
+	double *rates;
+
+	if (!nn_live(m))
+		return y;
+	rates = make_rates(m->context, &how, columns);
+	memset(y.data, 0, (size_t) tensor_count(&y) * sizeof(float));
+	for (int64_t row = 0; rates != NULL && row < count; row++)
+		add_row(&how, rates, first + row, columns, (float *) y.data + row * columns);
+	return y;
 }

@@ -32,4 +32,10 @@ extern float sinusoid_step(int64_t columns);
  */
 extern tensor add_sinusoids(nn_model *m, tensor x, const sinusoids *how);
 
+/*
+ * Those of positions, or distances, first, first + 1, ... with rates 1 / 10000^(2 i / columns) ->
+ * [count, columns].
+ */
+extern tensor make_sinusoids(nn_model *m, int64_t first, int64_t count, int64_t columns);
+
 #endif
