@@ -100,6 +100,9 @@ typedef struct nn_family
 	void (*make_decoder_ids)(const void *config, const int32_t *ids, int64_t count,
 							 int32_t *decoder_ids);
 
+	/* What Transformers calls the input: ids, or rows in their place; NULL: "input_ids". */
+	const char *main_input;
+
 	const nn_input_kind *inputs; /* that the family takes; ends with a NULL name; NULL: none */
 
 	/* A head looks at the last token of each row, be it masked or not. */

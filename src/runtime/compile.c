@@ -514,20 +514,21 @@ static bool
 write_tokenizer(compiler *c, image_writer *writer)
 {
 	tfm_context *context = c->context;
+	int64_t words = c->model.no_weights != NULL ? INT64_MAX : run_config(&c->model)->vocab_size;
 	const tok_tokenizer *tokenizer;
 	tfm_error why;
 
-	if (!run_write_tokenizer(context, writer, c->directory, c->model.sentence.lower_case,
+	if (!run_write_tokenizer(context, writer, c->directory, c->model.sentence.lower_case, words,
 							 &tokenizer, &why))
 		return false;
 	if (c->model.no_weights != NULL)
 		return tokenizer != NULL || fail_useless(c, &why);
 	c->model.tokenizer = tokenizer;
-	if (tokenizer == NULL || tok_id_limit(tokenizer) <= run_config(&c->model)->vocab_size)
+	if (tokenizer == NULL || tok_id_limit(tokenizer) <= words)
 		return true;
 	tfm_fail(context, TFM_CORRUPTED,
 			 "the tokenizer has ids up to %d, but \"vocab_size\" in \"config.json\" is %lld",
-			 tok_id_limit(tokenizer) - 1, (long long) run_config(&c->model)->vocab_size);
+			 tok_id_limit(tokenizer) - 1, (long long) words);
 	return tfm_detail(context, "The checkpoint is in \"%s\".", c->directory);
 }
 

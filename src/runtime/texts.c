@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "checkpoint/fingerprint.h"
 #include "runtime/gguf_tokenizer.h"
 
@@ -20,16 +21,45 @@ compile_tokenizer(tfm_context *context, const char *path, bool lower_case, buffe
 	return tok_compile(context, path, lower_case, blob);
 }
 
+/* Whether the checkpoint itself says which tokenizer it has. */
+static bool
+names_tokenizer(tfm_context *context, const char *path)
+{
+	static const char *const files[] = {"tokenizer.json", "tokenizer_config.json"};
+
+	for (int i = 0; i < 2; i++)
+	{
+		const char *said = ckpt_is_gguf(path) ? path : file_join(context, path, files[i]);
+
+		if (said != NULL && file_exists(said))
+			return true;
+	}
+	return false;
+}
+
+/* The tokenizer, or NULL with an error that leaves the model without one. */
+static const tok_tokenizer *
+make_tokenizer(tfm_context *context, const char *path, bool lower_case, int64_t words, buffer *blob)
+{
+	const tok_tokenizer *tokenizer;
+
+	if (!compile_tokenizer(context, path, lower_case, blob))
+		return NULL;
+	tokenizer = tok_open(context, blob->data, blob->length);
+	if (tokenizer == NULL || tok_id_limit(tokenizer) <= words || names_tokenizer(context, path))
+		return tokenizer;
+	tfm_fail(context, TFM_FILE_NOT_FOUND, "there is no tokenizer in \"%s\"", path);
+	return NULL;
+}
+
 bool
 run_write_tokenizer(tfm_context *context, image_writer *writer, const char *path, bool lower_case,
-					const tok_tokenizer **tokenizer, tfm_error *why)
+					int64_t words, const tok_tokenizer **tokenizer, tfm_error *why)
 {
 	buffer *blob = buffer_create(context);
 
-	*tokenizer = NULL;
-	if (blob == NULL)
-		return false;
-	if (!compile_tokenizer(context, path, lower_case, blob))
+	*tokenizer = blob == NULL ? NULL : make_tokenizer(context, path, lower_case, words, blob);
+	if (tfm_failed(context))
 	{
 		if (context->error.kind != TFM_FILE_NOT_FOUND && context->error.kind != TFM_UNSUPPORTED)
 			return false;
@@ -37,7 +67,6 @@ run_write_tokenizer(tfm_context *context, image_writer *writer, const char *path
 		tfm_clear_error(context);
 		return image_add_section(writer, IMAGE_TOKENIZER_ERROR, why->message, strlen(why->message));
 	}
-	*tokenizer = tok_open(context, blob->data, blob->length);
 	return *tokenizer != NULL &&
 		   image_add_section(writer, IMAGE_TOKENIZER, blob->data, blob->length);
 }

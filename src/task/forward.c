@@ -44,6 +44,7 @@ typedef struct part_arguments
 typedef struct arguments
 {
 	part_arguments encoder, decoder;
+	const char *main_input; /* another name of the ids, or of the rows in their place; or NULL */
 	const nn_input_kind *kinds; /* of the family's own inputs, or NULL */
 	input *own;					/* one for each */
 	bool output_hidden_states;
@@ -175,9 +176,21 @@ read_fixed(tfm_context *context, const char *name, json value)
 					fixed ? "true" : "false");
 }
 
+static size_t
+count_dimensions(json value)
+{
+	size_t depth = 0;
+
+	if (json_is_object(value))
+		return json_size(json_member(value, "shape"));
+	for (; json_is_array(value); value = json_first(value))
+		depth++;
+	return depth;
+}
+
 /* Where the tensor of a name goes; NULL if there is none of that name. */
 static input *
-find_input(arguments *a, const char *name)
+find_input(arguments *a, const char *name, json value)
 {
 	const struct
 	{
@@ -194,6 +207,8 @@ find_input(arguments *a, const char *name)
 		{"decoder_attention_mask", &a->decoder.attention_mask},
 	};
 
+	if (a->main_input != NULL && strcmp(a->main_input, name) == 0)
+		return count_dimensions(value) <= 2 ? &a->encoder.ids : &a->encoder.embeds;
 	for (int i = 0; a->kinds != NULL && a->kinds[i].name != NULL; i++)
 		if (strcmp(a->kinds[i].name, name) == 0)
 			return &a->own[i];
@@ -207,7 +222,7 @@ static bool
 read_argument(tfm_context *context, json value, arguments *a)
 {
 	const char *name = json_key(value);
-	input *t = find_input(a, name);
+	input *t = find_input(a, name, value);
 
 	if (!json_is_array(value) && !json_is_object(value) && !json_is_bool(value) &&
 		!json_is_number(value) && !json_is_string(value))
@@ -231,6 +246,7 @@ allocate_own_inputs(tfm_context *context, const nn_family *family, arguments *a)
 {
 	size_t count = 0;
 
+	a->main_input = family->main_input;
 	a->kinds = family->inputs;
 	while (a->kinds != NULL && a->kinds[count].name != NULL)
 		count++;

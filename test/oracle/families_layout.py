@@ -77,6 +77,16 @@ def no_paths(x, config):
 
 
 LAST_BOXES = "layer.*layout_(output|intermediate|value)|layout_key.bias"
+def perceived_inputs(architecture, x, config):
+    """Words; the model alone takes rows in their place."""
+    mask = x["attention_mask"]
+    if not architecture.endswith("Model"):
+        return {"inputs": x["input_ids"], "attention_mask": mask}
+    draw = tiny.generator("rows")
+    rows = torch.randn((*mask.shape, config.d_model), generator=draw)
+    return {"inputs": rows, "attention_mask": mask}
+
+
 CLASSIFIERS = ("SequenceClassification", "TokenClassification", "QuestionAnswering")
 
 FAMILIES = {
@@ -121,6 +131,23 @@ FAMILIES = {
             for head in ("Model", *(f"For{name}" for name in CLASSIFIERS))
         },
     ),
+    "perceiver": dict(
+        architectures=heads("Perceiver", "MaskedLM", "SequenceClassification"),
+        config=dict(
+            num_latents=3,
+            d_latents=12,
+            d_model=16,
+            num_blocks=2,
+            num_self_attends_per_block=1,
+            num_self_attention_heads=2,
+            num_cross_attention_heads=4,
+            self_attention_widening_factor=3,
+            pad_token_id=0,
+        ),
+        without=["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"],
+        inputs=perceived_inputs,
+        any_epsilon=True,
+    ),
     "bros": dict(
         architectures=[
             "BrosModel",
@@ -163,6 +190,17 @@ VARIANTS = {
     "markuplm": {
         "MarkupLMModel-no_paths": dict(
             of="MarkupLMModel", inputs=no_paths, unseen="xpath_unitseq2_embeddings"
+        ),
+    },
+    "perceiver": {
+        "PerceiverForSequenceClassification-columns": dict(
+            architecture="PerceiverForSequenceClassification",
+            config=dict(
+                qk_channels=8,
+                v_channels=12,
+                use_query_residual=False,
+                cross_attention_shape_for_attention="q",
+            ),
         ),
     },
     "bros": {
