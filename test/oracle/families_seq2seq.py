@@ -278,6 +278,14 @@ VARIANTS = {
         ),
     },
     "nllb-moe": {
+        # Transformers 5 gives each token the first two experts, whichever it has chosen
+        "NllbMoeModel-experts": dict(
+            architecture="NllbMoeModel",
+            config=dict(
+                num_experts=3, encoder_layers=2, encoder_sparse_step=2, decoder_sparse_step=1
+            ),
+            old=True,
+        ),
         "NllbMoeForConditionalGeneration-no_pads": dict(
             of="NllbMoeForConditionalGeneration", inputs=no_decoder_pads
         ),
