@@ -230,6 +230,9 @@ bool
 task_run_items(tfm_context *context, const run_model *model, const task_item *items, size_t count,
 			   const char *const *outputs, task_take take, void *argument)
 {
+	for (size_t i = 0; i < count; i++)
+		if (items[i].sequence.count == 0)
+			return tfm_fail(context, TFM_INVALID_ARGUMENT, "a text has no tokens");
 	for (size_t done = 0; done < count;)
 	{
 		size_t n = task_batch_items(items + done, count - done);

@@ -64,7 +64,7 @@ extern task_item *task_order_encodings(tfm_context *context, const tok_encoding 
 /*
  * Run the model's head over all items, a batch after the other, and hand what each of the outputs
  * (Transformers' names, ended by NULL) has of an item to take.  Of an encoder-decoder the decoder
- * gets the ids that the family makes of the item's.
+ * gets the ids that the family makes of the item's.  INVALID_ARGUMENT for an item without tokens.
  */
 extern bool task_run_items(tfm_context *context, const run_model *model, const task_item *items,
 						   size_t count, const char *const *outputs, task_take take,

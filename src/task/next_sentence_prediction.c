@@ -42,10 +42,11 @@ append_result(tfm_context *context, buffer *b, float score)
 static bool
 read_pair(tfm_context *context, const pipeline_input *input, tokenize_input *pair)
 {
-	pair->has_pair = task_input_second(input, "text_pair", &pair->pair);
-	return task_input_text(context, input, "text", &pair->text) &&
-		   (pair->has_pair || tfm_fail(context, TFM_INVALID_ARGUMENT,
-									   "an input is no pair of \"text\" and \"text_pair\""));
+	if (!task_input_second(input, "text_pair", &pair->pair))
+		return tfm_fail(context, TFM_INVALID_ARGUMENT,
+						"an input is no pair of \"text\" and \"text_pair\"");
+	pair->has_pair = pair->pair.length > 0;
+	return task_input_text(context, input, "text", &pair->text);
 }
 
 static bool

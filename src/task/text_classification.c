@@ -106,6 +106,8 @@ read_input(tfm_context *context, const pipeline_input *input, tokenize_input *to
 	}
 	else
 		to->has_pair = task_input_second(input, "text_pair", &to->pair);
+	/* as Transformers' tokenizers have it for one text */
+	to->has_pair &= to->pair.length > 0;
 	return task_input_text(context, &given, "text", &to->text);
 }
 
