@@ -124,7 +124,7 @@ name_model(const FuncExpr *call)
 		return NULL;
 	if (function->setting != NULL)
 		return GetConfigOption(function->setting, true, false);
-	argument = linitial(call->args);
+	argument = list_nth(call->args, function->model);
 	return IsA(argument, Const) && !argument->constisnull
 			   ? TextDatumGetCString(argument->constvalue)
 			   : NULL;

@@ -18,6 +18,7 @@
 #include "pg/arguments.h"
 #include "pg/border.h"
 #include "pg/settings.h"
+#include "task/multiple_choice.h"
 #include "task/zero_shot_classification.h"
 
 /* Arguments of the forms with all of them. */
@@ -65,6 +66,10 @@ static void
 prepare_choices(const call_site *site, tfm_context *context, const call_arguments *arguments,
 				task_call *call)
 {
+	if (!task_is_choice_model(site->model->model))
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("the model is not made for multiple choice"),
+				errdetail("It is made for %s.", run_model_describe(site->model->model)->task));
 	read_labels(context, arguments->values[arguments->count - 1].value, call);
 }
 

@@ -120,7 +120,7 @@ run_tokenize_call(tfm_context *context, const task_models *models, const task_ca
 static bool
 score_entailed(tfm_context *context, const run_model *model, const task_call *call, float *scores)
 {
-	zero_shot what = {.labels = call->labels, .label_count = call->label_count};
+	zero_shot what = {.labels = call->labels, .label_count = call->label_count, .strict = true};
 
 	if (call->arguments.length > 0)
 	{

@@ -174,6 +174,12 @@ task_classify_zero_shot(tfm_context *context, const run_model *model, const zero
 		return tfm_fail(context, TFM_UNSUPPORTED,
 						"the model does not classify sequences, pairs of a text and a label");
 	v.entails = task_find_label(context, model, "entail");
+	if (what->strict && v.entails < 0)
+	{
+		tfm_fail(context, TFM_UNSUPPORTED, "the model takes no labels: it has its own");
+		return tfm_hint(context, "Labels are for models that generate, and for those with a label "
+								 "\"entailment\", for natural language inference.");
+	}
 	hypotheses = make_hypotheses(context, what);
 	if (hypotheses == NULL || tfm_failed(context))
 		return false;

@@ -16,6 +16,7 @@ typedef struct zero_shot
 	size_t label_count;
 	const char *hypothesis_template; /* {} is the label; NULL: Transformers' */
 	bool multi_label; /* several may be true: each is scored for itself, against contradiction */
+	bool strict;	  /* a model without a label that begins with "entail" is an error */
 } zero_shot;
 
 /* Whether the model is one that tells whether a text entails another: it classifies sequences. */
@@ -23,7 +24,7 @@ extern bool task_is_entailment_model(const run_model *model);
 
 /*
  * scores[i * label_count + l] is that of label l for texts[i].  Errors: INVALID_ARGUMENT (no labels, a
- * template without {}), those of the passes.
+ * template without {}), UNSUPPORTED (a model of another kind), those of the passes.
  */
 extern bool task_classify_zero_shot(tfm_context *context, const run_model *model,
 									const zero_shot *what, const tfm_text *texts, size_t count,
