@@ -60,6 +60,9 @@ arguments_append(StringInfo to, const char *name, Oid type, Datum value)
 			document = DatumGetJsonbP(value);
 			JsonbToCString(to, &document->root, VARSIZE(document));
 			break;
+		case JSONOID:
+			appendStringInfoString(to, TextDatumGetCString(value));
+			break;
 		case TEXTOID:
 			escape_json(to, TextDatumGetCString(value));
 			break;

@@ -67,9 +67,9 @@ struct call_types
 
 /* All functions, by file. */
 static const call_function *const tables[] = {
-	embed_functions,	chat_functions,		 generate_functions,
-	classify_functions, semantic_functions,	 tokenize_functions,
-	pipeline_functions, text2text_functions, answer_functions,
+	embed_functions,		chat_functions,		generate_functions, classify_functions,
+	semantic_functions,		tokenize_functions, pipeline_functions, text2text_functions,
+	answer_table_functions, answer_functions,
 };
 
 /* ---- Functions ---- */
@@ -300,7 +300,8 @@ is_null_call(const call_function *f, const call_arguments *row)
 {
 	return row->values[f->input].isnull || (f->setting == NULL && row->values[f->model].isnull) ||
 		   (f->kind == TASK_PIPELINE && f->task == NULL && row->values[0].isnull) ||
-		   (f->second > 0 && !f->may_be_single && row->values[f->second].isnull);
+		   (f->second > 0 && !f->may_be_single && row->values[f->second].isnull) ||
+		   (f->required > 0 && row->values[f->required].isnull);
 }
 
 /* Hold the models that a row names. */

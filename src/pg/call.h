@@ -39,6 +39,7 @@ typedef struct call_function
 	bool is_json;		 /* or jsonb */
 	int second;			 /* that of a pair's second text; 0: no pairs */
 	bool may_be_single;	 /* where that is NULL there is no pair; else the result is NULL */
+	int required;		 /* another argument that makes the result NULL; 0: there is none */
 	int assistant;		 /* that which names a model of drafts, NULL for none; 0: there is none */
 
 	/*
@@ -130,5 +131,6 @@ extern const call_function semantic_functions[];
 extern const call_function tokenize_functions[];
 extern const call_function pipeline_functions[];
 extern const call_function text2text_functions[];
+extern const call_function answer_table_functions[];
 
 #endif

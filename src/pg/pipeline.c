@@ -81,13 +81,46 @@ value_text(tfm_context *context, json value)
 	return border_to_cstring(b->data, b->length);
 }
 
+/* An array of texts as the text of a column of type text[]. */
+static char *
+array_text(tfm_context *context, json array)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoChar(&text, '{');
+	for (json value = json_first(array); json_present(value); value = json_next(value))
+	{
+		const char *element = value_text(context, value);
+
+		if (text.len > 1)
+			appendStringInfoChar(&text, ',');
+		appendStringInfoChar(&text, '"');
+		for (; *element != '\0'; element++)
+		{
+			if (*element == '"' || *element == '\\')
+				appendStringInfoChar(&text, '\\');
+			appendStringInfoChar(&text, *element);
+		}
+		appendStringInfoChar(&text, '"');
+	}
+	appendStringInfoChar(&text, '}');
+	return text.data;
+}
+
 /* A row of an object; its first columns, as many as first says, are values. */
 static HeapTuple
 form_row(tfm_context *context, AttInMetadata *input, json object, char **values, int first)
 {
 	for (int i = first; i < input->tupdesc->natts; i++)
-		values[i] = value_text(
-			context, json_member(object, NameStr(TupleDescAttr(input->tupdesc, i)->attname)));
+	{
+		const FormData_pg_attribute *column = TupleDescAttr(input->tupdesc, i);
+		json value = json_member(object, NameStr(column->attname));
+
+		values[i] = column->atttypid == TEXTARRAYOID && json_is_array(value)
+						? array_text(context, value)
+						: value_text(context, value);
+	}
 	return BuildTupleFromCStrings(input, values);
 }
 

@@ -131,6 +131,8 @@ static const function_family families[] = {
 	{"tfm_next_sentence", WORK_ENCODE, NULL, ROWS_ONE},
 	{"tfm_entities", WORK_ENCODE, NULL, ROWS_ENTITIES},
 	{"tfm_tag_tokens", WORK_ENCODE, NULL, ROWS_TOKENS},
+	{"tfm_answer_table_all", WORK_ENCODE, NULL, ROWS_ELEMENTS},
+	{"tfm_answer_table", WORK_ENCODE, NULL, ROWS_ONE},
 	{"tfm_answer_all", WORK_ENCODE, NULL, ROWS_TOP_K},
 	{"tfm_answer", WORK_ENCODE, NULL, ROWS_ONE},
 	{"tfm_fill_mask", WORK_ENCODE, NULL, ROWS_TOP_K},
@@ -146,8 +148,8 @@ static const function_family families[] = {
 
 /* Arguments that are texts for the model. */
 static const char *const text_arguments[] = {
-	"input", "inputs", "prompt", "prompts", "messages",	 "query",	 "document", "a",
-	"b",	 "pair",   "pairs",	 "words",	"condition", "question", "context",	 "contexts",
+	"input", "inputs", "prompt", "prompts",	  "messages", "query",	 "document", "a",		"b",
+	"pair",	 "pairs",  "words",	 "condition", "question", "context", "contexts", "queries", "table",
 };
 
 /* A call as the planner has it. */
@@ -470,6 +472,8 @@ estimate_rows(const planned_call *call)
 			elements = find_argument(call, "inputs");
 			if (elements == NULL)
 				elements = find_argument(call, "words");
+			if (elements == NULL)
+				elements = find_argument(call, "queries");
 			return elements != NULL ? count_elements(elements) : 0;
 		case ROWS_NEW_TOKENS:
 			return count_new_tokens(call);

@@ -25,11 +25,11 @@ import forward  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "golden"
 # What makes cases with an old Transformers, too.
-OLD_MAKERS = ["forward", "pipelines_encoders"]
+OLD_MAKERS = ["forward", "pipelines_encoders", "pipelines_generation"]
 # What makes cases, in this order; tokenizer*.py come after them.
 MAKERS = (
     "forward sentence cross_encoder minilm chat jinja generation blocks gguf_models cookbook"
-    " pipelines_encoders"
+    " pipelines_encoders pipelines_generation"
 ).split()
 
 

@@ -386,7 +386,7 @@ static const struct
 	{"LxmertTokenizer", "BertTokenizer"},	   {"MobileBertTokenizer", "BertTokenizer"},
 	{"MvpTokenizer", "RobertaTokenizer"},	   {"Phi3Tokenizer", "LlamaTokenizer"},
 	{"PreTrainedTokenizer", BACKEND},		   {"PythonBackend", BACKEND},
-	{"SqueezeBertTokenizer", "BertTokenizer"},
+	{"SqueezeBertTokenizer", "BertTokenizer"}, {"TapexTokenizer", "RobertaTokenizer"},
 };
 
 /* Classes that are not made of the library's parts (or, as RoFormer's, not of those alone). */
