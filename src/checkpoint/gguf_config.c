@@ -18,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/near.h"
 #include "checkpoint/gguf_maker.h"
 
 typedef struct config_rules
@@ -455,6 +456,20 @@ static const config_rules architectures[] = {
 	{"t5", "t5", "T5ForConditionalGeneration", t5_keys, finish_t5},
 };
 
+static void
+hint_near_architectures(ckpt_maker *m)
+{
+	near_names near = {.wanted = m->architecture};
+	char text[128] = "";
+
+	for (size_t i = 0; i < sizeof(architectures) / sizeof(architectures[0]); i++)
+		near_offer(&near, architectures[i].architecture);
+	for (int i = 0; i < near.count; i++)
+		near_append(text, sizeof(text), near.names[i]);
+	if (text[0] != '\0')
+		tfm_hint(m->context, "Supported architectures nearest in name: %s.", text);
+}
+
 /* ---- The whole ---- */
 
 static const config_rules *
@@ -472,6 +487,7 @@ find_rules(ckpt_maker *m)
 			return &architectures[i];
 	tfm_fail(m->context, TFM_UNSUPPORTED,
 			 "weights of GGUF files of architecture \"%s\" are not supported", m->architecture);
+	hint_near_architectures(m);
 	return NULL;
 }
 

@@ -201,6 +201,7 @@ another_architecture_is_refused(void **state)
 	assert_memory_equal(value, "llama", 5);
 	memcpy(value, "xlama", 5);
 	assert_false(compile_as(s, scratch_write(s, "x.gguf", bytes, length), 0));
+	assert_non_null(strstr(s->context.error.hint, "nearest in name: llama"));
 	assert_failed(&s->context, TFM_UNSUPPORTED, "\"xlama\"");
 }
 
