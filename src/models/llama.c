@@ -58,21 +58,6 @@ static const decoder_defaults defaults[] = {
 	 .norm_eps = 1e-6},
 };
 
-/* LLaMA's, without a gate. */
-static const decoder_names arcee_names = {
-	.layer = "layers.%d",
-	.attention_norm = "input_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.attention_output = "self_attn.o_proj",
-	.mlp_norm = "post_attention_layernorm",
-	.up = "mlp.up_proj",
-	.down = "mlp.down_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
-};
-
 /* The words' rows are normed; rows that the caller gives are not. */
 static tensor
 embed_stable(nn_model *m, const decoder_config *c)
@@ -101,7 +86,7 @@ read_config(tfm_context *context, json file, void *config)
 	decoder_config *c = config;
 
 	*c = (decoder_config) {
-		.names = which == 2 ? &arcee_names : &decoder_llama_names,
+		.names = which == 2 ? &decoder_ungated_names : &decoder_llama_names,
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.rms = true},
 	};

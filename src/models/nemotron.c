@@ -7,27 +7,13 @@
  */
 #include "nn/decoder.h"
 
-static const decoder_names names = {
-	.layer = "layers.%d",
-	.attention_norm = "input_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.attention_output = "self_attn.o_proj",
-	.mlp_norm = "post_attention_layernorm",
-	.up = "mlp.up_proj",
-	.down = "mlp.down_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
-};
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
 	*c = (decoder_config) {
-		.names = &names,
+		.names = &decoder_ungated_names,
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.weight_offset = 1},
 	};

@@ -30,6 +30,20 @@ const decoder_names decoder_llama_names = {
 	.lm_head = "lm_head",
 };
 
+const decoder_names decoder_ungated_names = {
+	.layer = "layers.%d",
+	.attention_norm = "input_layernorm",
+	.query = "self_attn.q_proj",
+	.key = "self_attn.k_proj",
+	.value = "self_attn.v_proj",
+	.attention_output = "self_attn.o_proj",
+	.mlp_norm = "post_attention_layernorm",
+	.up = "mlp.up_proj",
+	.down = "mlp.down_proj",
+	.final_norm = "norm",
+	.lm_head = "lm_head",
+};
+
 const decoder_names decoder_normed_names = {
 	.layer = "layers.%d",
 	.attention_norm = "input_layernorm",

@@ -44,7 +44,10 @@ typedef struct decoder_names
 /* LLaMA's names. */
 extern const decoder_names decoder_llama_names;
 
-/* The same, with norms of queries and keys. */
+/* The same, without a gate. */
+extern const decoder_names decoder_ungated_names;
+
+/* LLaMA's, with norms of queries and keys. */
 extern const decoder_names decoder_normed_names;
 
 /* What the heads of queries and keys are normed by. */
