@@ -50,6 +50,7 @@ const nn_family family_xlm_roberta_xl = {
 	.config_size = sizeof(encoder_config),
 	.read_config = read_config,
 	.make_positions = encoder_make_positions,
+	.inputs = encoder_memory_inputs,
 	.cache_layers = encoder_cache_layers,
 	.remember = encoder_remember,
 	.hidden_states = encoder_hidden_states,

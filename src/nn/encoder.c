@@ -74,6 +74,7 @@ read_layers(tfm_context *context, json file, encoder_config *c)
 	c->attention.heads = (int) json_int(context, file, "num_attention_heads",
 										either(c->attention.heads, 12), 1, NN_MAX_HEADS);
 	c->attention.causal = json_bool(context, file, "is_decoder", false);
+	c->crosses = c->attention.causal && json_bool(context, file, "add_cross_attention", false);
 }
 
 void
@@ -235,8 +236,8 @@ encoder_layer(nn_model *m, tensor x, const encoder_config *c, const attention *a
 	return encoder_feed_forward(m, encoder_attend(m, x, c, a), c);
 }
 
-tensor
-encode(nn_model *m, tensor x, const encoder_config *c, const attention *a)
+static tensor
+run_layers(nn_model *m, tensor x, const encoder_config *c, const attention *a)
 {
 	attention how = *a;
 
@@ -252,6 +253,23 @@ encode(nn_model *m, tensor x, const encoder_config *c, const attention *a)
 	if (c->final_norm != NULL)
 		normalize_in_place(m, x, c->final_norm, &(normalization) {.eps = c->norm_eps});
 	nn_emit_hidden_state(m, c->layers, x);
+	return x;
+}
+
+tensor
+encode(nn_model *m, tensor x, const encoder_config *c, const attention *a)
+{
+	const nn_batch *kept = m->batch;
+	nn_batch batch = *kept;
+	nn_memory memory;
+
+	if (c->crosses && kept->memory == NULL && encoder_take_memory(m, c, &memory))
+	{
+		batch.memory = &memory;
+		m->batch = &batch;
+	}
+	x = run_layers(m, x, c, a);
+	m->batch = kept;
 	return x;
 }
 

@@ -63,6 +63,7 @@ typedef struct encoder_config
 	attention attention;
 	rope rope;			 /* how queries and keys turn; kind ROPE_NONE: they do not */
 	bool rotates_values; /* and values */
+	bool crosses; /* a decoder that looks at what the caller may give in place of an encoder */
 	lm_head lm_head;
 	const char *pooler; /* NULL: "pooler.dense"; "": the first token's state is pooled as it is */
 	op_activation pooler_activation;	 /* none: tanh */
@@ -149,6 +150,13 @@ extern void encoder_question_answering(nn_model *m, const void *config);
 /* The heads that BERT's kin have, and those of RoBERTa's. */
 extern const nn_head encoder_bert_heads[];
 extern const nn_head encoder_roberta_heads[];
+
+/*
+ * What such a decoder is given, for nn_family.inputs; as a memory, if it is given, and in a dry run if
+ * the checkpoint has the weights to look at one.
+ */
+extern const nn_input_kind encoder_memory_inputs[];
+extern bool encoder_take_memory(nn_model *m, const encoder_config *c, nn_memory *memory);
 
 /* Caches, as nn_family has them, of those that generate: cache_layers and remember. */
 extern int encoder_cache_layers(const void *config, kv_layer *layers);

@@ -85,6 +85,13 @@ def save_shared_once(model):
     model._dynamic_tied_weights_keys = shared
 
 
+def states_given(x, config):
+    """What the decoder looks at, the second row's end being masked."""
+    states = torch.randn(3, 5, config.hidden_size, generator=tiny.generator("states"))
+    mask = torch.tensor([[1] * 5, [1] * 2 + [0] * 3, [1] * 5])
+    return {**x, "encoder_hidden_states": states, "encoder_attention_mask": mask}
+
+
 def languages(x, config):
     return {**x, "lang_ids": torch.tensor([0, 1, 0])}
 
@@ -233,6 +240,11 @@ FAMILIES = {
 
 VARIANTS = {
     "bert-generation": {
+        "BertGenerationDecoder-cross": dict(
+            architecture="BertGenerationDecoder",
+            config=dict(is_decoder=True, add_cross_attention=True),
+            inputs=states_given,
+        ),
         "BertGenerationDecoder-causal": dict(
             architecture="BertGenerationDecoder", config=dict(is_decoder=True), inputs=padded_left
         ),
