@@ -8,18 +8,6 @@
  */
 #include "nn/encoder.h"
 
-static const encoder_names names = {
-	.layer = "encoder.layer.%d",
-	.query = "attention.self.query",
-	.key = "attention.self.key",
-	.value = "attention.self.value",
-	.attention_output = "attention.output.dense",
-	.attention_norm = "attention.ln",
-	.intermediate = "intermediate.dense",
-	.output = "output.dense",
-	.output_norm = "ln",
-};
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -28,7 +16,8 @@ read_config(tfm_context *context, json file, void *config)
 	*c = encoder_bert;
 	c->common.vocab_size = 29056;
 	c->common.hidden_size = 1024;
-	c->names = &names;
+	c->attention_norm = "attention.ln";
+	c->output_norm = "ln";
 	c->layers = 24;
 	c->attention.heads = 16;
 	c->intermediate_size = 4096;

@@ -8,25 +8,14 @@
  */
 #include "nn/encoder.h"
 
-static const encoder_names names = {
-	.layer = "encoder.layer.%d",
-	.query = "attention.self.query",
-	.key = "attention.self.key",
-	.value = "attention.self.value",
-	.attention_output = "attention.output.dense",
-	.attention_norm = "attention.LayerNorm",
-	.intermediate = "intermediate.dense",
-	.output = "output.dense",
-	.output_norm = "intermediate.LayerNorm",
-};
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
 	encoder_config *c = config;
 
 	*c = encoder_roberta;
-	c->names = &names;
+	c->attention_norm = "attention.LayerNorm";
+	c->output_norm = "intermediate.LayerNorm";
 	c->pre_norm = true;
 	c->final_norm = "LayerNorm";
 	encoder_read_roberta_config(context, file, c);

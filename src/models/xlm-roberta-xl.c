@@ -8,18 +8,6 @@
  */
 #include "nn/encoder.h"
 
-static const encoder_names names = {
-	.layer = "encoder.layer.%d",
-	.query = "attention.self.query",
-	.key = "attention.self.key",
-	.value = "attention.self.value",
-	.attention_output = "attention.output.dense",
-	.attention_norm = "attention.self_attn_layer_norm",
-	.intermediate = "intermediate.dense",
-	.output = "output.dense",
-	.output_norm = "LayerNorm",
-};
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -28,7 +16,8 @@ read_config(tfm_context *context, json file, void *config)
 	*c = encoder_roberta;
 	c->common.vocab_size = 250880;
 	c->common.hidden_size = 2560;
-	c->names = &names;
+	c->attention_norm = "attention.self_attn_layer_norm";
+	c->output_norm = "LayerNorm";
 	c->layers = 36;
 	c->attention.heads = 32;
 	c->intermediate_size = 10240;

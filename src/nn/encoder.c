@@ -123,6 +123,18 @@ encoder_finish_config(encoder_config *c, int64_t position_offset)
 
 /* ---- Layers ---- */
 
+static const char *
+attention_norm(const encoder_config *c)
+{
+	return c->attention_norm == NULL ? c->names->attention_norm : c->attention_norm;
+}
+
+static const char *
+output_norm(const encoder_config *c)
+{
+	return c->output_norm == NULL ? c->names->output_norm : c->output_norm;
+}
+
 /* What a part of a layer begins with. */
 static tensor
 norm_before(nn_model *m, tensor x, const encoder_config *c, const char *norm)
@@ -144,7 +156,7 @@ attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *
 {
 	const encoder_names *names = c->names;
 	const char *const projections[] = {names->query, names->key, names->value};
-	tensor h = norm_before(m, x, c, names->attention_norm);
+	tensor h = norm_before(m, x, c, attention_norm(c));
 	tensor qkv[3] = {{0}}, a;
 
 	if (names->query != NULL)
@@ -155,7 +167,7 @@ attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *
 		a = c->attend(m, c, how, h, qkv);
 	else
 		a = attend(m, qkv[0], qkv[1], qkv[2], how);
-	return finish_part(m, x, a, c, names->attention_output, names->attention_norm);
+	return finish_part(m, x, a, c, names->attention_output, attention_norm(c));
 }
 
 /* What a weight of the cross attention is called, which is another's name with "cross" before. */
@@ -191,7 +203,7 @@ attend_to_memory(nn_model *m, tensor x, const encoder_config *c, const attention
 	char query[NN_NAME_MAX], output[NN_NAME_MAX], norm[NN_NAME_MAX];
 	tensor q, kv[2], a;
 
-	cross_name(norm, names->attention_norm);
+	cross_name(norm, attention_norm(c));
 	q = linear(m, norm_before(m, x, c, norm), cross_name(query, names->query));
 	project_memory(m, names, kv);
 	a = attend(m, q, kv[0], kv[1],
@@ -215,10 +227,10 @@ static tensor
 feed_forward(nn_model *m, tensor x, const encoder_config *c)
 {
 	const encoder_names *names = c->names;
-	tensor a = linear(m, norm_before(m, x, c, names->output_norm), names->intermediate,
+	tensor a = linear(m, norm_before(m, x, c, output_norm(c)), names->intermediate,
 					  .columns = c->intermediate_size, .activation = c->activation);
 
-	return finish_part(m, x, a, c, names->output, names->output_norm);
+	return finish_part(m, x, a, c, names->output, output_norm(c));
 }
 
 tensor

@@ -58,8 +58,10 @@ typedef struct encoder_config
 	int64_t intermediate_size;
 	op_activation activation; /* between intermediate and output */
 	double norm_eps;
-	bool pre_norm;			/* a norm is of what goes into its part, not of what comes out */
-	const char *final_norm; /* of what the last layer gives; NULL: none */
+	const char *attention_norm; /* NULL: as names says */
+	const char *output_norm;	/* the same */
+	bool pre_norm;				/* a norm is of what goes into its part, not of what comes out */
+	const char *final_norm;		/* of what the last layer gives; NULL: none */
 	attention attention;
 	rope rope;			 /* how queries and keys turn; kind ROPE_NONE: they do not */
 	bool rotates_values; /* and values */
