@@ -42,9 +42,8 @@ static void
 multiple_choice(nn_model *m, const void *config)
 {
 	const electra_config *c = config;
-	tensor x = summarize(m, encoder_hidden_states(m, config), "sequence_summary", &c->summary);
 
-	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, x, "classifier", .columns = 1));
+	choose_by_summary(m, encoder_hidden_states(m, config), &c->summary);
 }
 
 /* For each token whether it was replaced. */

@@ -111,22 +111,17 @@ drop_masks(nn_model *m, tensor x, int64_t mask_id)
 static tensor
 embed_tokens(nn_model *m, const esm_config *c)
 {
-	const nn_batch *batch = m->batch;
-	nn_batch dropped = *batch;
 	embedding words = c->encoder.embedding;
 	tensor x;
 
 	words.positions = words.norm = NULL;
 	x = embed(m, &words);
-	if (batch->embeds != NULL)
+	if (m->batch->embeds != NULL)
 		return x;
 	if (c->drops_masks)
 		drop_masks(m, x, c->mask_id);
-	dropped.embeds = x.data;
-	m->batch = &dropped;
-	x = embed(m, &c->encoder.embedding);
-	m->batch = batch;
-	clear_tokens(m, x, batch->hidden);
+	x = encoder_embed_states(m, &c->encoder.embedding, x);
+	clear_tokens(m, x, m->batch->hidden);
 	return x;
 }
 

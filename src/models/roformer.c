@@ -43,10 +43,8 @@ static void
 multiple_choice(nn_model *m, const void *config)
 {
 	const roformer_config *c = config;
-	tensor x = encoder_hidden_states(m, config);
 
-	x = summarize(m, x, "sequence_summary", &c->summary);
-	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, x, "classifier", .columns = 1));
+	choose_by_summary(m, encoder_hidden_states(m, config), &c->summary);
 }
 
 static const nn_variant variants[] = {{"roformer", "RoFormer", "roformer"}, {0}};

@@ -8,9 +8,6 @@
  */
 #include "nn/encoder.h"
 
-#include <stdio.h>
-#include <string.h>
-
 /* Of the norms in the layers, whatever layer_norm_eps says. */
 #define NORM_EPS 1e-12
 
@@ -21,49 +18,16 @@ typedef struct squeezebert_config
 	int post_attention_groups, intermediate_groups, output_groups;
 } squeezebert_config;
 
-/* x [tokens, k] in groups of columns, each times a part of the weight -> [tokens, columns]. */
-static tensor
-multiply_groups(nn_model *m, tensor x, const char *name, int groups, int64_t columns,
-				op_activation activation)
-{
-	int64_t k = x.shape[1] / groups, n = columns / groups;
-	tensor y;
-
-	if (groups == 1)
-		return linear(m, x, name, .columns = columns, .activation = activation);
-	if (x.shape[1] % groups != 0 || columns % groups != 0)
-	{
-		tfm_fail(m->context, TFM_CORRUPTED, "\"%s\" cannot be divided into %d groups", name,
-				 groups);
-		return (tensor) {0};
-	}
-	y = nn_matrix(m, x.shape[0], columns);
-	for (int i = 0; i < groups && !tfm_failed(m->context); i++)
-	{
-		char part[NN_NAME_MAX];
-		tensor one;
-
-		snprintf(part, sizeof(part), "%s[%d/%d]", name, i, groups);
-		one = linear(m, take_columns(x, i * k, k), part, .x_stride = x.shape[1], .columns = n,
-					 .activation = activation);
-		for (int64_t t = 0; nn_live(m) && t < x.shape[0]; t++)
-			memcpy((float *) y.data + t * columns + i * n, (const float *) one.data + t * n,
-				   (size_t) n * sizeof(float));
-	}
-	return y;
-}
-
 static tensor
 attend_to_self(nn_model *m, tensor x, const squeezebert_config *c)
 {
 	int64_t hidden = c->encoder.common.hidden_size;
-	tensor q = multiply_groups(m, x, "attention.query", c->query_groups, hidden, ACTIVATION_NONE);
-	tensor k = multiply_groups(m, x, "attention.key", c->key_groups, hidden, ACTIVATION_NONE);
-	tensor v = multiply_groups(m, x, "attention.value", c->value_groups, hidden, ACTIVATION_NONE);
+	tensor q = linear_groups(m, x, "attention.query", c->query_groups, .columns = hidden);
+	tensor k = linear_groups(m, x, "attention.key", c->key_groups, .columns = hidden);
+	tensor v = linear_groups(m, x, "attention.value", c->value_groups, .columns = hidden);
 	tensor a = attend(m, q, k, v, &c->encoder.attention);
 
-	a = multiply_groups(m, a, "post_attention.conv1d", c->post_attention_groups, hidden,
-						ACTIVATION_NONE);
+	a = linear_groups(m, a, "post_attention.conv1d", c->post_attention_groups, .columns = hidden);
 	return layer_norm(m, add(m, a, x, 1), "post_attention.layernorm", NORM_EPS);
 }
 
@@ -71,11 +35,10 @@ static tensor
 feed_forward(nn_model *m, tensor x, const squeezebert_config *c)
 {
 	const encoder_config *e = &c->encoder;
-	tensor a = multiply_groups(m, x, "intermediate.conv1d", c->intermediate_groups,
-							   e->intermediate_size, e->activation);
+	tensor a = linear_groups(m, x, "intermediate.conv1d", c->intermediate_groups,
+							 .columns = e->intermediate_size, .activation = e->activation);
 
-	a = multiply_groups(m, a, "output.conv1d", c->output_groups, e->common.hidden_size,
-						ACTIVATION_NONE);
+	a = linear_groups(m, a, "output.conv1d", c->output_groups, .columns = e->common.hidden_size);
 	return layer_norm(m, add(m, a, x, 1), "output.layernorm", NORM_EPS);
 }
 

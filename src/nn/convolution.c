@@ -7,6 +7,7 @@
  */
 #include "nn/convolution.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -150,6 +151,73 @@ convolve_groups(nn_model *m, tensor x, const char *name, const convolution *how)
 	return y;
 }
 
+/* ---- Kernels of tokens ---- */
+
+typedef struct score_call
+{
+	const float *x, *scores;
+	int64_t tokens, n, width; /* n columns of a head */
+	int heads;
+	const int32_t *windows;
+	float *y; /* zeros */
+} score_call;
+
+/* A head of a token: the sum of what it sees, weighted. */
+static void
+weigh_window(const score_call *call, const int32_t *window, const float *scores, int head, float *y)
+{
+	float most = -INFINITY;
+	double sum = 0.0;
+
+	for (int64_t k = 0; k < call->width; k++)
+		most = fmaxf(most, scores[k]);
+	for (int64_t k = 0; k < call->width; k++)
+		sum += expf(scores[k] - most);
+	for (int64_t k = 0; k < call->width; k++)
+	{
+		float share = expf(scores[k] - most) / (float) sum;
+		const float *x = call->x + (window[k] * (int64_t) call->heads + head) * call->n;
+
+		for (int64_t i = 0; window[k] >= 0 && i < call->n; i++)
+			y[i] += share * x[i];
+	}
+}
+
+static void
+weigh_item(void *argument, int64_t item, int thread)
+{
+	const score_call *call = argument;
+	int64_t end = (item + 1) * ITEM;
+
+	(void) thread;
+	for (int64_t t = item * ITEM; t < end && t < call->tokens; t++)
+		for (int head = 0; head < call->heads; head++)
+			weigh_window(call, call->windows + t * call->width,
+						 call->scores + (t * call->heads + head) * call->width, head,
+						 call->y + (t * call->heads + head) * call->n);
+}
+
+tensor
+convolve_by_scores(nn_model *m, tensor x, tensor scores, int heads, int64_t width)
+{
+	tensor y = nn_matrix(m, x.shape[0], x.shape[1]);
+	score_call call = {.x = x.data,
+					   .scores = scores.data,
+					   .tokens = x.shape[0],
+					   .n = x.shape[1] / heads,
+					   .width = width,
+					   .heads = heads,
+					   .y = y.data};
+
+	if (!nn_live(m))
+		return y;
+	memset(y.data, 0, (size_t) tensor_count(&y) * sizeof(float));
+	call.windows = find_windows(m, width);
+	if (call.windows != NULL)
+		threads_run(m->context, weigh_item, &call, (call.tokens + ITEM - 1) / ITEM);
+	return y;
+}
+
 tensor
 convolve_around(nn_model *m, tensor x, const char *name, const convolution *how)
 {
@@ -158,8 +226,7 @@ convolve_around(nn_model *m, tensor x, const char *name, const convolution *how)
 	c.groups = c.groups == 0 ? 1 : c.groups;
 	if (tfm_failed(m->context))
 		return (tensor) {0};
-	if (c.width < 1 || c.width % 2 == 0 || c.channels < 1 || x.shape[1] % c.groups != 0 ||
-		c.channels % c.groups != 0)
+	if (c.width < 1 || c.channels < 1 || x.shape[1] % c.groups != 0 || c.channels % c.groups != 0)
 	{
 		tfm_fail(m->context, TFM_UNSUPPORTED,
 				 "the convolution \"%s%s\" of %lld tokens in %lld groups is not supported",

@@ -237,8 +237,9 @@ tensor
 encoder_feed_forward(nn_model *m, tensor x, const encoder_config *c)
 {
 	nn_scope part = nn_begin(m);
+	tensor y = c->feed_forward != NULL ? c->feed_forward(m, x, c) : feed_forward(m, x, c);
 
-	return nn_leave(m, part, x, feed_forward(m, x, c));
+	return nn_leave(m, part, x, y);
 }
 
 /* Each half ends what it allocated: a batch's memory is that of the larger one. */

@@ -79,6 +79,9 @@ typedef struct encoder_config
 	tensor (*attend)(nn_model *m, const void *config, const attention *how, tensor x,
 					 const tensor qkv[3]);
 
+	/* The same of the part after it: x [tokens, hidden] -> what it becomes; NULL: BERT's. */
+	tensor (*feed_forward)(nn_model *m, tensor x, const void *config);
+
 	/* The family's, of states [tokens, hidden] -> [tokens, vocabulary]; NULL: by lm_head. */
 	tensor (*predict_words)(nn_model *m, const void *config, tensor x);
 } encoder_config;

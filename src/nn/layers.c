@@ -6,6 +6,7 @@
  */
 #include "nn/layers.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "tensor/attend.h"
@@ -115,6 +116,32 @@ nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options
 	}
 	if (nn_live(m))
 		op_linear(m->context, &o);
+	return y;
+}
+
+tensor
+nn_linear_groups(nn_model *m, tensor x, const char *name, int groups, const linear_options *options)
+{
+	int64_t k = x.shape[1] / groups, n = options->columns / groups;
+	char part[NN_NAME_MAX];
+	tensor y;
+
+	if (groups == 1 || tfm_failed(m->context))
+		return nn_linear(m, x, name, options);
+	if (x.shape[1] % groups != 0 || options->columns % groups != 0)
+		return fail_shape(m, name);
+	y = nn_matrix(m, x.shape[0], options->columns);
+	for (int i = 0; i < groups && !tfm_failed(m->context); i++)
+	{
+		tensor one;
+
+		snprintf(part, sizeof(part), "%s[%d/%d]", name, i, groups);
+		one = linear(m, take_columns(x, i * k, k), part, .x_stride = x.shape[1], .columns = n,
+					 .activation = options->activation, .transposed = options->transposed);
+		for (int64_t t = 0; nn_live(m) && t < x.shape[0]; t++)
+			memcpy((float *) y.data + t * options->columns + i * n,
+				   (const float *) one.data + t * n, (size_t) n * sizeof(float));
+	}
 	return y;
 }
 

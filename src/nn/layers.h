@@ -37,6 +37,16 @@ typedef struct linear_options
 extern tensor nn_linear(nn_model *m, tensor x, const char *name, const linear_options *options);
 
 /*
+ * The same of groups of columns, each with a weight of its own: "<name>.weight" [columns, k / groups],
+ * the groups' rows one after the other, or transposed [groups, k / groups, columns / groups].  Of the
+ * options columns, activation and transposed count.
+ */
+#define linear_groups(m, x, name, groups, ...)                                                     \
+	nn_linear_groups((m), (x), (name), (groups), &(linear_options) {__VA_ARGS__})
+extern tensor nn_linear_groups(nn_model *m, tensor x, const char *name, int groups,
+							   const linear_options *options);
+
+/*
  * The same of one x with count (1 .. LINEAR_MAX_PARTS) weights [n, k] that only differ in name:
  * results[i] [rows, n], n as x has columns.  Faster than one after the other.
  */

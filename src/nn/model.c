@@ -109,7 +109,7 @@ nn_has_weight(nn_model *m, const char *name)
 	return full_name(m, name, full) && m->weights.has(m->weights.source, full);
 }
 
-/* All dimensions after the first count as one; a vector may also be a matrix of one row. */
+/* All dimensions after the first count as one; a vector may also be a matrix of one row or column. */
 static bool
 has_shape(const weight *w, int64_t rows, int64_t columns)
 {
@@ -118,7 +118,7 @@ has_shape(const weight *w, int64_t rows, int64_t columns)
 	for (int i = w->rank == 1 ? 0 : 1; i < w->rank; i++)
 		rest *= w->shape[i];
 	if (rows == 0)
-		return first == 1 && (columns < 0 || rest == columns);
+		return (first == 1 || rest == 1) && (columns < 0 || first * rest == columns);
 	return w->rank > 1 && (rows < 0 || first == rows) && (columns < 0 || rest == columns);
 }
 
@@ -192,4 +192,34 @@ nn_emit_hidden_state(nn_model *m, int index, tensor x)
 	snprintf(name, sizeof(name), "%s%shidden_states.%d", m->part == NULL ? "" : m->part,
 			 m->part == NULL ? "" : "_", index);
 	nn_emit(m, name, decoder ? NN_PER_DECODER_TOKEN : NN_PER_TOKEN, copy);
+}
+
+void
+nn_emit_other_tokens(nn_model *m, const char *name, tensor x)
+{
+	tensor copy = nn_matrix(m, x.shape[0], x.shape[1]);
+	int64_t rows = m->batch->sequences;
+
+	if (nn_live(m) && x.shape[0] % rows != 0)
+		tfm_fail(m->context, TFM_UNSUPPORTED, "rows of different lengths have no common \"%s\"",
+				 name);
+	if (nn_live(m))
+		memcpy(copy.data, x.data, (size_t) tensor_count(&x) * sizeof(float));
+	copy.rank = 3;
+	copy.shape[2] = x.shape[1];
+	copy.shape[1] = x.shape[0] / rows;
+	copy.shape[0] = rows;
+	nn_emit(m, name, NN_AS_SHAPED, copy);
+}
+
+void
+nn_emit_other_state(nn_model *m, int index, tensor x)
+{
+	char name[64];
+
+	if (!m->batch->output_hidden_states)
+		return;
+	snprintf(name, sizeof(name), "%s%shidden_states.%d", m->part == NULL ? "" : m->part,
+			 m->part == NULL ? "" : "_", index);
+	nn_emit_other_tokens(m, name, x);
 }

@@ -180,4 +180,10 @@ extern void nn_emit(nn_model *m, const char *name, nn_axis axis, tensor value);
  */
 extern void nn_emit_hidden_state(nn_model *m, int index, tensor x);
 
+/* The same of tokens that are not the batch's, of which each sequence has as many: UNSUPPORTED else. */
+extern void nn_emit_other_state(nn_model *m, int index, tensor x);
+
+/* Add a copy of states of such tokens: [sequences, tokens of each, columns]. */
+extern void nn_emit_other_tokens(nn_model *m, const char *name, tensor x);
+
 #endif

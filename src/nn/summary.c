@@ -123,3 +123,10 @@ summarize(nn_model *m, tensor x, const char *name, const summary *s)
 {
 	return summarize_chosen(m, x, name, s, NULL);
 }
+
+void
+choose_by_summary(nn_model *m, tensor x, const summary *s)
+{
+	x = summarize(m, x, "sequence_summary", s);
+	nn_emit(m, "logits", NN_PER_CHOICE, linear(m, x, "classifier", .columns = 1));
+}

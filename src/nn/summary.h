@@ -46,6 +46,9 @@ extern tensor summarize(nn_model *m, tensor x, const char *name, const summary *
 extern tensor summarize_chosen(nn_model *m, tensor x, const char *name, const summary *s,
 							   const nn_input *places);
 
+/* The head of multiple choice: what is summed up of each choice, by "sequence_summary", is scored. */
+extern void choose_by_summary(nn_model *m, tensor x, const summary *s);
+
 /*
  * The token of each sequence at a place in its row: x [tokens, n] -> [sequences, n].  places NULL or not
  * given: the last.  A place without a token is INVALID_ARGUMENT.

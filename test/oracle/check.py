@@ -78,6 +78,7 @@ def report(
     every_epsilon=False,
     any_epsilon=False,
     any_gelu=False,
+    double=True,
 ):
     """A line that tells the least movement by each kind of mistake; an error if one goes unseen.
 
@@ -85,7 +86,7 @@ def report(
     the same to all scores of a query, which softmax does not see.  every_row: weights whose rows
     count one by one.  every_epsilon: each norm must show its own; any_epsilon: none needs to, where
     the code and not the configuration has it, and what is normed is large.  any_gelu: the GELU need
-    not show, where another case of the same layers shows it.
+    not show, where another case of the same layers shows it.  double: the model runs in float64, too.
     """
     hidden = re.compile(rf"\.(key|k|k_lin|k_proj|key_proj|Wk)\.bias$|{unseen}")
     losses = without_weights(forward, model, outputs, every_row)
@@ -93,7 +94,7 @@ def report(
     epsilons = with_other_epsilons(forward, model, outputs)
     epsilon = (min if every_epsilon else max)(epsilons, default=(0, "none"))
     gelu = with_other_gelu(forward, model, outputs)
-    rounding = moved(outputs, in_double(forward, model))
+    rounding = moved(outputs, in_double(forward, model)) if double else 0
     line = f"rounding {rounding:.2f}, gelu {gelu:.0f}, epsilon {epsilon[0]:.0f}"
     line += f", {weight[1]} {weight[0]:.0f}"
     uses_gelu = any(isinstance(module, GELUActivation) for module in model.modules())

@@ -2,6 +2,7 @@
 
 import torch
 
+import tiny
 from families import (
     embeddings_given,
     heads,
@@ -92,7 +93,105 @@ MODERNBERT = dict(
     max_position_embeddings=64,
 )
 
+def three_tokens(x, config):
+    """Pairs until there are two tokens, which are none."""
+    return {"input_ids": x["input_ids"][:, :3]}
+
+
+def three_types(architecture, x, config):
+    """Type 2 is that of the first token, which is of each other's type."""
+    types = x["input_ids"] % 2
+    types[..., 0] = 2
+    return {**x, "token_type_ids": types}
+
+
+def with_entities(architecture, x, config):
+    """Two entities a row, one of them masked, in mentions of one to three words."""
+    rows = x["input_ids"].shape[:-1]
+    draw = tiny.generator("entities")
+    mask = torch.ones(*rows, 2, dtype=torch.long)
+    mask[..., 1, 1] = 0
+    places = torch.full((*rows, 2, 3), -1)
+    places[..., 0, 0], places[..., 0, 1] = 2, 3
+    places[..., 1, :] = torch.tensor([1, 4, 5])
+    y = {
+        **x,
+        "entity_ids": torch.randint(1, config.entity_vocab_size, (*rows, 2), generator=draw),
+        "entity_attention_mask": mask,
+        "entity_token_type_ids": mask.flip(-1),
+        "entity_position_ids": places,
+    }
+    if "Span" in architecture:
+        y["entity_start_positions"] = torch.tensor([[1, 2], [0, 4], [3, 1]])
+        y["entity_end_positions"] = torch.tensor([[2, 2], [3, 5], [3, 3]])
+    return y
+
+
+def words_alone(x, config):
+    return {k: v for k, v in x.items() if not k.startswith("entity")}
+
+
+def defaults_of_entities(x, config):
+    """A single mention, and neither types nor a mask."""
+    kept = ("input_ids", "attention_mask", "entity_ids", "entity_position_ids")
+    return {k: x[k] for k in kept}
+
+
+LUKE = heads(
+    "Luke",
+    *CHOICE,
+    "EntityClassification",
+    "EntityPairClassification",
+    "EntitySpanClassification",
+)
+ENTITY = "entity_embeddings|(w2e|e2w|e2e)_query|entity_predictions"
+
 FAMILIES = {
+    "luke": family(
+        LUKE,
+        config=dict(entity_vocab_size=9, entity_emb_size=8, type_vocab_size=2),
+        inputs=with_entities,
+        unseen={
+            name: "pooler|e2e_query|e2w_query" if "Entity" not in name else "pooler"
+            for name in LUKE[1:]
+        },
+    ),
+    "ernie_m": family(
+        heads("ErnieM", *HEADS[1:], "MultipleChoice", "InformationExtraction"),
+        old=True,
+        unseen={
+            f"ErnieMFor{task}": "pooler"
+            for task in ("TokenClassification", "QuestionAnswering", "InformationExtraction")
+        },
+    ),
+    "funnel": family(
+        ["FunnelModel", "FunnelBaseModel", "FunnelForPreTraining"]
+        + heads("Funnel", *CHOICE)[1:],
+        config=dict(block_sizes=[1, 2, 1], pad_token_id=0, d_head=4, d_inner=20, num_decoder_layers=1),
+        without=("num_hidden_layers", "intermediate_size", "max_position_embeddings"),
+        inputs=three_types,
+    ),
+    "canine": family(
+        heads("Canine", *HEADS[1:], "MultipleChoice"),
+        config=dict(
+            num_hash_functions=3,
+            num_hash_buckets=20,
+            downsampling_rate=2,
+            local_transformer_stride=4,
+            type_vocab_size=2,
+        ),
+        double=False,  # its mask is infinite there
+        unseen={
+            f"CanineFor{task}": "pooler|projection|final_char_encoder"
+            for task in ("SequenceClassification", "MultipleChoice")
+        }
+        | {f"CanineFor{task}": "pooler" for task in ("TokenClassification", "QuestionAnswering")},
+    ),
+    "convbert": family(
+        heads("ConvBert", *CHOICE),
+        unseen={name: r"conv_kernel_layer|key_conv_attn_layer\.bias" for name in heads("ConvBert", *CHOICE)[1:]},
+        config=dict(embedding_size=8, conv_kernel_size=3, num_attention_heads=4),
+    ),
     "modernbert": family(heads("ModernBert", *CHOICE), config=MODERNBERT),
     "fnet": family(
         heads("FNet", *CHOICE, "NextSentencePrediction", "PreTraining"),
@@ -138,6 +237,58 @@ FAMILIES = {
 }
 
 VARIANTS = {
+    "luke": {
+        "LukeModel-hidden_states": dict(of="LukeModel", inputs=hidden_states),
+        "LukeModel-words": dict(of="LukeModel", inputs=words_alone, unseen=ENTITY),
+        "LukeModel-unmasked": dict(of="LukeModel", inputs=defaults_of_entities),
+        "LukeModel-alike": dict(
+            architecture="LukeModel",
+            config=dict(use_entity_aware_attention=False, entity_emb_size=12),
+        ),
+    },
+    "ernie_m": {
+        "ErnieMModel-pads": dict(of="ErnieMModel", inputs=ids_given),
+        "ErnieMModel-eps": dict(of="ErnieMModel", set=dict(layer_norm_eps=0.05)),
+        "ErnieMModel-hidden_states": dict(of="ErnieMModel", inputs=hidden_states),
+    },
+    "funnel": {
+        "FunnelModel-hidden_states": dict(of="FunnelModel", inputs=hidden_states),
+        "FunnelModel-eps": dict(of="FunnelModel", set=dict(layer_norm_eps=0.05)),
+        "FunnelModel-factorized": dict(of="FunnelModel", set=dict(attention_type="factorized")),
+        "FunnelBaseModel-whole": dict(
+            of="FunnelBaseModel", set=dict(truncate_seq=False, pooling_type="max")
+        ),
+        "FunnelModel-no_cls": dict(
+            of="FunnelModel", set=dict(separate_cls=False, pool_q_only=False, truncate_seq=False)
+        ),
+        "FunnelModel-repeats": dict(
+            of="FunnelModel", set=dict(block_repeats=[2, 1, 2], hidden_act="gelu")
+        ),
+        "FunnelModel-short": dict(of="FunnelModel", inputs=three_tokens),
+    },
+    "canine": {
+        "CanineModel-hidden_states": dict(of="CanineModel", inputs=hidden_states),
+        "CanineModel-eps": dict(of="CanineModel", set=dict(layer_norm_eps=0.05)),
+        "CanineModel-inputs_embeds": dict(
+            of="CanineModel", inputs=embeddings_given, unseen="HashBucket"
+        ),
+        "CanineModel-sizes": dict(
+            architecture="CanineModel",
+            config=dict(downsampling_rate=3, upsampling_kernel_size=3, local_transformer_stride=2),
+        ),
+    },
+    "convbert": {
+        "ConvBertModel-hidden_states": dict(of="ConvBertModel", inputs=hidden_states),
+        "ConvBertModel-eps": dict(of="ConvBertModel", set=dict(layer_norm_eps=0.05)),
+        "ConvBertModel-groups": dict(
+            architecture="ConvBertModel",
+            config=dict(num_groups=2, embedding_size=12, head_ratio=5, conv_kernel_size=5),
+            unseen="conv_kernel_layer",
+        ),
+        "ConvBertForTokenClassification-left": dict(
+            of="ConvBertForTokenClassification", inputs=padded_left
+        ),
+    },
     "modernbert": {
         "ModernBertModel-hidden_states": dict(of="ModernBertModel", inputs=hidden_states),
         "ModernBertModel-eps": dict(of="ModernBertModel", set=dict(norm_eps=0.05)),

@@ -147,6 +147,7 @@ def make_case(golden, model_type, name, case):
         every_epsilon=name.endswith("-eps"),
         any_epsilon=family.get("any_epsilon", False),
         any_gelu=architecture in family.get("any_gelu", ()),
+        double=family.get("double", True),
     )
     print(f"{model_type}/{name}: {line}", flush=True)
 
