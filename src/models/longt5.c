@@ -218,8 +218,12 @@ attend_near(nn_model *m, tensor x, const longt5_look *l)
 	tensor h = t5_norm(m, x, &c->t5, "layer_norm");
 	tensor all = c->global ? add_sums(m, h, l) : h;
 	char name[NN_NAME_MAX];
-	sparse_attention a = {
-		.heads = c->t5.heads, .scale = 1.0, .config = l, .look = look, .biased = true};
+	sparse_attention a = {.heads = c->t5.heads,
+						  .scale = 1.0,
+						  .config = l,
+						  .look = look,
+						  .biased = true,
+						  .by_head = true};
 
 	a.q = linear(m, h, name_part(name, c, "q"), .columns = width);
 	a.k = linear(m, all, name_part(name, c, "k"), .columns = width);

@@ -79,6 +79,8 @@ read_sizes(tfm_context *context, json file, mega_config *c)
 	c->bias_positions = c->encoder.common.max_positions;
 	if (json_int(context, file, "chunk_size", -1, -1, NN_MAX_SIZE) > 0)
 		c->bias_positions = json_int(context, file, "chunk_size", -1, 1, NN_MAX_SIZE);
+	if (!tfm_failed(context) && c->bias_positions > c->encoder.common.max_positions)
+		tfm_fail(context, TFM_CORRUPTED, "\"chunk_size\" is more than \"max_positions\"");
 	if (json_bool(context, file, "use_chunking", false))
 		c->chunk_size = json_int(context, file, "chunk_size", -1, 1, NN_MAX_SIZE);
 	/* what goes on by steps averages all that was */

@@ -143,6 +143,7 @@ read_chunks(tfm_context *context, json file, reformer_config *c)
 	c->local = (chunks) {
 		.heads = heads,
 		.causal = causal,
+		.max_positions = c->common.max_positions,
 		.rounds = 1,
 		.length = json_int(context, file, "local_attn_chunk_length", 64, 1, MAX_CHUNK),
 		.before = json_int(context, file, "local_num_chunks_before", 1, 0, MAX_BESIDE),
@@ -209,8 +210,7 @@ add_axial_positions(nn_model *m, tensor x, const reformer_config *c)
 	{
 		int64_t position = m->batch->positions[t];
 		float *row = (float *) x.data + t * c->hidden;
-		const float *a = (const float *) first->data + position / shape[1] * columns[0];
-		const float *b = (const float *) second->data + position % shape[1] * columns[1];
+		const float *a = first->data, *b = second->data;
 
 		if (position < 0 || position >= shape[0] * shape[1])
 		{
@@ -218,6 +218,8 @@ add_axial_positions(nn_model *m, tensor x, const reformer_config *c)
 					 (long long) position, (long long) (shape[0] * shape[1]));
 			break;
 		}
+		a += position / shape[1] * columns[0];
+		b += position % shape[1] * columns[1];
 		for (int64_t i = 0; i < columns[0]; i++)
 			row[i] += a[i];
 		for (int64_t i = 0; i < columns[1]; i++)

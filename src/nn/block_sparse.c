@@ -81,6 +81,6 @@ attend_in_blocks(nn_model *m, const tensor qkv[3], const attention *how, const b
 		return attend(m, qkv[0], qkv[1], qkv[2], how);
 	a.tiles = cut_tiles(m, b->block_size, 0, &a.tile_count);
 	if (nn_live(m))
-		a.most_keys = sparse_longest(m->batch) + (5 + b->random_blocks) * b->block_size;
+		a.most_keys = sparse_longest(m->batch); /* who sees more is too short for blocks */
 	return attend_sparsely(m, &a);
 }

@@ -432,14 +432,18 @@ attend_in_chunks(nn_model *m, const tensor qkv[3], const chunks *c)
 	head_plan plan = {
 		.heads = c->heads, .config = &chunk, .run = run_head, .scratch = count_scratch};
 
-	if (nn_live(m) && c->hashed)
-		draw_rotations(m, &chunk, qkv[0].shape[1]);
 	for (int64_t i = 0; nn_live(m) && i < m->batch->sequences; i++)
 	{
 		int64_t tokens = m->batch->offsets[i + 1] - m->batch->offsets[i];
-		int64_t seen = count_seen(c, pad_length(c, tokens));
+		int64_t padded = pad_length(c, tokens), seen = count_seen(c, padded);
 
+		if (padded > c->max_positions)
+			tfm_fail(m->context, TFM_INVALID_ARGUMENT,
+					 "a row of %lld tokens, in whole chunks, is longer than the model's %lld",
+					 (long long) padded, (long long) c->max_positions);
 		plan.most_keys = seen > plan.most_keys ? seen : plan.most_keys;
 	}
+	if (nn_live(m) && c->hashed)
+		draw_rotations(m, &chunk, qkv[0].shape[1]);
 	return run_heads(m, qkv, &plan);
 }

@@ -26,7 +26,7 @@ typedef struct chunks
 	int rounds;							 /* of hashes, whose results are mixed */
 	int factors;						 /* of the number of buckets; 0: by the row's length */
 	int64_t buckets[CHUNKS_MAX_FACTORS]; /* even */
-	int64_t max_positions;				 /* for a number by the length */
+	int64_t max_positions;				 /* longest padded row */
 	uint64_t seed;						 /* of the rotations that make hashes */
 } chunks;
 

@@ -115,8 +115,6 @@ run_tile(const sparse_call *call, const sparse_work *w, const sparse_tile *t, in
 									 (const float *) a->q.data + t->first * a->q.shape[1] +
 										 head * call->size,
 									 a->q.shape[1], w->q);
-	for (int64_t i = 0; a->biased && i < view->count * SPARSE_QUERIES; i++)
-		view->bias[i] = i % SPARSE_QUERIES < t->queries ? view->bias[i] * (float) M_LOG2E : 0.0f;
 	for (int64_t first = 0; first < view->count; first += KEYS)
 	{
 		tile.keys = view->count - first < KEYS ? view->count - first : KEYS;
@@ -129,19 +127,32 @@ run_tile(const sparse_call *call, const sparse_work *w, const sparse_tile *t, in
 	}
 }
 
+/* What a tile sees, with biases as the kernel has them. */
+static void
+look(const sparse_call *call, sparse_view *view, const sparse_tile *tile, int head)
+{
+	const sparse_attention *a = call->a;
+
+	view->count = 0;
+	a->look(a->config, tile, head, view);
+	for (int64_t i = 0; a->biased && i < view->count * SPARSE_QUERIES; i++)
+		view->bias[i] = i % SPARSE_QUERIES < tile->queries ? view->bias[i] * (float) M_LOG2E : 0.0f;
+}
+
 static void
 run_item(void *argument, int64_t item, int thread)
 {
 	const sparse_call *call = argument;
-	const sparse_attention *a = call->a;
-	const sparse_tile *tile = &a->tiles[item / a->heads];
-	int head = (int) (item % a->heads);
+	const sparse_tile *tile = &call->a->tiles[item];
 	sparse_work w;
 
 	lay_out(call, call->scratch + (size_t) thread * call->scratch_bytes, &w);
-	w.view.count = 0;
-	a->look(a->config, tile, head, &w.view);
-	run_tile(call, &w, tile, head);
+	for (int head = 0; head < call->a->heads; head++)
+	{
+		if (head == 0 || call->a->by_head)
+			look(call, &w.view, tile, head);
+		run_tile(call, &w, tile, head);
+	}
 }
 
 tensor
@@ -173,7 +184,7 @@ attend_sparsely(nn_model *m, const sparse_attention *a)
 	call.scratch =
 		tfm_alloc_array(m->context, (size_t) cpu_threads(m->context), call.scratch_bytes);
 	if (call.scratch != NULL)
-		threads_run(m->context, run_item, &call, a->tile_count * a->heads);
+		threads_run(m->context, run_item, &call, a->tile_count);
 	return y;
 }
 

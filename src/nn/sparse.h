@@ -40,6 +40,7 @@ typedef struct sparse_attention
 	int64_t tile_count;
 	int64_t most_keys; /* that a tile sees */
 	bool biased;	   /* something is added to the scores */
+	bool by_head;	   /* heads see other keys, or have other biases; else look is of the first */
 	const void *config;
 	/* Fill in the keys of a tile for a head. */
 	void (*look)(const void *config, const sparse_tile *tile, int head, sparse_view *view);
