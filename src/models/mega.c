@@ -11,6 +11,7 @@
 
 #include "nn/encoder.h"
 #include "nn/heads.h"
+#include "nn/sparse.h"
 
 #define NORM_EPS 1e-5
 #define MAX_AVERAGES 4096
@@ -299,17 +300,6 @@ typedef struct mega_attention
 	int64_t span;
 } mega_attention;
 
-static int64_t
-longest_row(const nn_batch *batch)
-{
-	int64_t longest = 1;
-
-	for (int64_t i = 0; i < batch->sequences; i++)
-		if (batch->offsets[i + 1] - batch->offsets[i] > longest)
-			longest = batch->offsets[i + 1] - batch->offsets[i];
-	return longest;
-}
-
 /* The product of two vectors that are turned, one by its place and one by its own. */
 static float
 rotary_bias(const float *alpha, const float *beta, int64_t n, int64_t distance)
@@ -348,7 +338,8 @@ find_bias(nn_model *m, mega_attention *a)
 	}
 	if (!nn_live(m))
 		return false;
-	a->span = longest_row(m->batch);
+	a->span = sparse_longest(m->batch);
+	a->span = a->span > 0 ? a->span : 1;
 	if (c->simple_bias && a->span > c->bias_positions)
 		return tfm_fail(m->context, TFM_INVALID_ARGUMENT,
 						"a row of %lld tokens is longer than the model's %lld", (long long) a->span,
@@ -383,19 +374,12 @@ static void
 soften(const head *h, int64_t query, float *scores)
 {
 	const mega_attention *a = h->config;
-	float most = -INFINITY, sum = 0;
+	float scale = 1 / sqrtf((float) a->c->shared);
 
 	for (int64_t k = 0; k < h->tokens; k++)
-	{
-		scores[k] = is_seen(h, query, k)
-						? scores[k] / sqrtf((float) a->c->shared) + a->bias[k - query + a->span - 1]
-						: -INFINITY;
-		most = fmaxf(most, scores[k]);
-	}
-	for (int64_t k = 0; k < h->tokens; k++)
-		sum += scores[k] = most == -INFINITY ? 0 : expf(scores[k] - most);
-	for (int64_t k = 0; k < h->tokens; k++)
-		scores[k] /= sum == 0 ? 1 : sum;
+		scores[k] =
+			is_seen(h, query, k) ? scores[k] * scale + a->bias[k - query + a->span - 1] : -INFINITY;
+	head_soften(scores, h->tokens);
 }
 
 /* Or each for itself, of scores that are divided by how many keys there are. */

@@ -43,15 +43,6 @@ typedef struct resolution
 	float *part;						/* [32, size] */
 } resolution;
 
-static float *
-take(float **from, int64_t count)
-{
-	float *taken = *from;
-
-	*from += count;
-	return taken;
-}
-
 static int64_t
 count_blocks(int64_t tokens)
 {
@@ -75,23 +66,23 @@ lay_out(resolution *r, const head *h)
 
 	*r = (resolution) {.h = h, .c = h->config, .n = count_blocks(h->tokens)};
 	r->factor = 1 / sqrtf(h->size < BLOCK ? (float) BLOCK : (float) h->size);
-	r->q = take(&at, r->n * BLOCK * h->size);
-	r->k = take(&at, r->n * BLOCK * h->size);
-	r->v = take(&at, r->n * BLOCK * h->size);
-	r->q_means = take(&at, r->n * h->size);
-	r->k_means = take(&at, r->n * h->size);
-	r->v_means = take(&at, r->n * h->size);
-	r->mask = take(&at, r->n * BLOCK);
-	r->counts = take(&at, r->n);
-	r->most = take(&at, r->n);
-	r->low = take(&at, r->n * r->n);
-	r->rank = take(&at, r->n * r->n);
-	r->sorted = take(&at, r->n * r->n);
-	r->scores = take(&at, BLOCK * BLOCK);
-	r->sums = take(&at, BLOCK);
-	r->maximum = take(&at, BLOCK);
-	r->result = take(&at, BLOCK * h->size);
-	r->part = take(&at, BLOCK * h->size);
+	r->q = head_take(&at, r->n * BLOCK * h->size);
+	r->k = head_take(&at, r->n * BLOCK * h->size);
+	r->v = head_take(&at, r->n * BLOCK * h->size);
+	r->q_means = head_take(&at, r->n * h->size);
+	r->k_means = head_take(&at, r->n * h->size);
+	r->v_means = head_take(&at, r->n * h->size);
+	r->mask = head_take(&at, r->n * BLOCK);
+	r->counts = head_take(&at, r->n);
+	r->most = head_take(&at, r->n);
+	r->low = head_take(&at, r->n * r->n);
+	r->rank = head_take(&at, r->n * r->n);
+	r->sorted = head_take(&at, r->n * r->n);
+	r->scores = head_take(&at, BLOCK * BLOCK);
+	r->sums = head_take(&at, BLOCK);
+	r->maximum = head_take(&at, BLOCK);
+	r->result = head_take(&at, BLOCK * h->size);
+	r->part = head_take(&at, BLOCK * h->size);
 }
 
 /*

@@ -38,18 +38,9 @@ soften(float *scores, int64_t rows, int64_t n, const uint8_t *hidden)
 {
 	for (int64_t i = 0; i < rows; i++, scores += n)
 	{
-		float most = -INFINITY, sum = 0;
-
-		for (int64_t j = 0; j < n; j++)
-			if (hidden == NULL || hidden[j] == 0)
-				most = fmaxf(most, scores[j]);
-		for (int64_t j = 0; j < n; j++)
-		{
-			scores[j] = hidden == NULL || hidden[j] == 0 ? expf(scores[j] - most) : 0.0f;
-			sum += scores[j];
-		}
-		for (int64_t j = 0; j < n; j++)
-			scores[j] /= sum;
+		for (int64_t j = 0; hidden != NULL && j < n; j++)
+			scores[j] = hidden[j] != 0 ? -INFINITY : scores[j];
+		head_soften(scores, n);
 	}
 }
 

@@ -122,15 +122,6 @@ count_scratch(const void *config, int64_t tokens, int64_t size)
 		   2 * seen * size + length * seen + rounds * padded + rounds * padded * size;
 }
 
-static float *
-take(float **from, int64_t count)
-{
-	float *taken = *from;
-
-	*from += count;
-	return taken;
-}
-
 static void
 lay_out(chunk_work *w, const head *h)
 {
@@ -141,16 +132,16 @@ lay_out(chunk_work *w, const head *h)
 	*w = (chunk_work) {.h = h, .c = c, .padded = pad_length(c, h->tokens)};
 	w->length = w->padded <= c->length ? w->padded : c->length;
 	w->seen = count_seen(c, w->padded);
-	w->order = (int64_t *) take(&at, 2 * rounds * w->padded);
-	w->rotated = take(&at, c->hashed ? h->tokens * rounds * count_columns(c, w->padded) : 0);
-	w->keys = take(&at, w->padded * h->size);
-	w->q = take(&at, w->length * h->size);
-	w->part = take(&at, w->length * h->size);
-	w->k = take(&at, w->seen * h->size);
-	w->v = take(&at, w->seen * h->size);
-	w->scores = take(&at, w->length * w->seen);
-	w->sums = take(&at, rounds * w->padded);
-	w->result = take(&at, rounds * w->padded * h->size);
+	w->order = (int64_t *) head_take(&at, 2 * rounds * w->padded);
+	w->rotated = head_take(&at, c->hashed ? h->tokens * rounds * count_columns(c, w->padded) : 0);
+	w->keys = head_take(&at, w->padded * h->size);
+	w->q = head_take(&at, w->length * h->size);
+	w->part = head_take(&at, w->length * h->size);
+	w->k = head_take(&at, w->seen * h->size);
+	w->v = head_take(&at, w->seen * h->size);
+	w->scores = head_take(&at, w->length * w->seen);
+	w->sums = head_take(&at, rounds * w->padded);
+	w->result = head_take(&at, rounds * w->padded * h->size);
 }
 
 /* ---- Order ---- */
@@ -324,18 +315,9 @@ mask_score(const chunk_work *w, float score, int64_t query, int64_t key)
 static float
 weigh(const chunk_work *w, int64_t chunk, int64_t query, float *scores)
 {
-	float most = -INFINITY, sum = 0;
-
 	for (int64_t i = 0; i < w->seen; i++)
-	{
 		scores[i] = mask_score(w, scores[i], query, seen_token(w, chunk, i));
-		most = fmaxf(most, scores[i]);
-	}
-	for (int64_t i = 0; i < w->seen; i++)
-		sum += scores[i] = expf(scores[i] - most);
-	for (int64_t i = 0; i < w->seen; i++)
-		scores[i] /= sum;
-	return most + logf(sum);
+	return head_soften(scores, w->seen);
 }
 
 static void

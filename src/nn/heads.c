@@ -6,6 +6,7 @@
  */
 #include "nn/heads.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/threads.h"
@@ -164,6 +165,25 @@ head_product(const head *h, head_matrix a, head_matrix b, int64_t rows, int64_t 
 				   (size_t) count * sizeof(float));
 		multiply_panel(h, a, rows, k, first, count, c, c_stride);
 	}
+}
+
+float
+head_soften(float *scores, int64_t n)
+{
+	float most = -INFINITY, sum = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		most = fmaxf(most, scores[i]);
+	if (most == -INFINITY)
+	{
+		memset(scores, 0, (size_t) n * sizeof(float));
+		return most;
+	}
+	for (int64_t i = 0; i < n; i++)
+		sum += scores[i] = expf(scores[i] - most);
+	for (int64_t i = 0; i < n; i++)
+		scores[i] /= sum;
+	return most + logf(sum);
 }
 
 /* ---- Convolution ---- */

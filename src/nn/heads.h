@@ -64,6 +64,22 @@ extern void head_product(const head *h, head_matrix a, head_matrix b, int64_t ro
 						 int64_t k, float *c, int64_t c_stride);
 
 /*
+ * Softmax of n scores in their place; those of -INFINITY have no share.  Returns the logarithm of the
+ * sum of their exponentials; if there are none, all become zeros.
+ */
+extern float head_soften(float *scores, int64_t n);
+
+/* Some floats of a scratch, which begins behind them afterwards. */
+static inline float *
+head_take(float **scratch, int64_t count)
+{
+	float *taken = *scratch;
+
+	*scratch += count;
+	return taken;
+}
+
+/*
  * y [tokens, heads * size] += v convolved along each sequence with "<name>.weight" [heads, 1, width,
  * 1], a head's columns with its own, as many tokens before as after; masked: without hidden tokens.
  */

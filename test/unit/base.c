@@ -1,15 +1,17 @@
 /*
  * base.c
- *	  Arena, context, buffer, files, UTF-8 and SHA-256.
+ *	  Arena, context, buffer, files, UTF-8, SHA-256 and torch's random numbers.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include <errno.h>
+#include <math.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/sha256.h"
 #include "base/size.h"
+#include "base/torch_random.h"
 #include "base/utf8.h"
 #include "oom.h"
 #include "scratch.h"
@@ -497,6 +499,30 @@ digests_are_right(void **state)
 	assert_failed(&s->context, TFM_FILE_NOT_FOUND, "absent");
 }
 
+/* ---- Torch's random numbers ---- */
+
+/* As torch.manual_seed(7) and torch.randn(5), torch.randn(21) give them. */
+static void
+normal_numbers_are_torchs(void **state)
+{
+	static const double few[] = {-0.1467950940132141, 0.7861412763595581, 0.9468216300010681,
+								 -1.1143440008163452, 1.6907901763916016};
+	torch_random random;
+	float numbers[21];
+
+	(void) state;
+	torch_random_seed(&random, 7);
+	torch_random_normal(&random, 5, numbers);
+	for (int i = 0; i < 5; i++)
+		assert_true(fabs((double) numbers[i] - few[i]) < 2e-6);
+	torch_random_seed(&random, 7);
+	torch_random_normal(&random, 21, numbers);
+	assert_true(fabs((double) numbers[0] + 0.8201345205307007) < 2e-6);
+	assert_true(fabs((double) numbers[4] + 0.16699601709842682) < 2e-6);
+	assert_true(fabs((double) numbers[5] - 0.7820726633071899) < 2e-6);
+	assert_true(fabs((double) numbers[20] - 1.0955804586410522) < 2e-6);
+}
+
 int
 main(void)
 {
@@ -521,6 +547,7 @@ main(void)
 		cmocka_unit_test(bad_sequences_are_refused),
 		cmocka_unit_test(sizes_do_not_wrap),
 		scratch_test(digests_are_right),
+		cmocka_unit_test(normal_numbers_are_torchs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
