@@ -54,7 +54,7 @@ question_length(const nn_batch *batch, const big_bird_config *c, int64_t row)
 {
 	const nn_input *given = batch->inputs;
 
-	if (given != NULL && given->rank > 0 && given->ints != NULL && row < given->shape[0])
+	if (given != NULL && given->rank == 2 && row < given->shape[0] && given->shape[1] == 1)
 		return given->ints[row];
 	if (batch->embeds != NULL)
 		return 0;

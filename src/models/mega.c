@@ -74,16 +74,17 @@ static void
 read_sizes(tfm_context *context, json file, mega_config *c)
 {
 	bool causal = c->encoder.attention.causal;
+	int64_t chunk = json_int(context, file, "chunk_size", -1, -1, NN_MAX_SIZE);
 
 	c->averages = json_int(context, file, "ema_projection_size", 16, 1, MAX_AVERAGES);
 	c->shared = json_int(context, file, "shared_representation_size", 64, 2, NN_MAX_SIZE);
-	c->bias_positions = c->encoder.common.max_positions;
-	if (json_int(context, file, "chunk_size", -1, -1, NN_MAX_SIZE) > 0)
-		c->bias_positions = json_int(context, file, "chunk_size", -1, 1, NN_MAX_SIZE);
+	c->bias_positions = chunk > 0 ? chunk : c->encoder.common.max_positions;
 	if (!tfm_failed(context) && c->bias_positions > c->encoder.common.max_positions)
 		tfm_fail(context, TFM_CORRUPTED, "\"chunk_size\" is more than \"max_positions\"");
 	if (json_bool(context, file, "use_chunking", false))
-		c->chunk_size = json_int(context, file, "chunk_size", -1, 1, NN_MAX_SIZE);
+		c->chunk_size = chunk;
+	if (!tfm_failed(context) && c->chunk_size < 0)
+		tfm_fail(context, TFM_CORRUPTED, "\"use_chunking\" needs a \"chunk_size\"");
 	/* what goes on by steps averages all that was */
 	if (!nn_is_null(file, "truncation") && !(causal && json_bool(context, file, "use_cache", true)))
 		c->truncation = json_int(context, file, "truncation", 0, 0, NN_MAX_SIZE);
