@@ -435,6 +435,8 @@ decoder_hidden_states(nn_model *m, const void *config)
 		normalize_in_place(m, x, c->names->final_norm, &final);
 	if (c->names->project_out != NULL && c->embedding.hidden_size != c->common.hidden_size)
 		x = linear(m, x, c->names->project_out, .columns = c->embedding.hidden_size);
+	if (c->finish != NULL)
+		x = c->finish(m, x, c);
 	nn_emit_hidden_state(m, c->layers, x);
 	return x;
 }
@@ -445,6 +447,7 @@ tensor
 decoder_predict_words(nn_model *m, const decoder_config *c, tensor x)
 {
 	tensor logits = linear(m, x, c->names->lm_head, .columns = c->common.vocab_size,
+						   .bias = c->names->lm_head_bias,
 						   .tied = c->common.tie_word_embeddings ? c->embedding.words : NULL);
 
 	return scale(m, logits, or_one(c->logit_scale), c->logit_soft_cap);

@@ -37,8 +37,9 @@ typedef struct decoder_names
 	const char *final_norm;
 	const char *project_in, *project_out; /* between embeddings and layers, if they are there */
 	const char *lm_head;
-	const char *score;		 /* of classifiers; NULL: "score" */
-	const char *token_score; /* of classifiers of tokens; NULL: as score */
+	const char *lm_head_bias; /* its whole name; NULL: "<lm_head>.bias" */
+	const char *score;		  /* of classifiers; NULL: "score" */
+	const char *token_score;  /* of classifiers of tokens; NULL: as score */
 } decoder_names;
 
 /* LLaMA's names. */
@@ -119,6 +120,9 @@ typedef struct decoder_config
 	tensor (*embed)(nn_model *m, const struct decoder_config *c); /* -> [tokens, hidden] */
 	tensor (*attend)(nn_model *m, tensor x, const struct decoder_config *c, int layer);
 	tensor (*feed_forward)(nn_model *m, tensor x, const struct decoder_config *c, int layer);
+
+	/* What is made of the last layer's result [tokens, hidden], after the norm; NULL: nothing. */
+	tensor (*finish)(nn_model *m, tensor x, const struct decoder_config *c);
 
 	/* What is done to a layer's result, in its place; NULL: nothing. */
 	void (*end_layer)(nn_model *m, tensor x, const struct decoder_config *c, int layer);

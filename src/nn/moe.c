@@ -106,7 +106,10 @@ sort_experts(int32_t *experts, float *weights, int ways)
 		}
 }
 
-/* places has the experts of each token: of a sequence's tokens that are too many for one, no weight. */
+/*
+ * places has the experts of each token: of a sequence's tokens that are too many for one, no weight; or,
+ * where they are kept, their weights are negative until keep_rest.
+ */
 static void
 limit_experts(nn_model *m, const moe *c, moe_route *route)
 {
@@ -119,7 +122,7 @@ limit_experts(nn_model *m, const moe *c, moe_route *route)
 		for (int64_t place = offsets[i] * route->ways; place < offsets[i + 1] * route->ways;
 			 place++)
 			if (taken[route->places[place]]++ >= c->capacity)
-				route->weights[place] = 0;
+				route->weights[place] = c->keeps_rest ? -route->weights[place] : 0;
 	}
 }
 
@@ -309,6 +312,21 @@ enter_experts(nn_model *m, tensor x, const moe *c, const moe_route *route, const
 	return moe_linear(m, x, c, route, &product);
 }
 
+/* What was too much for its expert becomes itself again, in y [tokens * ways, hidden]. */
+static void
+keep_rest(nn_model *m, tensor y, tensor x, const moe_route *route)
+{
+	size_t size = (size_t) x.shape[1] * sizeof(float);
+
+	for (int64_t i = 0; nn_live(m) && i < route->tokens * route->ways; i++)
+		if (route->weights[i] < 0)
+		{
+			memcpy((float *) y.data + route->places[i] * x.shape[1],
+				   (const float *) x.data + i / route->ways * x.shape[1], size);
+			route->weights[i] = -route->weights[i];
+		}
+}
+
 tensor
 mixture(nn_model *m, tensor x, const moe *c)
 {
@@ -332,5 +350,7 @@ mixture(nn_model *m, tensor x, const moe *c)
 								   .columns = hidden,
 								   .transposed = names->down_transposed,
 								   .stride = c->gated ? 2 * n : n});
+	if (c->keeps_rest)
+		keep_rest(m, y, x, &route);
 	return moe_gather(m, y, &route);
 }

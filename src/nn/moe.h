@@ -43,6 +43,7 @@ typedef struct moe
 	int chosen;		  /* for each token */
 	int64_t capacity; /* the first so many tokens of a sequence that an expert takes, the others get
 						 nothing of it; 0: all */
+	bool keeps_rest;  /* the others are to it as they are */
 	const char *router;
 	moe_scoring scoring;
 	double norm_power; /* weights are divided by their norm of that power; 0: they are not */

@@ -3,21 +3,32 @@
 import torch
 
 from families import embeddings_given, hidden_states
-from families_gpt import heads
+from families_gpt import heads, padded_left
 
 SIZES = ("max_position_embeddings", "num_hidden_layers", "hidden_size", "num_attention_heads")
 
 
-def call_transfo_xl(model, x):
-    """Its last version gives a method of tensors an argument by a name that it has not; and double
-    stays double."""
+# Not given, or an expert of the two to which no token goes.
+UNREACHED = r"spout|blocks\.0\..*expert_1"
+
+
+def prefixes_given(x, config):
+    """Tokens of a prefix, which those before them see."""
+    ids = x["input_ids"]
+    types = (torch.arange(ids.shape[1]) < torch.tensor([[4], [2], [0]])).long()
+    return {**x, "token_type_ids": types}
+
+
+def call(model, x):
+    """Transformer-XL's last version gives a method of tensors an argument by a name that it has not;
+    and what is made float is double where all is."""
     kept = torch.Tensor.type_as, torch.Tensor.float
 
     def type_as(tensor, other=None, dtype=None):
         return kept[0](tensor, other) if dtype is None else tensor.to(dtype)
 
     def as_float(tensor):
-        return tensor if tensor.dtype == torch.float64 else kept[1](tensor)
+        return tensor.to(torch.get_default_dtype())
 
     torch.Tensor.type_as, torch.Tensor.float = type_as, as_float
     try:
@@ -53,9 +64,34 @@ FAMILIES = {
         architectures=["TransfoXLModel", "TransfoXLLMHeadModel", "TransfoXLForSequenceClassification"],
         inputs=lambda name, x, config: {"input_ids": x["input_ids"]},
         without=SIZES,
-        call=call_transfo_xl,
+        call=call,
         any_epsilon=True,
         config=transfo_xl(pad_token_id=1),
+    ),
+    "gptsan-japanese": dict(
+        old=True,
+        architectures=["GPTSanJapaneseModel", "GPTSanJapaneseForConditionalGeneration"],
+        without=("num_hidden_layers", "hidden_size", "num_attention_heads"),
+        any_epsilon=True,
+        call=call,
+        unseen={
+            "GPTSanJapaneseModel": UNREACHED,
+            "GPTSanJapaneseForConditionalGeneration": UNREACHED,
+        },
+        config=dict(
+            d_model=12,
+            num_heads=2,
+            d_ff=20,
+            d_ext=16,
+            d_spout=4,
+            num_switch_layers=2,
+            num_experts=2,
+            expert_capacity=64,
+            separator_token_id=2,
+            pad_token_id=1,
+            eos_token_id=0,
+            use_cache=False,
+        ),
     ),
 }
 
@@ -98,6 +134,27 @@ VARIANTS = {
         ),
         "TransfoXLLMHeadModel-one_cluster": dict(
             architecture="TransfoXLLMHeadModel", config=dict(cutoffs=[], d_embed=8)
+        ),
+    },
+    "gptsan-japanese": {
+        "GPTSanJapaneseModel-hidden_states": dict(
+            of="GPTSanJapaneseModel", inputs=hidden_states, unseen=UNREACHED
+        ),
+        "GPTSanJapaneseModel-left": dict(
+            of="GPTSanJapaneseModel",
+            inputs=padded_left,
+            unseen=UNREACHED,
+        ),
+        "GPTSanJapaneseModel-capacity": dict(
+            of="GPTSanJapaneseModel", set=dict(expert_capacity=2), unseen=UNREACHED
+        ),
+        "GPTSanJapaneseModel-prefix": dict(
+            of="GPTSanJapaneseModel", inputs=prefixes_given, unseen=UNREACHED
+        ),
+        "GPTSanJapaneseForConditionalGeneration-outer": dict(
+            architecture="GPTSanJapaneseForConditionalGeneration",
+            config=dict(num_switch_layers=1, num_ext_layers=2, d_spout=0, router_bias=True),
+            unseen=UNREACHED,
         ),
     },
 }
