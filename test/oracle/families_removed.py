@@ -8,8 +8,8 @@ from families_gpt import heads, padded_left
 SIZES = ("max_position_embeddings", "num_hidden_layers", "hidden_size", "num_attention_heads")
 
 
-# Not given, or an expert of the two to which no token goes.
-UNREACHED = r"spout|blocks\.0\..*expert_1"
+# Not given, or an expert of two to which no token goes.
+UNREACHED = r"spout|blocks\.0\..*expert_1|blocks\.1\..*expert_0"
 
 
 def prefixes_given(x, config):
