@@ -6,7 +6,6 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include <math.h>
-#include <string.h>
 
 #include "nn/decoder.h"
 
@@ -14,10 +13,6 @@ typedef struct gpt2_config
 {
 	decoder_config decoder;
 	bool scale_by_layer;
-
-	/* Of the second head of GPT2DoubleHeadsModel. */
-	bool summary_is_score; /* the last token's, by one column of weights */
-	op_activation summary_activation;
 } gpt2_config;
 
 static const decoder_names names = {
@@ -42,49 +37,6 @@ attend_by_layer(nn_model *m, tensor x, const decoder_config *c, int layer)
 	if (((const gpt2_config *) c)->scale_by_layer)
 		scaled.attention.scale /= layer + 1;
 	return decoder_attend(m, x, &scaled, layer);
-}
-
-/* The last token of each row, as no other is named, and its score as a choice -> [sequences]. */
-static tensor
-score_choices(nn_model *m, const gpt2_config *c, tensor x)
-{
-	const nn_batch *batch = m->batch;
-	int32_t *last = NULL;
-
-	if (!c->summary_is_score)
-		tfm_fail(m->context, TFM_UNSUPPORTED, "such a summary of choices is not supported");
-	if (batch->choices > 1)
-		tfm_fail(m->context, TFM_UNSUPPORTED, "examples of several choices are not supported");
-	if (nn_live(m))
-		last = tfm_alloc_array(m->context, (size_t) batch->sequences, sizeof(int32_t));
-	for (int64_t i = 0; last != NULL && i < batch->sequences; i++)
-		last[i] = batch->offsets[i + 1] - 1;
-	x = take_rows(m, x, last, batch->sequences);
-	x = linear(m, x, "multiple_choice_head.summary", .columns = 1,
-			   .activation = c->summary_activation);
-	return take_column(m, x, 0);
-}
-
-static void
-double_heads(nn_model *m, const void *config)
-{
-	const gpt2_config *c = config;
-	tensor x = decoder_hidden_states(m, config);
-
-	nn_emit(m, "logits", NN_PER_TOKEN, decoder_predict_words(m, &c->decoder, x));
-	nn_emit(m, "mc_logits", NN_PER_SEQUENCE, score_choices(m, c, x));
-}
-
-static void
-read_summary(tfm_context *context, json file, gpt2_config *c)
-{
-	const char *type = json_string(context, file, "summary_type", "cls_index");
-
-	c->summary_is_score = (strcmp(type, "cls_index") == 0 || strcmp(type, "last") == 0) &&
-						  json_bool(context, file, "summary_use_proj", true) &&
-						  json_bool(context, file, "summary_proj_to_labels", true);
-	c->summary_activation =
-		nn_activation(context, json_string(context, file, "summary_activation", "linear"));
 }
 
 static void
@@ -122,7 +74,7 @@ read_config(tfm_context *context, json file, void *config)
 	d->attention.scale =
 		json_bool(context, file, "scale_attn_weights", true) ? 1 / sqrt(d->head_dim) : 1;
 	c->scale_by_layer = json_bool(context, file, "scale_attn_by_inverse_layer_idx", false);
-	read_summary(context, file, c);
+	decoder_read_choice(context, file, d);
 }
 
 static const nn_variant variants[] = {{"gpt2", "GPT2", "transformer"}, {0}};
@@ -133,7 +85,7 @@ static const nn_head heads[] = {
 	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
 	{"ForTokenClassification", "token-classification", decoder_token_classification},
 	{"ForQuestionAnswering", "question-answering", decoder_question_answering},
-	{"DoubleHeadsModel", "multiple-choice", double_heads},
+	{"DoubleHeadsModel", "multiple-choice", decoder_double_heads},
 	{0},
 };
 
@@ -143,6 +95,7 @@ const nn_family family_gpt2 = {
 	.heads = heads,
 	.config_size = sizeof(gpt2_config),
 	.read_config = read_config,
+	.inputs = decoder_choice_inputs,
 	.keeps_last = true,
 	.cache_layers = decoder_cache_layers,
 	.hidden_states = decoder_hidden_states,

@@ -20,6 +20,17 @@ static const decoder_names names = {
 	.lm_head = "lm_head",
 };
 
+/* Files of the class with two heads have the tied table under the head's name alone. */
+static tensor
+embed_tied(nn_model *m, const decoder_config *c)
+{
+	decoder_config own = *c;
+
+	if (!nn_has_weight(m, "tokens_embed.weight"))
+		own.embedding.words = names.lm_head;
+	return decoder_embed(m, &own);
+}
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -47,11 +58,13 @@ read_config(tfm_context *context, json file, void *config)
 		.embedding = {.words = "tokens_embed",
 					  .positions = "positions_embed",
 					  .types_are_words = true},
+		.embed = embed_tied,
 		.transposed = true,
 		.norm_after = true,
 	};
 	decoder_read_config(context, file, &defaults, c);
 	c->intermediate_size = 4 * c->common.hidden_size;
+	decoder_read_choice(context, file, c);
 	if (c->activation == ACTIVATION_GELU)
 		c->activation = ACTIVATION_GELU_TANH; /* what "gelu" means here */
 }
@@ -62,6 +75,7 @@ static const nn_head heads[] = {
 	{"Model", "feature-extraction", decoder_base_model},
 	{"LMHeadModel", "text-generation", decoder_causal_lm},
 	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
+	{"DoubleHeadsModel", "multiple-choice", decoder_double_heads},
 	{0},
 };
 
@@ -71,6 +85,8 @@ const nn_family family_openai_gpt = {
 	.heads = heads,
 	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
+	.inputs = decoder_choice_inputs,
+	.keeps_last = true,
 	.cache_layers = decoder_cache_layers,
 	.hidden_states = decoder_hidden_states,
 };

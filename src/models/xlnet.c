@@ -113,7 +113,8 @@ make_sight(nn_model *m, const xlnet_config *c, sight *s)
 		return rows != NULL;
 	s->unseen = unseen->floats;
 	s->length = batch->tokens / batch->sequences;
-	if (unseen->rank == 3 && unseen->shape[1] == s->length && unseen->shape[2] == s->length)
+	if (unseen->rank == 3 && unseen->shape[0] == batch->sequences &&
+		unseen->shape[1] == s->length && unseen->shape[2] == s->length)
 		return true;
 	return tfm_fail(m->context, TFM_INVALID_ARGUMENT,
 					"\"perm_mask\" must have %lld rows and columns for each sequence",

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/inputs.h"
 #include "tensor/elementwise.h"
 
 const decoder_names decoder_llama_names = {
@@ -530,6 +531,59 @@ decoder_question_answering(nn_model *m, const void *config)
 
 	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
 	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
+}
+
+const nn_input_kind decoder_choice_inputs[] = {{"mc_token_ids", false, 0, false}, {0}};
+
+/* Rows of tokens [tokens, n] as [examples, choices, columns, n], zeros where there is none. */
+static tensor
+spread_choices(nn_model *m, tensor x)
+{
+	const nn_batch *batch = m->batch;
+	int64_t columns = 1, n = x.shape[1];
+	tensor y;
+
+	for (int64_t t = 0; nn_live(m) && t < batch->tokens; t++)
+		columns = batch->columns[t] >= columns ? batch->columns[t] + 1 : columns;
+	y = nn_matrix(m, batch->sequences * columns, n);
+	if (!nn_live(m))
+		return y;
+	memset(y.data, 0, (size_t) tensor_count(&y) * sizeof(float));
+	for (int64_t i = 0; i < batch->sequences; i++)
+		for (int64_t t = batch->offsets[i]; t < batch->offsets[i + 1]; t++)
+			if (batch->hidden == NULL || !batch->hidden[t])
+				memcpy((float *) y.data + (i * columns + batch->columns[t]) * n,
+					   (const float *) x.data + t * n, (size_t) n * sizeof(float));
+	y.rank = 4;
+	y.shape[0] = batch->sequences / batch->choices;
+	y.shape[1] = batch->choices;
+	y.shape[2] = columns;
+	y.shape[3] = n;
+	return y;
+}
+
+void
+decoder_double_heads(nn_model *m, const void *config)
+{
+	const decoder_config *c = config;
+	const nn_input *given = given_input(m, 0);
+	nn_input places = given == NULL ? (nn_input) {0} : *given;
+	tensor x = decoder_hidden_states(m, config), logits = decoder_predict_words(m, c, x), choice;
+
+	if (places.rank == 2)
+		places.shape[0] *= places.shape[1];
+	choice = summarize_chosen(m, x, "multiple_choice_head", &c->choice, &places);
+	if (tfm_failed(m->context))
+		return;
+	if (m->batch->choices > 1)
+		nn_emit(m, "logits", NN_AS_SHAPED, spread_choices(m, logits));
+	else
+		nn_emit(m, "logits", NN_PER_TOKEN, logits);
+	if (choice.shape[1] == 1 && m->batch->choices > 1)
+		nn_emit(m, "mc_logits", NN_PER_CHOICE, choice);
+	else
+		nn_emit(m, "mc_logits", NN_PER_SEQUENCE,
+				choice.shape[1] == 1 ? take_column(m, choice, 0) : choice);
 }
 
 const nn_head decoder_heads[] = {

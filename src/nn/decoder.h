@@ -21,6 +21,7 @@
 #include "nn/layers.h"
 #include "nn/moe.h"
 #include "nn/rope.h"
+#include "nn/summary.h"
 
 /* What the weights are called, relative to the base model; of a layer, relative to the layer. */
 typedef struct decoder_names
@@ -115,6 +116,7 @@ typedef struct decoder_config
 	double embedding_scale; /* of what the layers begin with; 0: 1 */
 	double logit_scale;		/* 0: 1 */
 	double logit_soft_cap;	/* 0: none */
+	summary choice;			/* what decoder_double_heads scores choices by */
 
 	/* In place of the parts above; NULL: as described. */
 	tensor (*embed)(nn_model *m, const struct decoder_config *c); /* -> [tokens, hidden] */
@@ -241,6 +243,16 @@ extern void decoder_causal_lm(nn_model *m, const void *config);
 extern void decoder_sequence_classification(nn_model *m, const void *config);
 extern void decoder_token_classification(nn_model *m, const void *config);
 extern void decoder_question_answering(nn_model *m, const void *config);
+
+/*
+ * Scores of the vocabulary and, by c->choice and "multiple_choice_head", one of each row as a choice; the
+ * family has keeps_last and these inputs: the token of each row that is looked at.
+ */
+extern void decoder_double_heads(nn_model *m, const void *config);
+extern const nn_input_kind decoder_choice_inputs[];
+
+/* Read c->choice with GPT's defaults. */
+extern void decoder_read_choice(tfm_context *context, json file, decoder_config *c);
 
 /* The five heads above, by their usual names; ends with a NULL suffix. */
 extern const nn_head decoder_heads[];

@@ -206,6 +206,16 @@ decoder_read_dense_layers(tfm_context *context, json file, decoder_config *c)
 			each[layer].mixture = false;
 }
 
+void
+decoder_read_choice(tfm_context *context, json file, decoder_config *c)
+{
+	nn_config one = c->common;
+
+	one.num_labels = 1;
+	summary_read_config(context, file, &one,
+						&(summary_defaults) {.type = "cls_index", .to_labels = true}, &c->choice);
+}
+
 int
 decoder_cache_layers(const void *config, kv_layer *layers)
 {

@@ -35,6 +35,17 @@ def types_given(x, config):
     return {**x, "token_type_ids": torch.where(ids % 2 == 0, 6, 7)}
 
 
+def choices_given(x, config):
+    """Two choices for each example, and the token of each by which it is judged."""
+    x = {name: torch.stack([value, value.roll(1, 0)], 1) for name, value in x.items()}
+    return {**x, "mc_token_ids": torch.tensor([[8, 2], [5, 1], [3, 0]])}
+
+
+def whole_choices_given(x, config):
+    """The same without a mask, which OpenAIGPT does not take for choices."""
+    return choices_given({"input_ids": x["input_ids"]}, config)
+
+
 def pads_given(x, config):
     """input_ids that end with padding tokens, without a mask."""
     ids = x["input_ids"].clone()
@@ -126,6 +137,14 @@ VARIANTS = {
         "GPT2DoubleHeadsModel-left": dict(
             of="GPT2DoubleHeadsModel-right", inputs=padded_left, set=dict(summary_activation="tanh")
         ),
+        "GPT2DoubleHeadsModel-choices": dict(
+            of="GPT2DoubleHeadsModel-right", inputs=choices_given
+        ),
+        "GPT2DoubleHeadsModel-bare": dict(
+            of="GPT2DoubleHeadsModel-right",
+            set=dict(summary_type="first", summary_use_proj=False),
+            unseen="multiple_choice_head",
+        ),
         "GPT2Model-left": dict(of="GPT2Model", inputs=padded_left),
         "GPT2Model-position_ids": dict(of="GPT2Model", inputs=positions_given),
         "GPT2Model-token_type_ids": dict(of="GPT2Model", inputs=types_given),
@@ -146,6 +165,10 @@ VARIANTS = {
     },
     "openai-gpt": {
         "OpenAIGPTModel-relu": dict(of="OpenAIGPTModel", set=dict(afn="relu")),
+        "OpenAIGPTDoubleHeadsModel-right": dict(architecture="OpenAIGPTDoubleHeadsModel"),
+        "OpenAIGPTDoubleHeadsModel-choices": dict(
+            of="OpenAIGPTDoubleHeadsModel-right", inputs=whole_choices_given
+        ),
     },
     "gpt_bigcode": {
         "GPTBigCodeForCausalLM-multi_head": dict(
