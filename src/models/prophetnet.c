@@ -84,6 +84,10 @@ read_config(tfm_context *context, json file, void *config)
 	c->max_distance = (int) json_int(context, file, "relative_max_distance", 128,
 									 c->buckets / 2 + 1, NN_MAX_SIZE);
 	bart_read_config(context, file, "gelu", &c->bart);
+	if (s->common.hidden_size % c->bart.decoder.heads != 0 ||
+		s->common.hidden_size / c->bart.decoder.heads >= ATTEND_MAX_HEAD_DIM)
+		tfm_fail(context, TFM_CORRUPTED, "\"%s\": key \"hidden_size\" does not fit the heads",
+				 file.source);
 	s->encode = encode_batch;
 	s->decode = decode_batch;
 	s->predict_words = predict_words;

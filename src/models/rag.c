@@ -104,17 +104,19 @@ static nn_batch *
 repeat_sequences(nn_model *m, const nn_batch *from, int64_t times, int64_t width)
 {
 	size_t tokens = (size_t) (from->tokens * times);
-	int32_t *offsets, *ids = tfm_alloc_array(m->context, tokens, 3 * sizeof(int32_t));
+	int32_t *offsets, *positions, *columns;
+	int32_t *ids = tfm_alloc_array(m->context, tokens, 3 * sizeof(int32_t));
 	uint8_t *hidden = tfm_alloc_zero(m->context, tokens);
 	float *embeds = from->embeds == NULL
 						? NULL
 						: tfm_alloc_array(m->context, tokens, (size_t) width * sizeof(float));
 	nn_batch *to = create_batch(m->context, from->sequences * times, (int64_t) tokens, &offsets);
-	int32_t *positions = ids + tokens, *columns = positions + tokens;
 	int64_t used = 0;
 
 	if (to == NULL)
 		return NULL;
+	positions = ids + tokens;
+	columns = positions + tokens;
 	for (int64_t i = 0; i < to->sequences; i++)
 	{
 		int64_t first = from->offsets[i / times], count = from->offsets[i / times + 1] - first;
@@ -179,10 +181,13 @@ make_contexts(nn_model *m, const rag_config *c)
 static bool
 check_inputs(nn_model *m, const rag_config *c)
 {
+	const nn_batch *decoder = m->batch->decoder;
 	const nn_input *ids = given_input(m, CONTEXT_IDS), *mask = given_input(m, CONTEXT_MASK);
 	const nn_input *scores = given_input(m, SCORES);
 	int64_t rows = m->batch->sequences * c->documents;
 
+	if (decoder != NULL && decoder->tokens > INT32_MAX / c->documents)
+		return tfm_fail(m->context, TFM_LIMIT_EXCEEDED, "a batch has too many tokens");
 	if (ids->rank != 2 || ids->shape[0] != rows || ids->shape[0] * ids->shape[1] > INT32_MAX / 3)
 		return tfm_fail(m->context, TFM_INVALID_ARGUMENT,
 						"argument \"context_input_ids\" must have %lld rows, for each question",
@@ -398,8 +403,8 @@ memory_layers(const void *config, kv_layer *layers)
 static const nn_variant variants[] = {{"rag", "Rag", "rag"}, {0}};
 
 static const nn_input_kind inputs[] = {
-	[CONTEXT_IDS] = {"context_input_ids"},
-	[CONTEXT_MASK] = {"context_attention_mask"},
+	[CONTEXT_IDS] = {"context_input_ids", .per_token = false},
+	[CONTEXT_MASK] = {"context_attention_mask", .per_token = false},
 	[SCORES] = {"doc_scores", .is_float = true},
 	{0},
 };

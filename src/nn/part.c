@@ -106,11 +106,16 @@ part_enter(nn_model *m, const nn_part *part, part_pass *pass)
 	strcpy(pass->scope, m->scope);
 	m->scope[0] = '\0';
 	m->weights = (nn_weights) {.has = has_weight, .find = find_weight, .source = pass};
+	pass->around = m->batch;
+	pass->batch = *m->batch;
+	pass->batch.inputs = NULL;
+	m->batch = &pass->batch;
 }
 
 void
 part_leave(nn_model *m, const part_pass *pass)
 {
 	m->weights = pass->weights;
+	m->batch = pass->around;
 	strcpy(m->scope, pass->scope);
 }

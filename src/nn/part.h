@@ -41,9 +41,14 @@ typedef struct part_pass
 	const nn_part *part;
 	nn_weights weights;
 	char scope[NN_NAME_MAX];
+	const nn_batch *around;
+	nn_batch batch;
 } part_pass;
 
-/* From now on names are the part's; until part_leave, which has the same pass. */
+/*
+ * From now on names are the part's, and the batch has none of the inputs that are the whole model's
+ * own; until part_leave, which has the same pass.
+ */
 extern void part_enter(nn_model *m, const nn_part *part, part_pass *pass);
 extern void part_leave(nn_model *m, const part_pass *pass);
 
