@@ -1,7 +1,7 @@
 /*
  * perceiver.c
- *	  Perceiver IO (Jaegle et al. 2021) over texts, or over any rows of numbers: a few latents look at
- *	  the input once, then at each other; what is asked of them looks at the latents.
+ *	  Perceiver IO (Jaegle et al. 2021) over texts, pixels, or any rows of numbers: a few latents look
+ *	  at the input once, then at each other; what is asked of them looks at the latents.
  *	  Follows transformers/models/perceiver/modeling_perceiver.py.
  *
  * SPDX-License-Identifier: PostgreSQL
@@ -9,13 +9,20 @@
 #include <string.h>
 
 #include "nn/family.h"
+#include "nn/inputs.h"
 #include "nn/layers.h"
 
 #define NORM_EPS 1e-5
 
+/* Of pictures whose places are learned: colours of a pixel, columns of a pixel and of its place. */
+#define COLOURS 3
+#define PIXEL_COLUMNS 256
+
 typedef struct perceiver_config
 {
 	nn_config common; /* hidden_size is that of latents, embedding_size that of the input */
+	int64_t inputs;	  /* columns of what the latents look at */
+	int64_t pixels;	  /* of a picture; 0: the input is none */
 	int64_t latents;
 	int blocks, layers; /* times that the layers are run, and how many they are */
 	int heads, cross_heads;
@@ -50,6 +57,22 @@ read_count(tfm_context *context, json file, const char *key, int64_t fallback)
 	return (int) json_int(context, file, key, fallback, 1, NN_MAX_HEADS);
 }
 
+/* Pictures are rows of pixels. */
+static void
+read_pictures(tfm_context *context, json file, perceiver_config *c)
+{
+	const char *class = json_as_string(json_first(json_member(file, "architectures")));
+	int64_t side;
+
+	if (class == NULL || strstr(class, "ForImageClassificationLearned") == NULL)
+		return;
+	side = json_int(context, file, "image_size", 56, 1, 1 << 15);
+	c->pixels = side * side;
+	c->inputs = 2 * PIXEL_COLUMNS;
+	c->common.embedding_size = COLOURS;
+	c->common.max_positions = c->pixels;
+}
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -76,6 +99,8 @@ read_config(tfm_context *context, json file, void *config)
 		.keys_as_queries = shape != NULL && strcmp(shape, "q") == 0,
 		.residual = json_bool(context, file, "use_query_residual", true),
 	};
+	c->inputs = c->common.embedding_size;
+	read_pictures(context, file, c);
 }
 
 /* ---- Layers ---- */
@@ -109,10 +134,10 @@ either(int64_t value, int64_t fallback)
 static tensor
 run_latents(nn_model *m, tensor x, const perceiver_config *c)
 {
-	int64_t inputs = c->common.embedding_size, latents = c->common.hidden_size;
+	int64_t latents = c->common.hidden_size;
 	perceiver_layer layer = {.heads = c->cross_heads,
 							 .key_columns =
-								 either(c->key_columns, c->keys_as_queries ? latents : inputs),
+								 either(c->key_columns, c->keys_as_queries ? latents : c->inputs),
 							 .widening = c->cross_widening,
 							 .cross = true,
 							 .residual = c->residual};
@@ -167,6 +192,48 @@ repeat_rows(nn_model *m, const char *name, int64_t count, int64_t columns)
 	return y;
 }
 
+/* A convolution of single pixels: x [pixels, colours] -> [pixels, PIXEL_COLUMNS]. */
+static tensor
+mix_colours(nn_model *m, tensor x)
+{
+	const weight *w =
+		nn_weight(m, "input_preprocessor.convnet_1x1.weight", LAYOUT_PLAIN, PIXEL_COLUMNS, COLOURS);
+	const weight *bias =
+		nn_weight(m, "input_preprocessor.convnet_1x1.bias", LAYOUT_PLAIN, 0, PIXEL_COLUMNS);
+	tensor y = nn_matrix(m, x.shape[0], PIXEL_COLUMNS);
+
+	for (int64_t i = 0; nn_live(m) && i < x.shape[0] * PIXEL_COLUMNS; i++)
+	{
+		const float *pixel = (const float *) x.data + i / PIXEL_COLUMNS * COLOURS;
+		const float *row = (const float *) w->data + i % PIXEL_COLUMNS * COLOURS;
+		float sum = ((const float *) bias->data)[i % PIXEL_COLUMNS];
+
+		for (int j = 0; j < COLOURS; j++)
+			sum += row[j] * pixel[j];
+		((float *) y.data)[i] = sum;
+	}
+	return y;
+}
+
+/* Pixels x [tokens, colours] and their places -> [tokens, 2 * PIXEL_COLUMNS]. */
+static tensor
+embed_pixels(nn_model *m, const perceiver_config *c, tensor x)
+{
+	tensor y = nn_matrix(m, x.shape[0], 2 * PIXEL_COLUMNS), places;
+
+	if (nn_live(m) && m->batch->tokens != m->batch->sequences * c->pixels)
+	{
+		tfm_fail(m->context, TFM_INVALID_ARGUMENT, "pictures must have %lld pixels",
+				 (long long) c->pixels);
+		return y;
+	}
+	places = repeat_rows(m, "input_preprocessor.position_embeddings.position_embeddings", c->pixels,
+						 PIXEL_COLUMNS);
+	put_columns(m, y, mix_colours(m, x), 0);
+	put_columns(m, y, linear(m, places, "input_preprocessor.positions_projection"), PIXEL_COLUMNS);
+	return y;
+}
+
 /* Texts have words and positions; else rows are what the caller gives. */
 static tensor
 embed_inputs(nn_model *m, const perceiver_config *c)
@@ -188,7 +255,7 @@ embed_inputs(nn_model *m, const perceiver_config *c)
 				 (long long) common->embedding_size);
 	if (nn_live(m))
 		memcpy(x.data, m->batch->embeds, (size_t) tensor_count(&x) * sizeof(float));
-	return x;
+	return c->pixels == 0 ? x : embed_pixels(m, c, x);
 }
 
 /* -> [sequences * latents, hidden] */
@@ -289,7 +356,7 @@ masked_lm(nn_model *m, const void *config)
 }
 
 static void
-sequence_classification(nn_model *m, const void *config)
+classification(nn_model *m, const void *config)
 {
 	const perceiver_config *c = config;
 	int64_t columns = c->common.hidden_size;
@@ -310,7 +377,8 @@ static const nn_variant variants[] = {{"perceiver", "Perceiver", "perceiver"}, {
 static const nn_head heads[] = {
 	{"Model", "feature-extraction", base_model},
 	{"ForMaskedLM", "fill-mask", masked_lm},
-	{"ForSequenceClassification", "text-classification", sequence_classification},
+	{"ForSequenceClassification", "text-classification", classification},
+	{"ForImageClassificationLearned", "image-classification", classification},
 	{0},
 };
 

@@ -218,6 +218,27 @@ find_input(arguments *a, const char *name, json value)
 	return NULL;
 }
 
+/* Pictures [rows, colours, height, width] become rows of pixels, [rows, height * width, colours]. */
+static bool
+flatten_pictures(tfm_context *context, input *t)
+{
+	int64_t colours = t->shape[1], pixels = t->shape[2] * t->shape[3];
+	int64_t count = t->shape[0] * colours * pixels;
+	float *rows = tfm_alloc_array(context, (size_t) count, sizeof(float));
+
+	for (int64_t i = 0; rows != NULL && i < count; i++)
+	{
+		int64_t row = i / (colours * pixels), pixel = i / colours % pixels, colour = i % colours;
+
+		rows[i] = t->floats[(row * colours + colour) * pixels + pixel];
+	}
+	t->floats = rows;
+	t->rank = 3;
+	t->shape[1] = pixels;
+	t->shape[2] = colours;
+	return rows != NULL;
+}
+
 static bool
 read_argument(tfm_context *context, json value, arguments *a)
 {
@@ -227,8 +248,12 @@ read_argument(tfm_context *context, json value, arguments *a)
 	if (!json_is_array(value) && !json_is_object(value) && !json_is_bool(value) &&
 		!json_is_number(value) && !json_is_string(value))
 		return true; /* null: as if it were not given */
+	if (t != NULL && !read_tensor(context, name, value, t))
+		return false;
+	if (t == &a->encoder.embeds && t->rank == 4 && a->main_input != NULL)
+		return flatten_pictures(context, t);
 	if (t != NULL)
-		return read_tensor(context, name, value, t);
+		return true;
 	if (strcmp(name, "output_hidden_states") == 0 && json_is_bool(value))
 	{
 		a->output_hidden_states = json_as_bool(value);
