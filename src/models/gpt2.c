@@ -39,6 +39,71 @@ attend_by_layer(nn_model *m, tensor x, const decoder_config *c, int layer)
 	return decoder_attend(m, x, &scaled, layer);
 }
 
+/* ---- Attention to an encoder's states ---- */
+
+/* Keys and values side by side; empty where the cache has them. */
+static tensor
+project_memory(nn_model *m, const decoder_config *c)
+{
+	tensor states = m->batch->memory->states;
+
+	if (states.rank == 0)
+		return states;
+	return linear(m, states, "crossattention.c_attn", .columns = 2 * c->common.hidden_size,
+				  .transposed = true);
+}
+
+static tensor
+attend_to_memory(nn_model *m, tensor q, const decoder_config *c, int layer)
+{
+	int64_t hidden = c->common.hidden_size;
+	tensor kv = project_memory(m, c);
+	attention how = {.heads = c->attention.heads,
+					 .layer = layer,
+					 .scale = c->attention.scale,
+					 .stride = 2 * hidden,
+					 .q_stride = hidden,
+					 .cross = true};
+
+	if (((const gpt2_config *) c)->scale_by_layer)
+		how.scale /= layer + 1;
+	if (kv.rank == 0)
+		return attend(m, q, kv, kv, &how);
+	return attend(m, q, take_columns(kv, 0, hidden), take_columns(kv, hidden, hidden), &how);
+}
+
+static tensor
+look_back(nn_model *m, tensor x, const decoder_config *c, int layer)
+{
+	nn_scope part = nn_begin(m);
+	tensor q;
+
+	if (m->batch->memory == NULL)
+		return x;
+	q = linear(m, layer_norm(m, x, "ln_cross_attn", c->norm.eps), "crossattention.q_attn",
+			   .transposed = true);
+	return nn_leave(m, part, x,
+					linear(m, attend_to_memory(m, q, c, layer), "crossattention.c_proj",
+						   .transposed = true, .residual = x, .replace = true));
+}
+
+static void
+remember(nn_model *m, const void *config)
+{
+	const decoder_config *c = config;
+	tensor states = m->batch->memory->states;
+	tensor nothing = {.dtype = DTYPE_F32, .rank = 2, .shape = {0, c->common.hidden_size}};
+
+	for (int i = 0; i < c->layers && !tfm_failed(m->context); i++)
+	{
+		nn_scope layer = nn_enter(m, c->names->layer, i);
+
+		/* of no queries at all */
+		attend_to_memory(m, nothing, c, i);
+		nn_leave(m, layer, states, states);
+	}
+}
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -67,6 +132,7 @@ read_config(tfm_context *context, json file, void *config)
 		.embedding = {.words = "wte", .positions = "wpe", .types_are_words = true},
 		.transposed = true,
 		.attend = attend_by_layer,
+		.look_back = look_back,
 	};
 	decoder_read_config(context, file, &defaults, d);
 	d->intermediate_size =
@@ -98,5 +164,6 @@ const nn_family family_gpt2 = {
 	.inputs = decoder_choice_inputs,
 	.keeps_last = true,
 	.cache_layers = decoder_cache_layers,
+	.remember = remember,
 	.hidden_states = decoder_hidden_states,
 };

@@ -366,6 +366,8 @@ run_layer(nn_model *m, tensor x, const decoder_config *c, int layer)
 
 	x = nn_leave(m, half, x, add_attention(m, x, norm_before(m, x, c, norm), c, layer));
 	norm_after(m, x, c, names->attention_norm);
+	if (c->look_back != NULL)
+		x = c->look_back(m, x, c, layer);
 	if (!has_feed_forward(c, layer))
 		return x;
 	half = nn_begin(m);

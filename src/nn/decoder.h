@@ -126,6 +126,12 @@ typedef struct decoder_config
 	/* What is made of the last layer's result [tokens, hidden], after the norm; NULL: nothing. */
 	tensor (*finish)(nn_model *m, tensor x, const struct decoder_config *c);
 
+	/*
+	 * Between attention and the feed-forward part, of x in its place: attention to the batch's memory.
+	 * NULL: none.
+	 */
+	tensor (*look_back)(nn_model *m, tensor x, const struct decoder_config *c, int layer);
+
 	/* What is done to a layer's result, in its place; NULL: nothing. */
 	void (*end_layer)(nn_model *m, tensor x, const struct decoder_config *c, int layer);
 } decoder_config;

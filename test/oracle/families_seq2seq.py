@@ -343,6 +343,14 @@ VARIANTS = {
             ),
             unseen="^encoder.pooler",
         ),
+        "EncoderDecoderModel-gpt2": dict(
+            architecture="EncoderDecoderModel",
+            config=pair(
+                part("bert"),
+                decoder_part("gpt2", n_embd=12, n_layer=2, n_head=3, n_positions=20),
+            ),
+            unseen="^encoder.pooler|crossattention.c_attn.bias",
+        ),
         "EncoderDecoderModel-hidden_states": dict(
             of="EncoderDecoderModel", inputs=hidden_states, unseen="^encoder.pooler"
         ),

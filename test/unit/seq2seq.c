@@ -192,6 +192,7 @@ steps_give_what_a_whole_pass_gives(void **state)
 		"prophetnet/ProphetNetForConditionalGeneration-steps",
 		"encoder-decoder/EncoderDecoderModel-roberta",
 		"encoder-decoder/EncoderDecoderModel-bart",
+		"encoder-decoder/EncoderDecoderModel-gpt2",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
