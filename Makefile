@@ -24,7 +24,7 @@ EXTVERSION = 0.2.0
 RELEASED = 0.1.0
 
 # Pieces of the install script, in the order in which they need each other.
-INSTALL_SQL = vector stored models support tokenize chunk chat embed forward generate classify entities answer answer_table fill_mask worker semantic pipeline text2text stat \
+INSTALL_SQL = vector stored models support tokenize chunk chat embed forward generate classify entities answer answer_table fill_mask worker semantic pipeline text2text rag stat \
 	jobs
 INSTALL_FILES = $(wildcard $(INSTALL_SQL:%=sql/install/%.sql))
 DATA_built = sql/tfm--$(EXTVERSION).sql sql/tfm--$(RELEASED)--$(EXTVERSION).sql

@@ -6,6 +6,8 @@
  */
 #include "pg/arguments.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -34,6 +36,29 @@ append_strings(StringInfo to, const char *name, ArrayType *array)
 	appendStringInfoChar(to, ']');
 }
 
+static void
+append_numbers(StringInfo to, const char *name, ArrayType *array)
+{
+	Datum *elements;
+	bool *nulls;
+	int count;
+
+	deconstruct_array(array, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements,
+					  &nulls, &count);
+	appendStringInfoChar(to, '[');
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					errmsg("%s must not have NULLs", name));
+		if (isnan(DatumGetFloat8(elements[i])) || isinf(DatumGetFloat8(elements[i])))
+			ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("%s must be finite numbers", name));
+		appendStringInfo(to, "%s%.17g", i > 0 ? "," : "", DatumGetFloat8(elements[i]));
+	}
+	appendStringInfoChar(to, ']');
+}
+
 void
 arguments_append(StringInfo to, const char *name, Oid type, Datum value)
 {
@@ -55,6 +80,9 @@ arguments_append(StringInfo to, const char *name, Oid type, Datum value)
 			break;
 		case TEXTARRAYOID:
 			append_strings(to, name, DatumGetArrayTypeP(value));
+			break;
+		case FLOAT8ARRAYOID:
+			append_numbers(to, name, DatumGetArrayTypeP(value));
 			break;
 		case JSONBOID:
 			document = DatumGetJsonbP(value);

@@ -12,8 +12,8 @@
 #include "lib/stringinfo.h"
 
 /*
- * Append a value as JSON, in the database's encoding: integers, float8, boolean, text, text[], json
- * and jsonb; an array's NULLs are an error.  name is the argument's, for messages.
+ * Append a value as JSON, in the database's encoding: integers, float8, boolean, text, text[], float8[],
+ * json and jsonb; an array's NULLs are an error.  name is the argument's, for messages.
  */
 extern void arguments_append(StringInfo to, const char *name, Oid type, Datum value);
 

@@ -69,7 +69,7 @@ struct call_types
 static const call_function *const tables[] = {
 	embed_functions,		chat_functions,		generate_functions, classify_functions,
 	semantic_functions,		tokenize_functions, pipeline_functions, text2text_functions,
-	answer_table_functions, answer_functions,
+	answer_table_functions, answer_functions,	rag_functions,
 };
 
 /* ---- Functions ---- */

@@ -132,5 +132,6 @@ extern const call_function tokenize_functions[];
 extern const call_function pipeline_functions[];
 extern const call_function text2text_functions[];
 extern const call_function answer_table_functions[];
+extern const call_function rag_functions[];
 
 #endif

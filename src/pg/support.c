@@ -142,14 +142,16 @@ static const function_family families[] = {
 	{"tfm_extract", WORK_GENERATE, GENERATE_SETTING, ROWS_ONE},
 	{"tfm_chat", WORK_GENERATE, NULL, ROWS_ONE},
 	{"tfm_summarize", WORK_GENERATE, GENERATE_SETTING, ROWS_ONE},
+	{"tfm_rag", WORK_GENERATE, NULL, ROWS_ONE},
 	{"tfm_translate", WORK_GENERATE, NULL, ROWS_ONE},
 	{"tfm_pipeline", WORK_ENCODE, NULL, ROWS_ONE},
 };
 
 /* Arguments that are texts for the model. */
 static const char *const text_arguments[] = {
-	"input", "inputs", "prompt", "prompts",	  "messages", "query",	 "document", "a",		"b",
-	"pair",	 "pairs",  "words",	 "condition", "question", "context", "contexts", "queries", "table",
+	"input",   "inputs",   "prompt",  "prompts", "messages", "query",	  "document",
+	"a",	   "b",		   "pair",	  "pairs",	 "words",	 "condition", "question",
+	"context", "contexts", "queries", "table",	 "passages",
 };
 
 /* A call as the planner has it. */

@@ -25,6 +25,7 @@ const pipeline_task *const task_pipelines[] = {
 	&task_zero_shot_classification,
 	&task_feature_extraction,
 	&task_sentence_similarity,
+	&task_rag,
 	&task_table_question_answering,
 	&task_text_generation,
 	&task_text2text_generation,

@@ -75,6 +75,7 @@ extern const pipeline_task task_next_sentence_prediction;
 extern const pipeline_task task_question_answering;
 extern const pipeline_task task_feature_extraction;
 extern const pipeline_task task_sentence_similarity;
+extern const pipeline_task task_rag;
 extern const pipeline_task task_table_question_answering;
 extern const pipeline_task task_text_generation;
 extern const pipeline_task task_text_classification;
