@@ -69,6 +69,7 @@ my %values = (
 	'prompts jsonb' => q{'[[2, 3]]'::jsonb},
 	'messages jsonb' => q{'[{"role": "user", "content": "hi"}]'::jsonb},
 	'json_schema jsonb' => q{'{"type": "string"}'::jsonb},
+	json => q{'{"a": ["b"]}'::json},
 	jsonb => q{'{}'::jsonb},
 	text => q{'hello'},
 	'text[]' => q{ARRAY['hello', 'cat']},
@@ -136,7 +137,7 @@ for my $name (sort keys %names)
 
 # Functions without a model take the setting's, with its privileges.
 my @defaults = ("tfm_embed('x')", "tfm_embed(ARRAY['x'])", "tfm_similarity('x', 'y')", "tfm_tokenize('x')", "tfm_count_tokens('x')",
-	"tfm_tokens('x')", "tfm_chunk('x', 8)", "tfm_embed_agg('x')", "tfm_generate('x')", "tfm_generate(ARRAY['x'])", "tfm_summarize_agg('x')");
+	"tfm_tokens('x')", "tfm_chunk('x', 8)", "tfm_embed_agg('x')", "tfm_generate('x')", "tfm_generate(ARRAY['x'])", "tfm_summarize('x')", "tfm_summarize_agg('x')");
 my $settings = q{SET LOCAL tfm.embed_model = 'private'; SET LOCAL tfm.generate_model = 'private'};
 is(join(' ', outcomes('SET ROLE', map { [ 'stranger', "SELECT $_", $settings ] } @defaults)), join(' ', ('42501') x @defaults),
 	'the model of a setting needs the same');
