@@ -1,8 +1,9 @@
 /*
  * olmo2.c
  *	  OLMo 2 (Walsh et al. 2024): norms after the parts of a layer, and of whole queries and keys; and
- *	  OLMo 3 (2025), three of four of whose layers have windows.
- *	  Follows transformers/models/olmo2/modeling_olmo2.py and olmo3/.
+ *	  OLMo 3 (2025), three of four of whose layers have windows, and EXAONE 4.0 (LG 2025), whose others
+ *	  have no positions.
+ *	  Follows transformers/models/olmo2/modeling_olmo2.py, olmo3/ and exaone4/.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
@@ -28,15 +29,40 @@ static const decoder_names names = {
 static const nn_variant variants[] = {
 	{"olmo2", "Olmo2", "model"},
 	{"olmo3", "Olmo3", "model"},
+	{"exaone4", "Exaone4", "model"},
 	{0},
+};
+
+enum
+{
+	OLMO2,
+	OLMO3,
+	EXAONE4
+};
+
+#define OLMO_DEFAULTS                                                                              \
+	.vocab_size = 50304, .hidden_size = 4096, .intermediate_size = 11008, .layers = 32,            \
+	.heads = 32, .max_positions = 2048, .activation = "silu", .norm_eps = 1e-5, .pad_token_id = 1
+
+static const decoder_defaults defaults[] = {
+	[OLMO2] = {OLMO_DEFAULTS},
+	[OLMO3] = {OLMO_DEFAULTS},
+	[EXAONE4] = {.vocab_size = 102400,
+				 .hidden_size = 4096,
+				 .intermediate_size = 16384,
+				 .layers = 32,
+				 .heads = 32,
+				 .kv_heads = 32,
+				 .max_positions = 2048,
+				 .activation = "silu",
+				 .norm_eps = 1e-5,
+				 .pad_token_id = -1},
 };
 
 static bool
 is_sliding(tfm_context *context, json file, int layer)
 {
-	(void) context;
-	(void) file;
-	return (layer + 1) % 4 != 0;
+	return decoder_slides_by_pattern(context, file, layer, 4);
 }
 
 /*
@@ -44,7 +70,7 @@ is_sliding(tfm_context *context, json file, int layer)
  * others alone, since Transformers takes them out of the file when it comes to these.
  */
 static void
-read_layers(tfm_context *context, json file, decoder_config *c)
+read_olmo3_layers(tfm_context *context, json file, decoder_config *c)
 {
 	json ropes = json_member(file, "rope_parameters");
 	rope_defaults d = {
@@ -60,34 +86,39 @@ read_layers(tfm_context *context, json file, decoder_config *c)
 	c->common.any_position = true;
 }
 
+/* EXAONE's layers without windows do not turn, unless all are without. */
+static void
+read_exaone_layers(tfm_context *context, json file, decoder_config *c)
+{
+	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
+	if (nn_is_null(file, "sliding_window"))
+		return;
+	decoder_read_layer_types(context, file, 4096, is_sliding, c);
+	for (int i = 0; c->each != NULL && i < c->layers; i++)
+		((decoder_layer *) c->each)[i].rope = c->each[i].window == 0 ? -1 : 0;
+}
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
+	int which = nn_which_variant(file, variants);
 	decoder_config *c = config;
 
 	*c = (decoder_config) {
 		.names = &names,
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.rms = true},
-		.head_norm_of = HEADS_WHOLE,
+		.head_norm_of = which == EXAONE4 ? HEADS_SHARE : HEADS_WHOLE,
 		.head_norm = {.rms = true},
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.vocab_size = 50304,
-											 .hidden_size = 4096,
-											 .intermediate_size = 11008,
-											 .layers = 32,
-											 .heads = 32,
-											 .max_positions = 2048,
-											 .activation = "silu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = 1},
-						c);
+	decoder_read_config(context, file, &defaults[which], c);
 	c->head_norm.eps = c->norm.eps;
-	if (nn_which_variant(file, variants) == 0)
+	if (which == OLMO2)
 		decoder_read_rope(context, file, &(rope_defaults) {0}, c);
+	else if (which == OLMO3)
+		read_olmo3_layers(context, file, c);
 	else
-		read_layers(context, file, c);
+		read_exaone_layers(context, file, c);
 }
 
 const nn_family family_olmo2 = {

@@ -42,6 +42,23 @@ FAMILIES = {
         config=dict(type_vocab_size=2, **rope()),
         seeds={"GteModel": 1},
     ),
+    "exaone4": dict(
+        architectures=heads("Exaone4", *CLASSIFIERS),
+        config=sizes(head_dim=8, sliding_window=6, sliding_window_pattern=2),
+    ),
+    "glm": dict(
+        architectures=heads("Glm", *CLASSIFIERS[:2]),
+        config=sizes(head_dim=8, **rope(partial_rotary_factor=0.5)),
+    ),
+    "glm4": dict(
+        architectures=heads("Glm4", *CLASSIFIERS[:2]),
+        config=sizes(head_dim=8, **rope(partial_rotary_factor=0.5)),
+    ),
+    "helium": dict(
+        architectures=heads("Helium", *CLASSIFIERS[:2]),
+        config=sizes(head_dim=4, attention_bias=True),
+    ),
+    "ernie4_5": dict(architectures=heads("Ernie4_5"), config=sizes(head_dim=8, use_bias=True)),
     "eurobert": dict(
         architectures=[
             "EuroBertModel",
@@ -54,6 +71,17 @@ FAMILIES = {
 }
 
 VARIANTS = {
+    "exaone4": {
+        "Exaone4ForCausalLM-full": dict(
+            of="Exaone4ForCausalLM",
+            set=dict(sliding_window=None, layer_types=["full_attention"] * 2),
+        ),
+    },
+    "glm": {
+        "GlmForCausalLM-older": dict(
+            of="GlmForCausalLM", set=dict(rope_parameters=None, rope_theta=800.0)
+        ),
+    },
     "gte": {
         "GteModel-no_types": dict(architecture="GteModel", config=dict(type_vocab_size=0)),
         "GteModel-hidden_states": dict(of="GteModel", inputs=hidden_states),
