@@ -14,10 +14,11 @@
 #include "tensor/tensor.h"
 
 /*
- * Raise with every change to the file's format, to a weight layout or to what a section means: an
- * image of another version is compiled again.
+ * Raise with every change to the file's format, to a weight layout or to what a section means, and
+ * with families that a release adds, whose checkpoints had images without weights before: an image of
+ * another version is compiled again.
  */
-#define IMAGE_VERSION 3
+#define IMAGE_VERSION 4
 
 /*
  * Weights lie at multiples of 64 bytes: a cache line and the widest vector load.  More (a page)
