@@ -99,10 +99,14 @@ def three_tokens(x, config):
 
 
 def three_types(architecture, x, config):
-    """Type 2 is that of the first token, which is of each other's type."""
-    types = x["input_ids"] % 2
+    """
+    Type 2 is that of the first token, which is of each other's type.  Masked tokens, which pairs are
+    made of, too, are no padding: Transformers takes its embedding out of what it has loaded.
+    """
+    ids = torch.where(x["attention_mask"].bool(), x["input_ids"], 7)
+    types = ids % 2
     types[..., 0] = 2
-    return {**x, "token_type_ids": types}
+    return {**x, "input_ids": ids, "token_type_ids": types}
 
 
 def with_entities(architecture, x, config):
@@ -146,13 +150,15 @@ LUKE = heads(
 )
 ENTITY = "entity_embeddings|(w2e|e2w|e2e)_query|entity_predictions"
 
+FUNNEL = ["FunnelModel", "FunnelBaseModel", *heads("Funnel", "PreTraining", *CHOICE)[1:]]
+
 FAMILIES = {
     "luke": family(
         LUKE,
         config=dict(entity_vocab_size=9, entity_emb_size=8, type_vocab_size=2),
         inputs=with_entities,
         unseen={
-            name: "pooler|e2e_query|e2w_query" if "Entity" not in name else "pooler"
+            name: r"pooler|self\.query|w2e_query" if "Entity" in name else "pooler|e2e_query|e2w_query"
             for name in LUKE[1:]
         },
     ),
@@ -165,11 +171,16 @@ FAMILIES = {
         },
     ),
     "funnel": family(
-        ["FunnelModel", "FunnelBaseModel", "FunnelForPreTraining"]
-        + heads("Funnel", *CHOICE)[1:],
+        FUNNEL,
         config=dict(block_sizes=[1, 2, 1], pad_token_id=0, d_head=4, d_inner=20, num_decoder_layers=1),
         without=("num_hidden_layers", "intermediate_size", "max_position_embeddings"),
         inputs=three_types,
+        unseen={
+            name: r"k_head\.bias|blocks\.2\.0\.attention\.(r_|seg_)"  # the first token's
+            if "Sequence" in name or "Choice" in name
+            else r"k_head\.bias"
+            for name in FUNNEL
+        },
     ),
     "canine": family(
         heads("Canine", *HEADS[1:], "MultipleChoice"),
@@ -264,7 +275,9 @@ VARIANTS = {
         "FunnelModel-repeats": dict(
             of="FunnelModel", set=dict(block_repeats=[2, 1, 2], hidden_act="gelu")
         ),
-        "FunnelModel-short": dict(of="FunnelModel", inputs=three_tokens),
+        "FunnelModel-short": dict(
+            of="FunnelModel", inputs=three_tokens, unseen=r"blocks\.[12]|k_head\.bias"
+        ),
     },
     "canine": {
         "CanineModel-hidden_states": dict(of="CanineModel", inputs=hidden_states),
