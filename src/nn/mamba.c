@@ -37,8 +37,8 @@ mamba_read_config(tfm_context *context, json file, const mamba_keys *keys, int64
 	c->step_rank = (hidden + 15) / 16;
 	if (!json_is_string(rank))
 		c->step_rank = json_int(context, file, keys->step_rank, c->step_rank, 1, NN_MAX_SIZE);
-	if (mamba_state(c) > MAX_STATE)
-		tfm_fail(context, TFM_CORRUPTED, "%s: a state of %lld channels is too large", file.source,
+	if (c->inner < 1 || mamba_state(c) > MAX_STATE)
+		tfm_fail(context, TFM_CORRUPTED, "%s: a state of %lld channels is impossible", file.source,
 				 (long long) c->inner);
 }
 
