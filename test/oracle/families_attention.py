@@ -93,20 +93,11 @@ MODERNBERT = dict(
     max_position_embeddings=64,
 )
 
-def three_tokens(x, config):
-    """Pairs until there are two tokens, which are none."""
-    return {"input_ids": x["input_ids"][:, :3]}
-
-
 def three_types(architecture, x, config):
-    """
-    Type 2 is that of the first token, which is of each other's type.  Masked tokens, which pairs are
-    made of, too, are no padding: Transformers takes its embedding out of what it has loaded.
-    """
-    ids = torch.where(x["attention_mask"].bool(), x["input_ids"], 7)
-    types = ids % 2
+    """Type 2 is that of the first token, which is of each other's type."""
+    types = x["input_ids"] % 2
     types[..., 0] = 2
-    return {**x, "input_ids": ids, "token_type_ids": types}
+    return {**x, "token_type_ids": types}
 
 
 def with_entities(architecture, x, config):
@@ -270,13 +261,13 @@ VARIANTS = {
             of="FunnelBaseModel", set=dict(truncate_seq=False, pooling_type="max")
         ),
         "FunnelModel-no_cls": dict(
-            of="FunnelModel", set=dict(separate_cls=False, pool_q_only=False, truncate_seq=False)
+            of="FunnelModel",
+            set=dict(separate_cls=False, pool_q_only=False, truncate_seq=False),
+            unseen=r"k_head\.bias|r_s_bias|seg_embed",  # of the last block's tokens types are alike
         ),
         "FunnelModel-repeats": dict(
-            of="FunnelModel", set=dict(block_repeats=[2, 1, 2], hidden_act="gelu")
-        ),
-        "FunnelModel-short": dict(
-            of="FunnelModel", inputs=three_tokens, unseen=r"blocks\.[12]|k_head\.bias"
+            architecture="FunnelModel",
+            config=dict(block_sizes=[1, 1], block_repeats=[2, 1], hidden_act="gelu", layer_norm_eps=0.05),
         ),
     },
     "canine": {
