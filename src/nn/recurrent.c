@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "tensor/scan.h"
 
 #define CHANNELS 64 /* of one item of work */
 #define TOKENS 256	/* between two looks whether to stop */
@@ -216,33 +217,7 @@ selective_scan_state(const selective_scan *s)
 	return s->heads * s->head_dim * s->state;
 }
 
-/* One channel's state [n] by one token: what it makes of x. */
-static float
-scan_step(float *state, int64_t n, const float *fade, int64_t fade_step, float input,
-		  const float *b, const float *c)
-{
-	float sum = 0;
-
-	for (int64_t i = 0; i < n; i++)
-	{
-		state[i] = fade[i * fade_step] * state[i] + b[i] * input;
-		sum += state[i] * c[i];
-	}
-	return sum;
-}
-
-#define MAX_FADES 1024 /* numbers n of a state whose decays are made at once */
-
-/* The decays of a head by one token; where there is one, it is for all n. */
-static void
-make_fades(const scan_call *call, int64_t head, float step, float *fades)
-{
-	const selective_scan *s = call->s;
-	int64_t count = s->own_decay ? s->state : 1;
-
-	for (int64_t i = 0; i < count; i++)
-		fades[i] = expf(step * call->decay[head * count + i]);
-}
+#define MAX_FADES 1024 /* numbers of a state that have decays of their own */
 
 static void
 scan_piece(const void *argument, const recurrent_piece *p)
@@ -250,7 +225,7 @@ scan_piece(const void *argument, const recurrent_piece *p)
 	const scan_call *call = argument;
 	const selective_scan *s = call->s;
 	int64_t n = s->state, ratio = s->heads / s->groups;
-	float fades[MAX_FADES];
+	float fades[MAX_FADES], fade = 0;
 
 	for (int64_t t = p->first; t < p->end; t++)
 	{
@@ -265,11 +240,13 @@ scan_piece(const void *argument, const recurrent_piece *p)
 		{
 			int64_t head = i / s->head_dim, at = head / ratio * n;
 
-			if (head != last)
-				make_fades(call, head, steps[head], fades);
+			if (head != last && s->own_decay)
+				scan_fades(steps[head], call->decay + head * n, n, fades);
+			else if (head != last)
+				fade = expf(steps[head] * call->decay[head]);
 			last = head;
-			y[i] = scan_step(p->state + i * n, n, fades, s->own_decay, steps[head] * x[i], b + at,
-							 c + at) +
+			y[i] = scan_state(p->state + i * n, s->own_decay ? fades : NULL, fade,
+							  steps[head] * x[i], b + at, c + at, n) +
 				   call->skip[head] * x[i];
 		}
 	}
