@@ -397,6 +397,12 @@ test_memory_runs_out(void **state)
 	assert_int_equal(oom_run_all(run_checkpoint, "phi3/Phi3ForCausalLM-longrope"), TFM_OK);
 	assert_int_equal(oom_run_all(run_checkpoint, "qwen2_moe/Qwen2MoeForCausalLM"), TFM_OK);
 	assert_int_equal(oom_run_all(run_checkpoint, "jetmoe/JetMoeForCausalLM"), TFM_OK);
+	assert_int_equal(oom_run_all(run_checkpoint, "jamba/JambaForCausalLM"), TFM_OK);
+	assert_int_equal(
+		oom_run_all(run_checkpoint, "recurrent_gemma/RecurrentGemmaForCausalLM-blocks"), TFM_OK);
+	assert_int_equal(oom_run_all(run_checkpoint, "cpmant/CpmAntForCausalLM"), TFM_OK);
+	assert_int_equal(oom_run_all(run_checkpoint, "xlnet/XLNetLMHeadModel"), TFM_OK);
+	assert_int_equal(oom_run_all(run_checkpoint, "transfo-xl/TransfoXLLMHeadModel"), TFM_OK);
 }
 
 int
