@@ -23,6 +23,13 @@ SELECT count(DISTINCT answer) AS answers, min(answer) AS answer FROM (VALUES
 	('[["a", "b"], ["x", 1], ["y", 2.5]]'), ('{"columns": ["a", "b"], "data": [["x", "1"], ["y", "2.5"]]}'),
 	('{"a": {"0": "x", "1": "y"}, "b": {"0": 1, "1": 2.5}}')) AS v (t), LATERAL tfm_answer_table('tapas', 'more than 1', t);
 
+-- Order counts: text and json keep it, jsonb sorts keys by their length.
+SELECT p.coordinates = t.coordinates AS text, p.coordinates = j.coordinates AS json, p.coordinates = b.coordinates AS jsonb,
+	p.coordinates = (tfm_pipeline('table-question-answering', 'tapas', format('{"table": %s, "query": "x"}', d)) -> 'coordinates') AS pipeline
+FROM (VALUES ('{"long": ["1", "2"], "b": ["3", "4"], "cc": ["5", "6"]}')) AS v (d), LATERAL tfm_answer_table('tapas', 'x', d) AS t,
+	LATERAL tfm_answer_table('tapas', 'x', d::json) AS j, LATERAL tfm_answer_table('tapas', 'x', d::jsonb) AS b,
+	tfm_answer_table('tapas', 'x', '[["long", "b", "cc"], ["1", "3", "5"], ["2", "4", "6"]]') AS p;
+
 -- Many questions: together, or by rows.
 SELECT number, answer FROM tfm_answer_table_all('tapas', ARRAY['after 1950', NULL, 'the third'], (SELECT json_agg(c) FROM cities AS c)) ORDER BY number;
 EXPLAIN (COSTS OFF) SELECT tfm_answer_table('tapas', 'more than ' || i, '{"a": [1, 2, 3]}'::json) FROM generate_series(1, 9) AS i;
@@ -47,4 +54,7 @@ SELECT tfm_answer_table('tapas', 'x', '"a"'::json);
 SELECT tfm_answer_table('tapas', '', '{"a": [1]}'::json);
 SELECT tfm_answer_table('tapas', 'x', '{"a": [1]}'::json, '{"num_beams": 2}');
 SELECT tfm_answer_table('tiny', 'x', '{"a": [1]}'::json);
+SELECT tfm_answer_table('tapas', 'x', 'a table');
+SELECT tfm_answer_table('tapas', 'x', '"a table"');
+SELECT tfm_pipeline('table-question-answering', 'tapas', 'no JSON');
 SELECT tfm_drop_model('tapas'), tfm_drop_model('cells'), tfm_drop_model('tapex'), tfm_drop_model('tiny');

@@ -25,3 +25,15 @@ CREATE FUNCTION tfm_answer_table_all(model text, queries text[], "table" jsonb, 
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_answer_table_all(text, text[], jsonb, jsonb)
 	IS 'the answers of a table to questions, computed together, with the number of the question';
+
+CREATE FUNCTION tfm_answer_table(model text, query text, "table" text, options jsonb DEFAULT NULL,
+		OUT answer text, OUT coordinates jsonb, OUT cells text[], OUT aggregator text)
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 SUPPORT tfm_support;
+COMMENT ON FUNCTION tfm_answer_table(text, text, text, jsonb)
+	IS 'the same for a table that is JSON as text, as literals are';
+
+CREATE FUNCTION tfm_answer_table_all(model text, queries text[], "table" text, options jsonb DEFAULT NULL)
+	RETURNS TABLE (number integer, answer text, coordinates jsonb, cells text[], aggregator text)
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 ROWS 10 SUPPORT tfm_support;
+COMMENT ON FUNCTION tfm_answer_table_all(text, text[], text, jsonb)
+	IS 'the same for a table that is JSON as text, as literals are';

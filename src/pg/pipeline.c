@@ -276,6 +276,15 @@ prepare_call(const call_site *site, tfm_context *context, const call_arguments *
 		call->options = border_jsonb(context, arguments->values[3].value);
 }
 
+/* The same with inputs that are JSON as text, whose keys keep their order. */
+static void
+prepare_text(const call_site *site, tfm_context *context, const call_arguments *arguments,
+			 task_call *call)
+{
+	prepare_call(site, context, arguments, call);
+	call->is_json = true;
+}
+
 const call_function pipeline_functions[] = {
 	{.symbol = "tfm_pipeline",
 	 .kind = TASK_PIPELINE,
@@ -284,8 +293,17 @@ const call_function pipeline_functions[] = {
 	 .is_json = true,
 	 .prepare = prepare_call,
 	 .result = generate_make_jsonb},
+	{.symbol = "tfm_pipeline_text",
+	 .kind = TASK_PIPELINE,
+	 .model = 1,
+	 .input = 2,
+	 .prepare = prepare_text,
+	 .result = generate_make_jsonb},
 	{0},
 };
 
 /* tfm_pipeline(task text, model text, inputs jsonb, options jsonb) returns jsonb */
 CALL_ENTRY(tfm_pipeline)
+
+/* tfm_pipeline(task text, model text, inputs text, options jsonb) returns jsonb */
+CALL_ENTRY(tfm_pipeline_text)

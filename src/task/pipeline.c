@@ -287,6 +287,18 @@ find_shape(const pipeline_task *task, const pipeline_call *call, json inputs)
 	return task->list_of_one ? PIPELINE_ONE_IN_LIST : PIPELINE_ONE;
 }
 
+static json
+parse_inputs(tfm_context *context, tfm_text text)
+{
+	json value = json_parse(context, text.data, text.length, INPUTS);
+
+	if (context->error.kind != TFM_CORRUPTED)
+		return value;
+	context->error.kind = TFM_INVALID_ARGUMENT;
+	tfm_hint(context, "A text that is the input itself is a JSON string: to_jsonb makes it one.");
+	return value;
+}
+
 /* The inputs of all rows, one after the other, and where each row's are. */
 static pipeline_input *
 read_inputs(tfm_context *context, const pipeline_task *task, const task_call *call,
@@ -302,7 +314,7 @@ read_inputs(tfm_context *context, const pipeline_task *task, const task_call *ca
 		rows[i] = (row_inputs) {.first = n, .count = 1};
 		if (call->is_json)
 		{
-			values[i] = json_parse(context, call->inputs[i].data, call->inputs[i].length, INPUTS);
+			values[i] = parse_inputs(context, call->inputs[i]);
 			rows[i].shape = find_shape(task, p, values[i]);
 		}
 		if (is_list(rows[i].shape))

@@ -116,6 +116,16 @@ read_input(tfm_context *context, const pipeline_call *call, const pipeline_input
 		return false;
 	if (!json_present(table))
 		return tfm_fail(context, TFM_INVALID_ARGUMENT, "an input has no \"table\"");
+	if (!json_present(value) && json_is_string(table))
+	{
+		const char *text = json_as_string(table);
+
+		table = json_parse(context, text, strlen(text), "table");
+		if (context->error.kind == TFM_CORRUPTED)
+			context->error.kind = TFM_INVALID_ARGUMENT;
+		if (tfm_failed(context))
+			return false;
+	}
 	return task_read_table(context, table, &input->table);
 }
 
