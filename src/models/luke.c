@@ -116,7 +116,7 @@ begin_pass(nn_model *m, luke_pass *p)
 	*p = (luke_pass) {.words = m->batch->tokens, .batch = *m->batch};
 	if (m->dry)
 		p->entities = p->of_each = 1;
-	else if (ids != NULL)
+	else if (ids != NULL && m->batch->sequences > 0)
 	{
 		p->entities = count_elements(ids);
 		p->of_each = p->entities / m->batch->sequences;

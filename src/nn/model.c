@@ -198,7 +198,7 @@ void
 nn_emit_other_tokens(nn_model *m, const char *name, tensor x)
 {
 	tensor copy = nn_matrix(m, x.shape[0], x.shape[1]);
-	int64_t rows = m->batch->sequences;
+	int64_t rows = m->batch->sequences > 0 ? m->batch->sequences : 1;
 
 	if (nn_live(m) && x.shape[0] % rows != 0)
 		tfm_fail(m->context, TFM_UNSUPPORTED, "rows of different lengths have no common \"%s\"",

@@ -82,6 +82,17 @@ is_same_type(const relative_call *call, int64_t query, int64_t key)
 	return a == b || a == call->how->any_type || b == call->how->any_type;
 }
 
+/* The rows of the distances from a key to some queries. */
+static void
+find_rows(const relative_call *call, int64_t query, int queries, int64_t key, int32_t *rows)
+{
+	const int32_t *places = call->queries.places + query;
+	int64_t place = call->keys.places[key];
+
+	for (int i = 0; i < queries; i++)
+		rows[i] = row_of(call->how, places[i] - place);
+}
+
 /* What the products have for a key and some queries. */
 static void
 fill_key(const relative_call *call, int head, int64_t query, int queries, int64_t key,
@@ -89,26 +100,21 @@ fill_key(const relative_call *call, int head, int64_t query, int queries, int64_
 {
 	const relative_attention *how = call->how;
 	int64_t query_rows = how->position_keys.shape[0], key_rows = how->position_queries.shape[0];
-	int64_t first_query = call->queries.offsets[call->sequence];
-	int64_t first_key = call->keys.offsets[call->sequence];
+	int64_t at = (query - call->queries.offsets[call->sequence]) * call->heads + head;
+	int64_t key_at = (key - call->keys.offsets[call->sequence]) * call->heads + head;
+	int32_t rows[ATTEND_QUERIES] = {0};
 
+	if (how->span > 0)
+		find_rows(call, query, queries, key, rows);
 	for (int i = 0; i < queries; i++)
-	{
-		int64_t at = (query + i - first_query) * call->heads + head;
-		int64_t key_at = (key - first_key) * call->heads + head;
-		int32_t row =
-			how->span == 0
-				? 0
-				: row_of(how, (int64_t) call->queries.places[query + i] - call->keys.places[key]);
-
-		scores[i] = 0.0f;
-		if (call->by_query != NULL)
-			scores[i] += call->by_query[at * query_rows + row];
-		if (call->by_key != NULL)
-			scores[i] += call->by_key[key_at * key_rows + row];
-		if (call->by_type != NULL)
-			scores[i] += call->by_type[at * 2 + (is_same_type(call, query + i, key) ? 0 : 1)];
-	}
+		scores[i] = call->by_key == NULL ? 0.0f : call->by_key[key_at * key_rows + rows[i]];
+	if (call->by_query != NULL)
+		for (int i = 0; i < queries; i++)
+			scores[i] += call->by_query[(at + (int64_t) i * call->heads) * query_rows + rows[i]];
+	if (call->by_type != NULL)
+		for (int i = 0; i < queries; i++)
+			scores[i] += call->by_type[(at + (int64_t) i * call->heads) * 2 +
+									   (is_same_type(call, query + i, key) ? 0 : 1)];
 	if (how->more != NULL)
 		how->more(how->more_argument, query, queries, key, scores);
 }

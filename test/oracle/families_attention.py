@@ -18,7 +18,10 @@ HEADS = ("MaskedLM", "SequenceClassification", "TokenClassification", "QuestionA
 CHOICE = (*HEADS, "MultipleChoice")
 
 DEBERTA = dict(
-    relative_attention=True, pos_att_type=["c2p", "p2c"], position_biased_input=False, max_relative_positions=6
+    relative_attention=True,
+    pos_att_type=["c2p", "p2c"],
+    position_biased_input=False,
+    max_relative_positions=6,
 )
 
 
@@ -149,7 +152,9 @@ FAMILIES = {
         config=dict(entity_vocab_size=9, entity_emb_size=8, type_vocab_size=2),
         inputs=with_entities,
         unseen={
-            name: r"pooler|self\.query|w2e_query" if "Entity" in name else "pooler|e2e_query|e2w_query"
+            name: r"pooler|self\.query|w2e_query"
+            if "Entity" in name
+            else "pooler|e2e_query|e2w_query"
             for name in LUKE[1:]
         },
     ),
@@ -163,7 +168,13 @@ FAMILIES = {
     ),
     "funnel": family(
         FUNNEL,
-        config=dict(block_sizes=[1, 2, 1], pad_token_id=0, d_head=4, d_inner=20, num_decoder_layers=1),
+        config=dict(
+            block_sizes=[1, 2, 1],
+            pad_token_id=0,
+            d_head=4,
+            d_inner=20,
+            num_decoder_layers=1,
+        ),
         without=("num_hidden_layers", "intermediate_size", "max_position_embeddings"),
         inputs=three_types,
         unseen={
@@ -191,7 +202,10 @@ FAMILIES = {
     ),
     "convbert": family(
         heads("ConvBert", *CHOICE),
-        unseen={name: r"conv_kernel_layer|key_conv_attn_layer\.bias" for name in heads("ConvBert", *CHOICE)[1:]},
+        unseen={
+            name: r"conv_kernel_layer|key_conv_attn_layer\.bias"
+            for name in heads("ConvBert", *CHOICE)[1:]
+        },
         config=dict(embedding_size=8, conv_kernel_size=3, num_attention_heads=4),
     ),
     "modernbert": family(heads("ModernBert", *CHOICE), config=MODERNBERT),
@@ -267,7 +281,12 @@ VARIANTS = {
         ),
         "FunnelModel-repeats": dict(
             architecture="FunnelModel",
-            config=dict(block_sizes=[1, 1], block_repeats=[2, 1], hidden_act="gelu", layer_norm_eps=0.05),
+            config=dict(
+                block_sizes=[1, 1],
+                block_repeats=[2, 1],
+                hidden_act="gelu",
+                layer_norm_eps=0.05,
+            ),
         ),
     },
     "canine": {
@@ -302,7 +321,12 @@ VARIANTS = {
         ),
         "ModernBertModel-biases": dict(
             architecture="ModernBertModel",
-            config=dict(norm_bias=True, attention_bias=True, mlp_bias=True, hidden_activation="relu"),
+            config=dict(
+                norm_bias=True,
+                attention_bias=True,
+                mlp_bias=True,
+                hidden_activation="relu",
+            ),
         ),
         "ModernBertForSequenceClassification-mean": dict(
             architecture="ModernBertForSequenceClassification",
@@ -342,7 +366,8 @@ VARIANTS = {
         "RoFormerModel-hidden_states": dict(of="RoFormerModel", inputs=hidden_states),
         "RoFormerModel-eps": dict(of="RoFormerModel", set=dict(layer_norm_eps=0.05)),
         "RoFormerModel-values": dict(
-            architecture="RoFormerModel", config=dict(rotary_value=True, embedding_size=12, hidden_act="relu")
+            architecture="RoFormerModel",
+            config=dict(rotary_value=True, embedding_size=12, hidden_act="relu"),
         ),
         "RoFormerForTokenClassification-left": dict(
             of="RoFormerForTokenClassification", inputs=padded_left
@@ -403,7 +428,10 @@ VARIANTS = {
         "DebertaModel-absolute": dict(
             architecture="DebertaModel",
             config=dict(
-                relative_attention=False, position_biased_input=True, type_vocab_size=2, pos_att_type=None
+                relative_attention=False,
+                position_biased_input=True,
+                type_vocab_size=2,
+                pos_att_type=None,
             ),
         ),
         "DebertaForMaskedLM-new_head": dict(
@@ -440,12 +468,17 @@ VARIANTS = {
             config=dict(embedding_size=8, conv_groups=3, conv_act="tanh", pos_att_type=["p2c"]),
         ),
         "DebertaV2ForMaskedLM-new_head": dict(
-            architecture="DebertaV2ForMaskedLM", config=dict(legacy=False, pos_att_type=["c2p"]), unseen=r"encoder\.LayerNorm\.bias|key_proj\.bias"
+            architecture="DebertaV2ForMaskedLM",
+            config=dict(legacy=False, pos_att_type=["c2p"]),
+            unseen=r"encoder\.LayerNorm\.bias|key_proj\.bias",
         ),
         "DebertaV2ForSequenceClassification-long": dict(
             architecture="DebertaV2ForSequenceClassification",
             config=dict(
-                max_relative_positions=100, position_buckets=12, num_hidden_layers=2, pooler_hidden_act="tanh"
+                max_relative_positions=100,
+                position_buckets=12,
+                num_hidden_layers=2,
+                pooler_hidden_act="tanh",
             ),
             inputs=long_sequence,
             every_row="rel_embeddings",
