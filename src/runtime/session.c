@@ -237,6 +237,8 @@ check_generates(tfm_context *context, const run_model *model)
 				   "the model does not generate text: \"is_decoder\" of its config.json is false");
 	tfm_fail(context, TFM_UNSUPPORTED, "a model of architecture \"%s\" does not generate text",
 			 model->info.architecture);
+	if (strcmp(model->class.head->task, "text-generation") == 0)
+		return tfm_hint(context, "Of its family there is the forward pass alone, as yet.");
 	return tfm_hint(context, "Its task is \"%s\".", model->class.head->task);
 }
 
