@@ -177,6 +177,21 @@ find_output(const nn_output *outputs, const char *name)
 	return outputs;
 }
 
+/* Rows that each sequence has as many of, at least those of its tokens: of those that pad by themselves. */
+static bool
+find_padded_rows(const nn_batch *batch, const nn_output *output, int64_t i, task_rows *rows)
+{
+	const tensor *value = &output->value;
+	int64_t tokens = batch->offsets[i + 1] - batch->offsets[i];
+
+	if (output->axis != NN_AS_SHAPED || value->rank != 3 || value->shape[0] != batch->sequences ||
+		value->shape[1] < tokens)
+		return false;
+	*rows = (task_rows) {.count = tokens, .columns = value->shape[2]};
+	rows->data = (const float *) value->data + i * value->shape[1] * rows->columns;
+	return true;
+}
+
 /* Sequence i's rows of an output. */
 static bool
 find_rows(tfm_context *context, const nn_batch *batch, const nn_output *output, int64_t i,
@@ -186,6 +201,8 @@ find_rows(tfm_context *context, const nn_batch *batch, const nn_output *output, 
 	bool per_token = output->axis == NN_PER_TOKEN || output->axis == NN_PER_DECODER_TOKEN;
 	int64_t first = i;
 
+	if (find_padded_rows(batch, output, i, rows))
+		return true;
 	if (output->axis == NN_AS_SHAPED || of == NULL ||
 		output->value.shape[0] != (per_token ? of->tokens : of->sequences))
 		return tfm_fail(context, TFM_UNSUPPORTED, "the model's output \"%s\" is none of texts",
