@@ -203,6 +203,19 @@ PIPELINES = {
             ("targets", "Anna <mask> moved.", {"targets": [" the", "the", " longer"]}),
         ],
     ),
+    "fill-mask/latents": (
+        "PerceiverForMaskedLM", "latents",
+        {
+            "num_latents": 3, "d_latents": 16, "d_model": 16, "max_position_embeddings": 48,
+            "num_self_attends_per_block": 1, "num_self_attention_heads": 2,
+            "num_cross_attention_heads": 2,
+        },
+        [
+            ("one", "Anna[MASK]moved.", {}),
+            ("list", ["Anna[MASK] moved.", "The[MASK]"], {"top_k": 2}),
+            ("two", "Anna[MASK]moved to[MASK]!", {"top_k": 2}),
+        ],
+    ),
 }  # fmt: skip
 
 # Not pipelines of Transformers.
@@ -280,6 +293,10 @@ def train_unigram(special):
 
 def write_tokenizer(directory, kind):
     """Write tokenizer.json with the layout of its class; returns the vocabulary's size."""
+    if kind == "latents":
+        tokenizer = transformers.PerceiverTokenizer(model_max_length=MODEL_MAX_LENGTH)
+        tokenizer.save_pretrained(directory)
+        return len(tokenizer)
     name, special = TOKENIZERS[kind]
     cls, sep, pad, unk, mask = special.split()
     order = [pad, unk, cls, sep, mask]
