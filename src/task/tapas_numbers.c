@@ -418,6 +418,10 @@ add_date(scan *s, size_t begin, size_t end)
 	tapas_value value = {.is_date = true};
 	char text[DATE_LENGTH];
 
+	/* strptime knows no digits of other scripts */
+	for (size_t i = begin; i < end; i++)
+		if (s->text[i] >= 128)
+			return true;
 	if (!copy_ascii(s, begin, end, text, sizeof(text)))
 		return true;
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)

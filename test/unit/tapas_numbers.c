@@ -79,6 +79,7 @@ test_dates(void **state)
 	assert_string_equal(describe("29 february 1900"), "29 1900-2-_");
 	assert_string_equal(describe("29 february 2000"), "2000-2-29");
 	assert_string_equal(describe("31 april"), "31 _-4-_");
+	assert_string_equal(describe("\xd9\xa1\xd9\xa2 may"), "12 _-5-_");
 }
 
 static void
