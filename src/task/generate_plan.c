@@ -146,21 +146,32 @@ says_length(json object)
 		   json_present(json_member(object, "max_new_tokens"));
 }
 
-/*
- * What the model's own files say: generation_config.json, or without one the keys of config.json,
- * as GenerationConfig.from_model_config has them.
- */
+json
+generate_plan_read_file(tfm_context *context, generate_plan *plan, bool *is_own)
+{
+	static const char *const parts[] = {"decoder", "generator", "text_config"};
+	json file = run_model_json(context, plan->model, "generation_config.json");
+
+	*is_own = json_present(file);
+	if (!*is_own && !tfm_failed(context))
+		file = run_model_json(context, plan->model, "config.json");
+	for (size_t i = 0; !*is_own && i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (json_is_object(json_member(file, parts[i])) && !tfm_failed(context))
+			gen_config_read(context, json_member(file, parts[i]), false, &plan->config);
+	if (json_present(file) && !tfm_failed(context))
+		gen_config_read(context, file, false, &plan->config);
+	return file;
+}
+
+/* What the model's own files say. */
 static bool
 read_defaults(tfm_context *context, generate_plan *plan)
 {
-	json file = run_model_json(context, plan->model, "generation_config.json");
+	bool is_own;
+	json file = generate_plan_read_file(context, plan, &is_own);
 
-	if (!json_present(file) && !tfm_failed(context))
-		file = run_model_json(context, plan->model, "config.json");
-	if (tfm_failed(context))
-		return false;
 	plan->says_length = says_length(file);
-	return !json_present(file) || gen_config_read(context, file, false, &plan->config);
+	return !tfm_failed(context);
 }
 
 /* The caller's options over the defaults. */

@@ -67,6 +67,13 @@ extern void generate_plan_forget(generator *g);
 extern bool generate_plan_start(tfm_context *context, const generate_request *request, bool texts,
 								generate_plan *plan);
 
+/*
+ * What the model's own files say, over the plan's configuration: generation_config.json (*is_own), or
+ * without one the keys of config.json, those of a decoder in it first, as
+ * GenerationConfig.from_model_config has them.  Returns the file.
+ */
+extern json generate_plan_read_file(tfm_context *context, generate_plan *plan, bool *is_own);
+
 /* Defaults from the model's files, then the request's.  texts: a tokenizer is needed. */
 extern bool generate_plan_make(tfm_context *context, const generate_request *request, bool texts,
 							   generate_plan *plan);

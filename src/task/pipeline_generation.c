@@ -129,18 +129,6 @@ is_default(tfm_context *context, json member)
 
 /* ---- Plans ---- */
 
-/* generation_config.json, or what config.json has of it. */
-static json
-read_file(tfm_context *context, const run_model *model, bool *is_own)
-{
-	json file = run_model_json(context, model, "generation_config.json");
-
-	*is_own = json_present(file);
-	if (!*is_own && !tfm_failed(context))
-		file = run_model_json(context, model, "config.json");
-	return file;
-}
-
 static bool
 start(tfm_context *context, const pipeline_call *call, pipeline_generation *g)
 {
@@ -199,9 +187,9 @@ task_plan_generation(tfm_context *context, const pipeline_call *call, const char
 	if (!start(context, call, g) || !read_keywords(context, call, own, &s.keywords))
 		return false;
 	s.given = task_parameter(call, "generation_config");
-	s.file = read_file(context, g->plan.model, &is_own);
-	if (tfm_failed(context) || !lay(context, s.file, false, config) ||
-		!lay(context, s.given, false, config) || !lay(context, s.keywords, true, config))
+	s.file = generate_plan_read_file(context, &g->plan, &is_own);
+	if (tfm_failed(context) || !lay(context, s.given, false, config) ||
+		!lay(context, s.keywords, true, config))
 		return false;
 	if (!is_set(&s, "max_new_tokens") && !is_set(&s, "max_length"))
 		config->max_new_tokens = GENERATE_NEW_TOKENS;
@@ -273,9 +261,9 @@ task_plan_text2text(tfm_context *context, const pipeline_call *call, const char 
 
 	if (!start(context, call, g) || !read_keywords(context, call, own, &keywords))
 		return false;
-	file = read_file(context, g->plan.model, &is_own);
+	file = generate_plan_read_file(context, &g->plan, &is_own);
 	fills = fills_defaults(file, is_own);
-	if (tfm_failed(context) || !lay(context, file, false, config))
+	if (tfm_failed(context))
 		return false;
 	config->num_beams = 4;
 	config->max_new_tokens = GENERATE_NEW_TOKENS;
