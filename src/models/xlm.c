@@ -44,6 +44,9 @@ read_sizes(tfm_context *context, json file, encoder_config *e)
 	int64_t heads = json_int(context, file, "num_attention_heads", 16, 1, NN_MAX_HEADS);
 	int64_t size = json_int(context, file, "hidden_size", 2048, 1, NN_MAX_SIZE);
 
+	e->common.pad_token_id =
+		json_int(context, file, "pad_token_id",
+				 json_int(context, file, "pad_index", 2, 0, NN_MAX_SIZE), 0, NN_MAX_SIZE);
 	e->common.vocab_size = json_int(context, file, "n_words", 30145, 1, NN_MAX_SIZE);
 	e->common.hidden_size = json_int(context, file, "emb_dim", size, 1, NN_MAX_SIZE);
 	encoder_read_config(context, file, e, 0);
@@ -132,20 +135,42 @@ run_layers(nn_model *m, tensor x, const encoder_config *config, const uint8_t *h
 	return x;
 }
 
+/* Without a mask a text is as long as it has tokens that are not padding; NULL: none is hidden. */
+static const uint8_t *
+find_hidden(nn_model *m, int64_t padding_id)
+{
+	const nn_batch *batch = m->batch;
+	uint8_t *hidden = NULL;
+
+	if (!nn_live(m) || batch->hidden != NULL || batch->embeds != NULL)
+		return batch->hidden;
+	hidden = tfm_alloc_array(m->context, (size_t) batch->tokens, sizeof(uint8_t));
+	for (int64_t i = 0; hidden != NULL && i < batch->sequences; i++)
+	{
+		int64_t length = 0;
+
+		for (int64_t t = batch->offsets[i]; t < batch->offsets[i + 1]; t++)
+			length += batch->ids[t] != padding_id;
+		for (int64_t t = batch->offsets[i]; t < batch->offsets[i + 1]; t++)
+			hidden[t] = t - batch->offsets[i] >= length;
+	}
+	return hidden;
+}
+
 /* Masked tokens are zeros, which those that only look back see nevertheless. */
 static tensor
 hidden_states(nn_model *m, const void *config)
 {
 	const xlm_config *c = config;
 	const nn_batch *batch = m->batch;
+	const uint8_t *hidden = find_hidden(m, c->encoder.common.pad_token_id);
 	nn_batch all = *batch;
 	tensor x = embed_tokens(m, c);
 
-	clear_tokens(m, x, batch->hidden);
-	if (c->encoder.attention.causal)
-		all.hidden = NULL;
+	clear_tokens(m, x, hidden);
+	all.hidden = c->encoder.attention.causal ? NULL : hidden;
 	m->batch = &all;
-	x = run_layers(m, x, &c->encoder, batch->hidden);
+	x = run_layers(m, x, &c->encoder, hidden);
 	m->batch = batch;
 	return x;
 }

@@ -400,6 +400,7 @@ VARIANTS = {
             config=dict(n_langs=3, gelu_activation=False),
             inputs=with_languages,
         ),
+        "XLMModel-pads": dict(of="XLMModel", inputs=ids_given),
         "XLMModel-causal": dict(of="XLMModel", set=dict(causal=True), inputs=padded_left),
         "XLMForQuestionAnswering-limits": dict(
             of="XLMForQuestionAnswering", inputs=with_answer_limits, unseen=ANSWER_BIASES
