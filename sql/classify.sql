@@ -26,6 +26,10 @@ FROM (SELECT DISTINCT ON (number) * FROM tfm_classify_all('single', ARRAY['a', '
 SELECT (tfm_classify_pair('single', 'Anna moved.', 'She lives in Lima.')).label AS pair,
 	tfm_classify_pair('single', 'Anna moved.', '') = tfm_classify('single', 'Anna moved.') AS empty,
 	tfm_classify_pair('single', 'Anna moved.', 'b') <> tfm_classify_pair('single', 'b', 'Anna moved.') AS ordered;
+SET tfm.classify_model = 'single';
+SELECT tfm_classify('Anna moved.') = tfm_classify('single', 'Anna moved.') AS "of the setting";
+RESET tfm.classify_model;
+SELECT tfm_classify('Anna moved.');
 SELECT tfm_classify(NULL, 'a'), tfm_classify('single', NULL), tfm_classify_pair('single', 'a', NULL), tfm_choose('choices', NULL, ARRAY['a']);
 
 -- Long texts are cut, and rows are computed together.

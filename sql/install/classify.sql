@@ -49,6 +49,10 @@ CREATE FUNCTION tfm_classify(model text, input text, OUT label text, OUT score d
 	AS 'MODULE_PATHNAME', 'tfm_classify_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 SUPPORT tfm_support;
 COMMENT ON FUNCTION tfm_classify(text, text) IS 'the label that a classifier gives a text, and its score';
 
+CREATE FUNCTION tfm_classify(input text, OUT label text, OUT score double precision)
+	AS 'MODULE_PATHNAME', 'tfm_classify_text_default' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 SUPPORT tfm_support;
+COMMENT ON FUNCTION tfm_classify(text) IS 'the label that the classifier of tfm.classify_model gives a text, and its score';
+
 CREATE FUNCTION tfm_classify_all(model text, input text)
 	RETURNS TABLE (label text, score double precision)
 	AS 'MODULE_PATHNAME', 'tfm_classify_all_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5 SUPPORT tfm_support;

@@ -18,6 +18,7 @@ typedef struct backend_state
 	/* settings.c */
 	char *embed_model;	  /* tfm.embed_model */
 	char *generate_model; /* tfm.generate_model */
+	char *classify_model; /* tfm.classify_model */
 	char *rerank_model;	  /* tfm.rerank_model */
 	int cache_type;		  /* tfm.cache_type: a tfm_dtype, 0 for auto */
 	int prefix_cache;	  /* tfm.prefix_cache, in kB */

@@ -162,6 +162,7 @@ const call_function classify_functions[] = {
 	 .prepare = prepare_zero_shot,
 	 .result = make_best},
 	{.symbol = "tfm_classify_text", .input = 1, CLASSIFY},
+	{.symbol = "tfm_classify_text_default", .setting = CLASSIFY_SETTING, .input = 0, CLASSIFY},
 	{.symbol = "tfm_classify_pair", .input = 1, .second = 2, CLASSIFY},
 	{.symbol = "tfm_choose",
 	 .kind = TASK_SCORE_LABELS,
@@ -189,6 +190,9 @@ CALL_ENTRY(tfm_classify_labels)
 
 /* tfm_classify(model text, input text, OUT label text, OUT score double precision) */
 CALL_ENTRY(tfm_classify_text)
+
+/* tfm_classify(input text, OUT label text, OUT score double precision) */
+CALL_ENTRY(tfm_classify_text_default)
 
 /* tfm_classify_pair(model text, input text, pair text, OUT label text, OUT score double precision) */
 CALL_ENTRY(tfm_classify_pair)

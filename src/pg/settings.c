@@ -144,6 +144,13 @@ static const string_setting string_settings[] = {
 		.context = PGC_USERSET,
 	},
 	{
+		.name = CLASSIFY_SETTING,
+		.summary = "Model of the classifying functions that are called without one.",
+		.description = "A registered model, an id under tfm.model_path, or a directory.",
+		.variable = &tfm_backend.classify_model,
+		.context = PGC_USERSET,
+	},
+	{
 		.name = RERANK_SETTING,
 		.summary = "Model of the reranking functions that are called without one.",
 		.description = "A registered model, an id under tfm.model_path, or a directory.",

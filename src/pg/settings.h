@@ -15,6 +15,9 @@
 /* The one for generating functions. */
 #define GENERATE_SETTING "tfm.generate_model"
 
+/* The one for functions that classify by a model's own labels. */
+#define CLASSIFY_SETTING "tfm.classify_model"
+
 /* The one for reranking functions. */
 #define RERANK_SETTING "tfm.rerank_model"
 

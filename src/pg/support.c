@@ -123,7 +123,7 @@ static const function_family families[] = {
 	{"tfm_classify_all_text", WORK_ENCODE, NULL, ROWS_LABELS},
 	{"tfm_classify_all_labels", WORK_ENCODE, NULL, ROWS_LABELS},
 	{"tfm_classify_all", WORK_READ, GENERATE_SETTING, ROWS_LABELS},
-	{"tfm_classify_text", WORK_ENCODE, NULL, ROWS_ONE},
+	{"tfm_classify_text", WORK_ENCODE, CLASSIFY_SETTING, ROWS_ONE},
 	{"tfm_classify_pair", WORK_ENCODE, NULL, ROWS_ONE},
 	{"tfm_classify_labels", WORK_ENCODE, NULL, ROWS_ONE},
 	{"tfm_classify", WORK_READ, GENERATE_SETTING, ROWS_ONE},
