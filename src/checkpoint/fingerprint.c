@@ -58,6 +58,9 @@ static const struct
 #define TEMPLATES "additional_chat_templates"
 #define TEMPLATE_SUFFIX ".jinja"
 
+/* The folder of RAG's tokenizer for what it reads and writes. */
+#define GENERATOR_TOKENIZER "generator_tokenizer"
+
 /* The whole checkpoint in one file, or in its parts. */
 #define GGUF_SUFFIX ".gguf"
 
@@ -331,7 +334,7 @@ ckpt_list_files(tfm_context *context, const char *directory, ckpt_files *files)
 		return list_gguf(context, directory, files);
 	list.files = buffer_create(context);
 	if (list.files == NULL || !add_root(&list) || !add_subdirectory(&list, TEMPLATES) ||
-		!add_modules(&list))
+		!add_subdirectory(&list, GENERATOR_TOKENIZER) || !add_modules(&list))
 		return false;
 	files->items = (ckpt_file *) list.files->data;
 	files->count = 0;

@@ -57,7 +57,12 @@ run_write_tokenizer(tfm_context *context, image_writer *writer, const char *path
 					int64_t words, const tok_tokenizer **tokenizer, tfm_error *why)
 {
 	buffer *blob = buffer_create(context);
+	const char *own = file_join(context, path, "generator_tokenizer");
+	const char *config = own == NULL ? NULL : file_join(context, own, "tokenizer_config.json");
 
+	/* RAG has two, of which the generator's is for texts */
+	if (config != NULL && !ckpt_is_gguf(path) && file_exists(config))
+		path = own;
 	*tokenizer = blob == NULL ? NULL : make_tokenizer(context, path, lower_case, words, blob);
 	if (tfm_failed(context))
 	{

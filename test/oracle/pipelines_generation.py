@@ -86,6 +86,11 @@ PIPELINES = {
         ("empty-query", {"table": TABLE, "query": ""}, {}),
         ("empty-table", {"table": {"a": []}, "query": "x"}, {}),
     ]),
+    "retrieval-augmented-generation/rag": ("rag", {}, {}, [
+        ("one", {"question": "Who  moved?", "passages": [SENTENCES[0]]}, FEW),
+        ("titled", {"question": "Why?", "passages": [SENTENCES[2]], "titles": ['"Acme"']}, FEW),
+        ("cut", {"question": "Why?", "passages": [LONG]}, {"max_new_tokens": 6, "num_beams": 2}),
+    ]),
     "table-question-answering/cells": (
         "tapas", {"num_aggregation_labels": 0, "aggregation_labels": None}, {}, [
             ("one", {"table": TABLE, "query": "How many people live in Lima?"}, {}),
@@ -348,6 +353,38 @@ OTHERS = {
 # ---- Cases ----
 
 
+def write_rag(directory):
+    """A RAG model, called with questions and one passage, which no document's score touches."""
+    tokenizer = directory / "generator_tokenizer"
+    tokenizer.mkdir(parents=True, exist_ok=True)
+    size, ids = write_bytes(tokenizer)
+    sizes = {key: value for key, value in SIZES.items() if key in transformers.BartConfig().to_dict()}
+    question = transformers.DPRConfig(
+        vocab_size=32, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=32,
+    )  # fmt: skip
+    generator = transformers.BartConfig(**{**sizes, **ids, "vocab_size": size, "prefix": None})
+    config = transformers.RagConfig.from_question_encoder_generator_configs(
+        question, generator, n_docs=2, max_combined_length=30
+    )
+    model = tiny.fill(transformers.RagSequenceForGeneration(config), "pipelines")
+    model.save_pretrained(directory)
+    reader = transformers.AutoTokenizer.from_pretrained(tokenizer)
+
+    def call(inputs, **parameters):
+        title = inputs.get("titles", [""])[0].removeprefix('"').removesuffix('"')
+        text = title + config.title_sep + inputs["passages"][0] + config.doc_sep + inputs["question"]
+        ids = reader(
+            text.replace("  ", " "), max_length=config.max_combined_length, truncation=True,
+            return_tensors="pt",
+        )  # fmt: skip
+        ids.pop("token_type_ids", None)
+        made = model.rag.generator.generate(**ids, **parameters)
+        return {"answer": reader.decode(made[0], skip_special_tokens=True).strip()}
+
+    return call
+
+
 def write_model(directory, checkpoint, keys, generation):
     architecture, write_tokenizer = CHECKPOINTS[checkpoint]
     size, tokens = write_tokenizer(directory)
@@ -383,8 +420,11 @@ def tensors(value):
 
 def write_case(directory, task, checkpoint, keys, generation, calls):
     directory.mkdir(parents=True, exist_ok=True)
-    write_model(directory, checkpoint, keys, generation)
-    pipe = transformers.pipeline(task, model=str(directory), device="cpu")
+    if checkpoint == "rag":
+        pipe = write_rag(directory)
+    else:
+        write_model(directory, checkpoint, keys, generation)
+        pipe = transformers.pipeline(task, model=str(directory), device="cpu")
     requests, results = [], []
     for name, inputs, parameters in calls:
         request = {"id": name, "inputs": inputs, "parameters": parameters}
