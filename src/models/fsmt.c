@@ -13,24 +13,17 @@ read_config(tfm_context *context, json file, void *config)
 {
 	bart_config *c = config;
 
-	*c = (bart_config) {
-		.seq2seq = {.common = {.hidden_size = 1024, .max_positions = 1024, .pad_token_id = 1},
-					.eos_token_id = 2,
-					.decoder_start_token_id = 2},
-		.encoder = BART_PART,
-		.decoder = BART_PART,
-		.scale_embedding = true,
-		.positions = BART_FAIRSEQ,
-		.encoder_scales_input = true,
-		.decoder_scales_input = true,
-		/* Transformers leaves the causal mask to generation, unless the configuration has no cache */
-		.sees_ahead = json_bool(context, file, "use_cache", true),
-	};
+	*c = bart_large;
+	c->scale_embedding = true;
+	c->encoder_scales_input = c->decoder_scales_input = true;
+	c->positions = BART_FAIRSEQ;
+	c->seq2seq.common.any_position = true;
+	/* Transformers leaves the causal mask to generation, unless the configuration has no cache */
+	c->sees_ahead = json_bool(context, file, "use_cache", true);
 	c->seq2seq.common.vocab_size = json_int(context, file, "src_vocab_size", 42024, 1, NN_MAX_SIZE);
 	c->seq2seq.common.decoder_vocab_size =
 		json_int(context, file, "tgt_vocab_size", 42024, 1, NN_MAX_SIZE);
 	bart_read_config(context, file, "relu", c);
-	c->seq2seq.common.any_position = true;
 }
 
 /* What Transformers calls the last hidden state are the scores. */
@@ -59,8 +52,5 @@ const nn_family family_fsmt = {
 	.config_size = sizeof(bart_config),
 	.read_config = read_config,
 	.make_positions = bart_make_positions,
-	.cache_layers = bart_cache_layers,
-	.memory_layers = bart_cache_layers,
-	.remember = bart_remember,
-	.hidden_states = seq2seq_hidden_states,
+	BART_FUNCTIONS,
 };

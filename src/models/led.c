@@ -37,22 +37,14 @@ read_config(tfm_context *context, json file, void *config)
 	nn_config *common = &c->bart.seq2seq.common;
 
 	*c = (led_config) {
-		.bart = {.seq2seq = {.common = {.vocab_size = 50265,
-										.hidden_size = 1024,
-										.max_positions = 16384,
-										.pad_token_id = 1},
-							 .eos_token_id = 2,
-							 .decoder_start_token_id = 2},
-				 .encoder = BART_PART,
-				 .decoder = BART_PART,
-				 .positions = BART_LEARNED,
-				 .embedding_norm = true,
-				 .attend_encoder = attend_by_config,
-				 .encoder_self = &encoder_names},
+		.bart = bart_large,
 		.windows = {.projections = {"self_attn.longformer_self_attn.query_global",
 									"self_attn.longformer_self_attn.key_global",
 									"self_attn.longformer_self_attn.value_global"}},
 	};
+	c->bart.embedding_norm = true;
+	c->bart.attend_encoder = attend_by_config;
+	c->bart.encoder_self = &encoder_names;
 	bart_read_config(context, file, "gelu", &c->bart);
 	common->max_positions =
 		json_int(context, file, "max_encoder_position_embeddings", 16384, 1, NN_MAX_SIZE);
@@ -81,8 +73,5 @@ const nn_family family_led = {
 	.read_config = read_config,
 	.make_decoder_ids = seq2seq_shift_right,
 	.inputs = inputs,
-	.cache_layers = bart_cache_layers,
-	.memory_layers = bart_cache_layers,
-	.remember = bart_remember,
-	.hidden_states = seq2seq_hidden_states,
+	BART_FUNCTIONS,
 };

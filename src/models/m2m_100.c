@@ -6,9 +6,13 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <string.h>
-
 #include "nn/bart.h"
+
+static const nn_variant variants[] = {
+	{"m2m_100", "M2M100", "model"},
+	{"nllb-moe", "NllbMoe", "model"},
+	{0},
+};
 
 static const moe_names expert_names[] = {
 	{.up = "ffn.experts.expert_%.fc1", .down = "ffn.experts.expert_%.fc2"},
@@ -55,32 +59,17 @@ static void
 read_config(tfm_context *context, json file, void *config)
 {
 	bart_config *c = config;
-	const char *type = json_string(context, file, "model_type", "m2m_100");
 
-	*c = (bart_config) {
-		.seq2seq = {.common = {.vocab_size = 128112,
-							   .hidden_size = 1024,
-							   .max_positions = 1024,
-							   .pad_token_id = 1},
-					.eos_token_id = 2,
-					.decoder_start_token_id = 2},
-		.encoder = BART_PART,
-		.decoder = BART_PART,
-		.scale_embedding = true,
-		.positions = BART_FAIRSEQ,
-		.pre_norm = true,
-	};
-	bart_read_config(context, file, "relu", c);
+	*c = bart_large;
+	c->seq2seq.common.vocab_size = 128112;
 	c->seq2seq.common.any_position = true;
-	if (type != NULL && strcmp(type, "nllb-moe") == 0)
+	c->scale_embedding = true;
+	c->positions = BART_FAIRSEQ;
+	c->pre_norm = true;
+	bart_read_config(context, file, "relu", c);
+	if (nn_which_variant(file, variants) == 1)
 		read_experts(context, file, c);
 }
-
-static const nn_variant variants[] = {
-	{"m2m_100", "M2M100", "model"},
-	{"nllb-moe", "NllbMoe", "model"},
-	{0},
-};
 
 static const nn_head heads[] = {
 	{"Model", "feature-extraction", seq2seq_base_model},
@@ -95,8 +84,5 @@ const nn_family family_m2m_100 = {
 	.config_size = sizeof(bart_config),
 	.read_config = read_config,
 	.make_positions = bart_make_positions,
-	.cache_layers = bart_cache_layers,
-	.memory_layers = bart_cache_layers,
-	.remember = bart_remember,
-	.hidden_states = seq2seq_hidden_states,
+	BART_FUNCTIONS,
 };

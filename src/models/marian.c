@@ -21,18 +21,13 @@ read_config(tfm_context *context, json file, void *config)
 {
 	bart_config *c = config;
 
-	*c = (bart_config) {
-		.seq2seq = {.common = {.vocab_size = 58101,
-							   .hidden_size = 1024,
-							   .max_positions = 1024,
-							   .pad_token_id = 58100},
-					.eos_token_id = 0,
-					.decoder_start_token_id = 58100},
-		.encoder = BART_PART,
-		.decoder = BART_PART,
-		.positions = BART_SINUSOIDS,
-		.decoder_scales_input = true,
-	};
+	*c = bart_large;
+	c->seq2seq.common.vocab_size = 58101;
+	c->seq2seq.common.pad_token_id = 58100;
+	c->seq2seq.decoder_start_token_id = 58100;
+	c->seq2seq.eos_token_id = 0;
+	c->positions = BART_SINUSOIDS;
+	c->decoder_scales_input = true;
 	bart_read_config(context, file, "gelu", c);
 	read_decoder_words(context, file, &c->seq2seq.common);
 }
@@ -52,8 +47,5 @@ const nn_family family_marian = {
 	.heads = heads,
 	.config_size = sizeof(bart_config),
 	.read_config = read_config,
-	.cache_layers = bart_cache_layers,
-	.memory_layers = bart_cache_layers,
-	.remember = bart_remember,
-	.hidden_states = seq2seq_hidden_states,
+	BART_FUNCTIONS,
 };

@@ -36,23 +36,21 @@ static void
 read_config(tfm_context *context, json file, void *config)
 {
 	pegasus_x_config *c = config;
+	bart_config *b = &c->bart;
 
-	*c = (pegasus_x_config) {
-		.bart = {.seq2seq = {.common = {.vocab_size = 96103,
-										.hidden_size = 1024,
-										.max_positions = 16384,
-										.any_position = true,
-										.pad_token_id = 0},
-							 .eos_token_id = 1,
-							 .decoder_start_token_id = 0},
-				 .encoder = {.layers = 16, .heads = 16, .intermediate_size = 4096},
-				 .decoder = {.layers = 16, .heads = 16, .intermediate_size = 4096},
-				 .scale_embedding = true,
-				 .positions = BART_FAIRSEQ_FROM_ZERO,
-				 .pre_norm = true},
-	};
-	bart_read_config(context, file, "gelu", &c->bart);
-	c->bart.seq2seq.encode = encode_batch;
+	*b = bart_large;
+	b->seq2seq.common.vocab_size = 96103;
+	b->seq2seq.common.max_positions = 16384;
+	b->seq2seq.common.any_position = true;
+	b->seq2seq.common.pad_token_id = 0;
+	b->seq2seq.eos_token_id = 1;
+	b->seq2seq.decoder_start_token_id = 0;
+	b->encoder.layers = b->decoder.layers = 16;
+	b->scale_embedding = true;
+	b->positions = BART_FAIRSEQ_FROM_ZERO;
+	b->pre_norm = true;
+	bart_read_config(context, file, "gelu", b);
+	b->seq2seq.encode = encode_batch;
 	c->globals = json_int(context, file, "num_global_tokens", 32, 0, MAX_GLOBALS);
 	c->block_size = json_int(context, file, "block_size", 512, 1, NN_MAX_SIZE);
 	c->stagger = json_bool(context, file, "stagger_local_blocks", true);
@@ -223,8 +221,5 @@ const nn_family family_pegasus_x = {
 	.heads = heads,
 	.config_size = sizeof(pegasus_x_config),
 	.read_config = read_config,
-	.cache_layers = bart_cache_layers,
-	.memory_layers = bart_cache_layers,
-	.remember = bart_remember,
-	.hidden_states = seq2seq_hidden_states,
+	BART_FUNCTIONS,
 };

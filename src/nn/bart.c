@@ -18,6 +18,33 @@
 /* Fixed in all its layer norms. */
 #define NORM_EPS 1e-5
 
+const bart_config bart_large = {
+	.seq2seq = {.common = {.vocab_size = 50265,
+						   .hidden_size = 1024,
+						   .max_positions = 1024,
+						   .pad_token_id = 1},
+				.eos_token_id = 2,
+				.decoder_start_token_id = 2},
+	.encoder = {.layers = 12, .heads = 16, .intermediate_size = 4096},
+	.decoder = {.layers = 12, .heads = 16, .intermediate_size = 4096},
+};
+
+const nn_head bart_heads[] = {
+	{"Model", "feature-extraction", seq2seq_base_model},
+	{"ForConditionalGeneration", "text2text-generation", seq2seq_conditional_generation},
+	{"ForSequenceClassification", "text-classification", seq2seq_sequence_classification},
+	{"ForQuestionAnswering", "question-answering", seq2seq_question_answering},
+	{"ForCausalLM", "text-generation", seq2seq_causal_lm},
+	{0},
+};
+
+const nn_head bart_generation_heads[] = {
+	{"Model", "feature-extraction", seq2seq_base_model},
+	{"ForConditionalGeneration", "text2text-generation", seq2seq_conditional_generation},
+	{"ForCausalLM", "text-generation", seq2seq_causal_lm},
+	{0},
+};
+
 /* ---- Names ---- */
 
 static const bart_names own_names = {

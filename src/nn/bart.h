@@ -80,11 +80,17 @@ typedef struct bart_config
 	bool sees_ahead; /* tokens of a decoder that is given all at once see those after them */
 } bart_config;
 
-/* Transformers' defaults that most of these families have. */
-#define BART_PART                                                                                  \
-	{                                                                                              \
-		.layers = 12, .heads = 16, .intermediate_size = 4096                                       \
-	}
+/* The defaults of BART and most of its kin: sizes, special tokens; for families to begin with. */
+extern const bart_config bart_large;
+
+/* What an nn_family of these has of its functions. */
+#define BART_FUNCTIONS                                                                             \
+	.cache_layers = bart_cache_layers, .memory_layers = bart_cache_layers,                         \
+	.remember = bart_remember, .hidden_states = seq2seq_hidden_states
+
+/* The heads of BART, and of those that have but the model and its generation. */
+extern const nn_head bart_heads[];
+extern const nn_head bart_generation_heads[];
 
 /*
  * Read config.json with what is in c as the defaults; activation is the name of the default
