@@ -38,8 +38,5 @@ const nn_family family_bert_generation = {
 	.heads = heads,
 	.config_size = sizeof(encoder_config),
 	.read_config = read_config,
-	.inputs = encoder_memory_inputs,
-	.cache_layers = encoder_cache_layers,
-	.remember = encoder_remember,
-	.hidden_states = encoder_hidden_states,
+	ENCODER_FUNCTIONS,
 };

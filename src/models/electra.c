@@ -79,8 +79,5 @@ const nn_family family_electra = {
 	.config_size = sizeof(electra_config),
 	.read_config = read_config,
 	.keeps_last = true, /* the summary may be of the last token */
-	.inputs = encoder_memory_inputs,
-	.cache_layers = encoder_cache_layers,
-	.remember = encoder_remember,
-	.hidden_states = encoder_hidden_states,
+	ENCODER_FUNCTIONS,
 };

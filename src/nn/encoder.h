@@ -167,6 +167,11 @@ extern bool encoder_take_memory(nn_model *m, const encoder_config *c, nn_memory 
 extern int encoder_cache_layers(const void *config, kv_layer *layers);
 extern void encoder_remember(nn_model *m, const void *config);
 
+/* What an nn_family has of its functions where they are BERT's. */
+#define ENCODER_FUNCTIONS                                                                          \
+	.inputs = encoder_memory_inputs, .cache_layers = encoder_cache_layers,                         \
+	.remember = encoder_remember, .hidden_states = encoder_hidden_states
+
 /* Positions after common.pad_token_id, for make_positions. */
 extern void encoder_make_positions(const void *config, const int32_t *ids, const uint8_t *mask,
 								   int64_t count, int32_t *positions);
