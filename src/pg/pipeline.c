@@ -85,27 +85,27 @@ value_text(tfm_context *context, json value)
 static char *
 array_text(tfm_context *context, json array)
 {
-	StringInfoData text;
+	StringInfoData list;
 
-	initStringInfo(&text);
-	appendStringInfoChar(&text, '{');
+	initStringInfo(&list);
+	appendStringInfoChar(&list, '{');
 	for (json value = json_first(array); json_present(value); value = json_next(value))
 	{
 		const char *element = value_text(context, value);
 
-		if (text.len > 1)
-			appendStringInfoChar(&text, ',');
-		appendStringInfoChar(&text, '"');
+		if (list.len > 1)
+			appendStringInfoChar(&list, ',');
+		appendStringInfoChar(&list, '"');
 		for (; *element != '\0'; element++)
 		{
 			if (*element == '"' || *element == '\\')
-				appendStringInfoChar(&text, '\\');
-			appendStringInfoChar(&text, *element);
+				appendStringInfoChar(&list, '\\');
+			appendStringInfoChar(&list, *element);
 		}
-		appendStringInfoChar(&text, '"');
+		appendStringInfoChar(&list, '"');
 	}
-	appendStringInfoChar(&text, '}');
-	return text.data;
+	appendStringInfoChar(&list, '}');
+	return list.data;
 }
 
 /* A row of an object; its first columns, as many as first says, are values. */
