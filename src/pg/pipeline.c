@@ -95,6 +95,11 @@ array_text(tfm_context *context, json array)
 
 		if (list.len > 1)
 			appendStringInfoChar(&list, ',');
+		if (element == NULL)
+		{
+			appendStringInfoString(&list, "NULL");
+			continue;
+		}
 		appendStringInfoChar(&list, '"');
 		for (; *element != '\0'; element++)
 		{
