@@ -506,12 +506,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_definition),	cmocka_unit_test(test_bias),
-		cmocka_unit_test(test_scores),
-		cmocka_unit_test(test_hidden),		cmocka_unit_test(test_company),
-		cmocka_unit_test(test_many),		cmocka_unit_test(test_long),
-		cmocka_unit_test(test_exponential), cmocka_unit_test(test_not_finite),
-		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_definition), cmocka_unit_test(test_bias),
+		cmocka_unit_test(test_scores),	   cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_company),	   cmocka_unit_test(test_many),
+		cmocka_unit_test(test_long),	   cmocka_unit_test(test_exponential),
+		cmocka_unit_test(test_not_finite), cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
