@@ -99,8 +99,6 @@ const nn_family family_ctrl = {
 	.name = "ctrl",
 	.variants = variants,
 	.heads = heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

@@ -17,11 +17,8 @@ static const nn_variant variants[] = {
 };
 
 #define GLM_NAMES                                                                                  \
-	.layer = "layers.%d", .attention_norm = "input_layernorm", .query = "self_attn.q_proj",        \
-	.key = "self_attn.k_proj", .value = "self_attn.v_proj",                                        \
-	.attention_output = "self_attn.o_proj", .mlp_norm = "post_attention_layernorm",                \
-	.gate_up = "mlp.gate_up_proj", .down = "mlp.down_proj", .final_norm = "norm",                  \
-	.lm_head = "lm_head"
+	DECODER_LLAMA_ATTENTION, DECODER_LLAMA_NORMS, .gate_up = "mlp.gate_up_proj",                   \
+												  .down = "mlp.down_proj"
 
 static const decoder_names glm_names = {GLM_NAMES};
 static const decoder_names glm4_names = {
@@ -96,8 +93,6 @@ const nn_family family_glm = {
 	.name = "glm",
 	.variants = variants,
 	.heads = decoder_heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

@@ -124,8 +124,6 @@ const nn_family family_gpt_neox = {
 	.name = "gpt_neox",
 	.variants = variants,
 	.heads = heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

@@ -10,20 +10,11 @@
 #include "nn/decoder.h"
 
 static const decoder_names names = {
-	.layer = "layers.%d",
+	DECODER_LLAMA_ATTENTION,
+	DECODER_LLAMA_MLP,
+	DECODER_HEAD_NORMS,
 	.attention_post_norm = "post_attention_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.query_norm = "self_attn.q_norm",
-	.key_norm = "self_attn.k_norm",
-	.attention_output = "self_attn.o_proj",
 	.mlp_post_norm = "post_feedforward_layernorm",
-	.gate = "mlp.gate_proj",
-	.up = "mlp.up_proj",
-	.down = "mlp.down_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
 };
 
 static const nn_variant variants[] = {
@@ -125,8 +116,6 @@ const nn_family family_olmo2 = {
 	.name = "olmo2",
 	.variants = variants,
 	.heads = decoder_heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

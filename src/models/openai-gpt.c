@@ -83,10 +83,8 @@ const nn_family family_openai_gpt = {
 	.name = "openai-gpt",
 	.variants = variants,
 	.heads = heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
 	.inputs = decoder_choice_inputs,
 	.keeps_last = true,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

@@ -106,9 +106,7 @@ const nn_family family_opt = {
 	.name = "opt",
 	.variants = variants,
 	.heads = heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
 	.make_positions = make_positions,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

@@ -63,8 +63,6 @@ const nn_family family_smollm3 = {
 	.name = "smollm3",
 	.variants = variants,
 	.heads = decoder_heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

@@ -7,23 +7,14 @@
  */
 #include "nn/decoder.h"
 
-/* By whether queries and keys are normed, and whether both parts of a layer are of one norm. */
-#define NAMES(first, second, third)                                                                \
-	{                                                                                              \
-		.layer = "layers.%d", .attention_norm = "input_layernorm", .query = "self_attn.q_proj",    \
-		.key = "self_attn.k_proj", .value = "self_attn.v_proj", .query_norm = first,               \
-		.key_norm = second, .attention_output = "self_attn.o_proj", .mlp_norm = third,             \
-		.gate = "mlp.gate_proj", .up = "mlp.up_proj", .down = "mlp.down_proj",                     \
-		.final_norm = "norm", .lm_head = "lm_head",                                                \
-	}
+#define NAMES DECODER_LLAMA_ATTENTION, DECODER_LLAMA_MLP, .attention_norm = "input_layernorm"
+#define SECOND_NORM .mlp_norm = "post_attention_layernorm"
+#define HEAD_NORMS .query_norm = "self_attn.q_layernorm", .key_norm = "self_attn.k_layernorm"
 
-#define QUERY_NORM "self_attn.q_layernorm"
-#define KEY_NORM "self_attn.k_layernorm"
-
+/* By whether both parts of a layer are of one norm, and whether queries and keys are normed. */
 static const decoder_names names[2][2] = {
-	{NAMES(NULL, NULL, "post_attention_layernorm"),
-	 NAMES(QUERY_NORM, KEY_NORM, "post_attention_layernorm")},
-	{NAMES(NULL, NULL, NULL), NAMES(QUERY_NORM, KEY_NORM, NULL)},
+	{{NAMES, SECOND_NORM}, {NAMES, SECOND_NORM, HEAD_NORMS}},
+	{{NAMES}, {NAMES, HEAD_NORMS}},
 };
 
 static void
@@ -61,8 +52,6 @@ const nn_family family_stablelm = {
 	.name = "stablelm",
 	.variants = variants,
 	.heads = decoder_heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

@@ -8,17 +8,10 @@
 #include "nn/decoder.h"
 
 static const decoder_names names = {
-	.layer = "layers.%d",
-	.attention_norm = "input_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.attention_output = "self_attn.o_proj",
-	.mlp_norm = "post_attention_layernorm",
+	DECODER_LLAMA_ATTENTION,
+	DECODER_LLAMA_NORMS,
 	.up = "mlp.c_fc",
 	.down = "mlp.c_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
 };
 
 static void
@@ -54,8 +47,6 @@ const nn_family family_starcoder2 = {
 	.name = "starcoder2",
 	.variants = variants,
 	.heads = decoder_heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

@@ -17,49 +17,23 @@
 #include "tensor/elementwise.h"
 
 const decoder_names decoder_llama_names = {
-	.layer = "layers.%d",
-	.attention_norm = "input_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.attention_output = "self_attn.o_proj",
-	.mlp_norm = "post_attention_layernorm",
-	.gate = "mlp.gate_proj",
-	.up = "mlp.up_proj",
-	.down = "mlp.down_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
+	DECODER_LLAMA_ATTENTION,
+	DECODER_LLAMA_NORMS,
+	DECODER_LLAMA_MLP,
 };
 
 const decoder_names decoder_ungated_names = {
-	.layer = "layers.%d",
-	.attention_norm = "input_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.attention_output = "self_attn.o_proj",
-	.mlp_norm = "post_attention_layernorm",
+	DECODER_LLAMA_ATTENTION,
+	DECODER_LLAMA_NORMS,
 	.up = "mlp.up_proj",
 	.down = "mlp.down_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
 };
 
 const decoder_names decoder_normed_names = {
-	.layer = "layers.%d",
-	.attention_norm = "input_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.query_norm = "self_attn.q_norm",
-	.key_norm = "self_attn.k_norm",
-	.attention_output = "self_attn.o_proj",
-	.mlp_norm = "post_attention_layernorm",
-	.gate = "mlp.gate_proj",
-	.up = "mlp.up_proj",
-	.down = "mlp.down_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
+	DECODER_LLAMA_ATTENTION,
+	DECODER_LLAMA_NORMS,
+	DECODER_LLAMA_MLP,
+	DECODER_HEAD_NORMS,
 };
 
 static double

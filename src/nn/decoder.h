@@ -43,6 +43,16 @@ typedef struct decoder_names
 	const char *token_score;  /* of classifiers of tokens; NULL: as score */
 } decoder_names;
 
+/* LLaMA's names of all but the norms of a layer and the feed-forward part, for tables that begin so. */
+#define DECODER_LLAMA_ATTENTION                                                                    \
+	.layer = "layers.%d", .query = "self_attn.q_proj", .key = "self_attn.k_proj",                  \
+	.value = "self_attn.v_proj", .attention_output = "self_attn.o_proj", .final_norm = "norm",     \
+	.lm_head = "lm_head"
+#define DECODER_LLAMA_NORMS                                                                        \
+	.attention_norm = "input_layernorm", .mlp_norm = "post_attention_layernorm"
+#define DECODER_LLAMA_MLP .gate = "mlp.gate_proj", .up = "mlp.up_proj", .down = "mlp.down_proj"
+#define DECODER_HEAD_NORMS .query_norm = "self_attn.q_norm", .key_norm = "self_attn.k_norm"
+
 /* LLaMA's names. */
 extern const decoder_names decoder_llama_names;
 
@@ -262,6 +272,11 @@ extern void decoder_read_choice(tfm_context *context, json file, decoder_config 
 
 /* The five heads above, by their usual names; ends with a NULL suffix. */
 extern const nn_head decoder_heads[];
+
+/* What an nn_family has whose configuration is a decoder_config and no more. */
+#define DECODER_FAMILY                                                                             \
+	.config_size = sizeof(decoder_config), .cache_layers = decoder_cache_layers,                   \
+	.hidden_states = decoder_hidden_states
 
 /*
  * The rows of the tokens that sequences are classified by: the last that is not padding, as

@@ -55,6 +55,10 @@ typedef struct moe
 	int64_t intermediate_size;
 } moe;
 
+/* A mixture in the place of LLaMA's feed-forward part, with the router that most have. */
+#define MOE_LLAMA_EXPERTS                                                                          \
+	.router = "mlp.gate", .scoring = MOE_SOFTMAX, .names = moe_llama_names, .gated = true
+
 /* Which experts the tokens of a batch go to, grouped by expert. */
 typedef struct moe_route
 {
