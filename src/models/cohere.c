@@ -1,67 +1,83 @@
 /*
  * cohere.c
- *	  Command R (Cohere 2024): both parts of a layer of one norm, turned in pairs.
- *	  Follows transformers/models/cohere/modeling_cohere.py.
+ *	  Command R (Cohere 2024): both parts of a layer of one norm, turned in pairs; and Command R7B
+ *	  (2024), with windows, whose layers without have no positions.
+ *	  Follows transformers/models/cohere/modeling_cohere.py and cohere2/.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/decoder.h"
 
-/* Without and with norms of queries and keys. */
-#define NAMES(first, second)                                                                       \
-	{                                                                                              \
-		.layer = "layers.%d", .attention_norm = "input_layernorm", .query = "self_attn.q_proj",    \
-		.key = "self_attn.k_proj", .value = "self_attn.v_proj", .query_norm = first,               \
-		.key_norm = second, .attention_output = "self_attn.o_proj", .gate = "mlp.gate_proj",       \
-		.up = "mlp.up_proj", .down = "mlp.down_proj", .final_norm = "norm", .lm_head = "lm_head",  \
-	}
-
-static const decoder_names names[] = {
-	NAMES(NULL, NULL),
-	NAMES("self_attn.q_norm", "self_attn.k_norm"),
+static const nn_variant variants[] = {
+	{"cohere", "Cohere", "model"},
+	{"cohere2", "Cohere2", "model"},
+	{0},
 };
+
+#define NAMES DECODER_LLAMA_ATTENTION, DECODER_LLAMA_MLP, .attention_norm = "input_layernorm"
+
+/* Without and with norms of queries and keys. */
+static const decoder_names names[] = {{NAMES}, {NAMES, DECODER_HEAD_NORMS}};
+
+static const decoder_defaults defaults = {
+	.norm_eps_key = "layer_norm_eps",
+	.vocab_size = 256000,
+	.hidden_size = 8192,
+	.intermediate_size = 22528,
+	.layers = 40,
+	.heads = 64,
+	.max_positions = 8192,
+	.activation = "silu",
+	.norm_eps = 1e-5,
+	.pad_token_id = 0,
+	.tie_word_embeddings = true,
+};
+
+static bool
+is_sliding(tfm_context *context, json file, int layer)
+{
+	return decoder_slides_by_pattern(context, file, layer, 4);
+}
+
+static void
+read_layers(tfm_context *context, json file, decoder_config *c)
+{
+	decoder_read_rope(context, file, &(rope_defaults) {.interleaved = true}, c);
+	decoder_read_layer_types(context, file, 4096, is_sliding, c);
+	for (int i = 0; c->each != NULL && i < c->layers; i++)
+		if (c->each[i].window == 0)
+			((decoder_layer *) c->each)[i].rope = -1;
+}
 
 static void
 read_config(tfm_context *context, json file, void *config)
 {
+	bool windows = nn_which_variant(file, variants) == 1;
+	bool head_norms = !windows && json_bool(context, file, "use_qk_norm", false);
 	decoder_config *c = config;
 
 	*c = (decoder_config) {
-		.names = &names[0],
+		.names = &names[head_norms],
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.no_bias = true},
 		.parallel = true,
 		.head_norm_of = HEADS_OWN,
 		.head_norm = {.no_bias = true},
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.norm_eps_key = "layer_norm_eps",
-											 .vocab_size = 256000,
-											 .hidden_size = 8192,
-											 .intermediate_size = 22528,
-											 .layers = 40,
-											 .heads = 64,
-											 .max_positions = 8192,
-											 .activation = "silu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = 0,
-											 .tie_word_embeddings = true},
-						c);
+	decoder_read_config(context, file, &defaults, c);
 	c->head_norm.eps = c->norm.eps;
-	if (json_bool(context, file, "use_qk_norm", false))
-		c->names = &names[1];
 	c->logit_scale = json_double(context, file, "logit_scale", 0.0625);
-	decoder_read_rope(context, file, &(rope_defaults) {.theta = 500000, .interleaved = true}, c);
+	if (windows)
+		read_layers(context, file, c);
+	else
+		decoder_read_rope(context, file, &(rope_defaults) {.theta = 500000, .interleaved = true},
+						  c);
 }
-
-static const nn_variant variants[] = {{"cohere", "Cohere", "model"}, {0}};
 
 const nn_family family_cohere = {
 	.name = "cohere",
 	.variants = variants,
 	.heads = decoder_heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };

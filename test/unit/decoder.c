@@ -144,21 +144,32 @@ test_steps(void **state)
 	check_steps("rwkv/RwkvForCausalLM");
 }
 
-/* A configuration is refused with that kind; TFM_OK: it is taken. */
+static const nn_family *
+find_family(const char *type)
+{
+	for (const nn_family *const *family = nn_families; *family != NULL; family++)
+		for (const nn_variant *v = (*family)->variants; v->model_type != NULL; v++)
+			if (strcmp(v->model_type, type) == 0)
+				return *family;
+	return NULL;
+}
+
+/* A configuration of that type with these members is refused with that kind; TFM_OK: it is taken. */
 static void
 check_config(const char *type, const char *text, tfm_error_kind kind)
 {
 	tfm_context context = open_context(0, 1, 0);
-	const nn_family *const *family = nn_families;
+	const nn_family *family = find_family(type);
+	char whole[512];
 	void *config;
 	json file;
 
-	while (*family != NULL && strcmp((*family)->name, type) != 0)
-		family++;
-	assert_non_null(*family);
-	file = json_parse(&context, text, strlen(text), "config.json");
-	config = tfm_alloc_zero(&context, (*family)->config_size);
-	(*family)->read_config(&context, file, config);
+	assert_non_null(family);
+	snprintf(whole, sizeof(whole), "{\"model_type\": \"%s\"%s%s", type,
+			 strcmp(text, "{}") == 0 ? "" : ", ", text + 1);
+	file = json_parse(&context, whole, strlen(whole), "config.json");
+	config = tfm_alloc_zero(&context, family->config_size);
+	family->read_config(&context, file, config);
 	if (context.error.kind != kind)
 		fail_msg("%s of %s: %s", text, type, context.error.message);
 	close_context(&context);
@@ -233,11 +244,12 @@ static void
 test_layers(void **state)
 {
 	static const char text[] =
-		"{\"hidden_size\": 64, \"num_attention_heads\": 4, \"head_dim\": 16, "
-		"\"num_hidden_layers\": 4, \"sliding_window\": 8, \"sliding_window_pattern\": 2}";
+		"{\"model_type\": \"cohere2\", \"hidden_size\": 64, \"num_attention_heads\": 4, "
+		"\"head_dim\": 16, \"num_hidden_layers\": 4, \"sliding_window\": 8, "
+		"\"sliding_window_pattern\": 2}";
 	tfm_context context = open_context(0, 1, 0);
 	json file = json_parse(&context, text, strlen(text), "config.json");
-	extern const nn_family family_gemma3_text, family_cohere2;
+	extern const nn_family family_gemma3_text, family_cohere;
 	decoder_config c;
 
 	(void) state;
@@ -248,7 +260,7 @@ test_layers(void **state)
 		assert_int_equal(c.each[i].rope, i % 2 == 0);
 	}
 	assert_true(c.ropes[0].theta == 1e6 && c.ropes[1].theta == 1e4);
-	family_cohere2.read_config(&context, file, &c);
+	family_cohere.read_config(&context, file, &c);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(c.each[i].rope, i % 2 == 0 ? 0 : -1);
 	close_context(&context);
