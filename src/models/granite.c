@@ -1,11 +1,55 @@
 /*
  * granite.c
- *	  Granite (2024): as LLaMA, with multipliers.
- *	  Follows transformers/models/granite/modeling_granite.py.
+ *	  Granite (2024): as LLaMA, with multipliers; and Granite-MoE (2024), the same with experts, and
+ *	  perhaps one that all tokens pass.
+ *	  Follows transformers/models/granite/modeling_granite.py, granitemoe/ and granitemoeshared/.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/decoder.h"
+
+static const nn_variant variants[] = {
+	{"granite", "Granite", "model"},
+	{"granitemoe", "GraniteMoe", "model"},
+	{"granitemoeshared", "GraniteMoeShared", "model"},
+	{0},
+};
+
+static const moe_names expert_names[] = {
+	{.gate_up = "block_sparse_moe.input_linear", .down = "block_sparse_moe.output_linear"},
+	/* as GGUF files have them */
+	{.gate = "block_sparse_moe.experts.%.w1",
+	 .up = "block_sparse_moe.experts.%.w3",
+	 .down = "block_sparse_moe.experts.%.w2"},
+	{0},
+};
+
+static const decoder_names shared_names = {
+	.gate_up = "shared_mlp.input_linear",
+	.down = "shared_mlp.output_linear",
+};
+
+static const decoder_defaults defaults = {
+	.vocab_size = 32000,
+	.hidden_size = 4096,
+	.intermediate_size = 11008,
+	.layers = 32,
+	.heads = 32,
+	.max_positions = 2048,
+	.activation = "silu",
+	.norm_eps = 1e-6,
+	.pad_token_id = -1,
+};
+
+static void
+read_experts(tfm_context *context, json file, decoder_config *c)
+{
+	decoder_read_experts(context, file, "num_local_experts", 8, "num_experts_per_tok", 2, c);
+	c->shared_intermediate_size =
+		json_int(context, file, "shared_intermediate_size", 0, 0, NN_MAX_SIZE);
+	if (c->shared_intermediate_size > 0)
+		c->shared_expert = &shared_names;
+}
 
 static void
 read_config(tfm_context *context, json file, void *config)
@@ -16,33 +60,25 @@ read_config(tfm_context *context, json file, void *config)
 		.names = &decoder_llama_names,
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.rms = true},
+		.moe = {.router = "block_sparse_moe.router.layer",
+				.scoring = MOE_SOFTMAX_OF_BEST,
+				.names = expert_names,
+				.gated = true},
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.vocab_size = 32000,
-											 .hidden_size = 4096,
-											 .intermediate_size = 11008,
-											 .layers = 32,
-											 .heads = 32,
-											 .max_positions = 2048,
-											 .activation = "silu",
-											 .norm_eps = 1e-6,
-											 .pad_token_id = -1},
-						c);
+	decoder_read_config(context, file, &defaults, c);
 	c->embedding_scale = json_double(context, file, "embedding_multiplier", 1);
 	c->residual_scale = json_double(context, file, "residual_multiplier", 1);
 	c->attention.scale = json_double(context, file, "attention_multiplier", 1);
 	c->logit_scale = 1 / json_double(context, file, "logits_scaling", 1);
 	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
+	if (nn_which_variant(file, variants) > 0)
+		read_experts(context, file, c);
 }
-
-static const nn_variant variants[] = {{"granite", "Granite", "model"}, {0}};
 
 const nn_family family_granite = {
 	.name = "granite",
 	.variants = variants,
 	.heads = decoder_heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };
