@@ -1,46 +1,71 @@
 /*
  * olmo.c
- *	  OLMo (Groeneveld et al. 2024): as LLaMA, with layer norms that have no weights.
- *	  Follows transformers/models/olmo/modeling_olmo.py.
+ *	  OLMo (Groeneveld et al. 2024): as LLaMA, with layer norms that have no weights; and OLMoE
+ *	  (Muennighoff et al. 2024), with experts, RMS norms, and norms of whole queries and keys.
+ *	  Follows transformers/models/olmo/modeling_olmo.py and olmoe/.
  *
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/decoder.h"
+
+static const nn_variant variants[] = {
+	{"olmo", "Olmo", "model"},
+	{"olmoe", "Olmoe", "model"},
+	{0},
+};
+
+#define OLMO_DEFAULTS .vocab_size = 50304, .activation = "silu", .pad_token_id = 1
+
+static const decoder_defaults olmo_defaults = {
+	OLMO_DEFAULTS, .hidden_size = 4096, .intermediate_size = 11008,
+	.layers = 32,  .heads = 32,			.max_positions = 2048,
+};
+
+static const decoder_defaults olmoe_defaults = {
+	OLMO_DEFAULTS, .hidden_size = 2048,	  .intermediate_size = 2048, .layers = 16,
+	.heads = 16,   .max_positions = 4096, .norm_eps = 1e-5,
+};
+
+static void
+read_olmo(tfm_context *context, json file, decoder_config *c)
+{
+	c->names = &decoder_llama_names;
+	c->norm.bare = true;
+	decoder_read_config(context, file, &olmo_defaults, c);
+	c->norm.eps = 1e-5; /* fixed in OlmoLayerNorm */
+}
+
+static void
+read_olmoe(tfm_context *context, json file, decoder_config *c)
+{
+	c->names = &decoder_normed_names;
+	c->norm.rms = c->head_norm.rms = true;
+	c->head_norm_of = HEADS_WHOLE;
+	c->moe = (moe) {MOE_LLAMA_EXPERTS};
+	decoder_read_config(context, file, &olmoe_defaults, c);
+	c->head_norm.eps = c->norm.eps;
+	c->moe.norm_power = json_bool(context, file, "norm_topk_prob", false);
+	decoder_read_experts(context, file, "num_experts", 64, "num_experts_per_tok", 8, c);
+}
 
 static void
 read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &decoder_llama_names,
-		.embedding = {.words = "embed_tokens"},
-		.norm = {.bare = true},
-	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.vocab_size = 50304,
-											 .hidden_size = 4096,
-											 .intermediate_size = 11008,
-											 .layers = 32,
-											 .heads = 32,
-											 .max_positions = 2048,
-											 .activation = "silu",
-											 .norm_eps = 1e-6,
-											 .pad_token_id = 1},
-						c);
-	c->norm.eps = 1e-5; /* fixed in OlmoLayerNorm */
+	*c = (decoder_config) {.embedding = {.words = "embed_tokens"}};
+	if (nn_which_variant(file, variants) == 0)
+		read_olmo(context, file, c);
+	else
+		read_olmoe(context, file, c);
 	c->clip_qkv = json_double(context, file, "clip_qkv", 0);
 	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
 }
-
-static const nn_variant variants[] = {{"olmo", "Olmo", "model"}, {0}};
 
 const nn_family family_olmo = {
 	.name = "olmo",
 	.variants = variants,
 	.heads = decoder_heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };
