@@ -5,35 +5,15 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <math.h>
+#include "nn/gemma.h"
 
-#include "nn/decoder.h"
+static const decoder_names names = {GEMMA_NAMES, DECODER_HEAD_NORMS};
 
-static const decoder_names names = {
-	.layer = "layers.%d",
-	.attention_norm = "input_layernorm",
-	.attention_post_norm = "post_attention_layernorm",
-	.query = "self_attn.q_proj",
-	.key = "self_attn.k_proj",
-	.value = "self_attn.v_proj",
-	.query_norm = "self_attn.q_norm",
-	.key_norm = "self_attn.k_norm",
-	.attention_output = "self_attn.o_proj",
-	.mlp_norm = "pre_feedforward_layernorm",
-	.mlp_post_norm = "post_feedforward_layernorm",
-	.gate = "mlp.gate_proj",
-	.up = "mlp.up_proj",
-	.down = "mlp.down_proj",
-	.final_norm = "norm",
-	.lm_head = "lm_head",
+static const decoder_defaults defaults = {
+	GEMMA_DEFAULTS,
+	.vocab_size = 262208,
+	.max_positions = 131072,
 };
-
-/* A soft cap, which null turns off. */
-static double
-read_cap(tfm_context *context, json file, const char *key, double fallback)
-{
-	return nn_is_null(file, key) ? 0 : json_double(context, file, key, fallback);
-}
 
 static bool
 is_sliding(tfm_context *context, json file, int layer)
@@ -65,32 +45,8 @@ read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "embed_tokens"},
-		.norm = {.rms = true, .weight_offset = 1},
-		.head_norm = {.rms = true, .weight_offset = 1},
-	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.activation_key = "hidden_activation",
-											 .vocab_size = 262208,
-											 .hidden_size = 2304,
-											 .intermediate_size = 9216,
-											 .layers = 26,
-											 .heads = 8,
-											 .kv_heads = 4,
-											 .head_dim = 256,
-											 .max_positions = 131072,
-											 .activation = "gelu_pytorch_tanh",
-											 .norm_eps = 1e-6,
-											 .pad_token_id = 0,
-											 .tie_word_embeddings = true},
-						c);
-	c->embedding.word_scale = sqrt((double) c->common.hidden_size);
-	c->attention.scale = 1 / sqrt(json_double(context, file, "query_pre_attn_scalar", 256));
-	c->logit_soft_cap = read_cap(context, file, "final_logit_softcapping", 0);
-
-	c->head_norm.eps = c->norm.eps;
+	gemma_read_config(context, file, &names, &defaults, c);
+	gemma_read_scores(context, file, 0, c);
 	decoder_read_layer_types(context, file, 4096, is_sliding, c);
 	read_ropes(context, file, c);
 	c->bidirectional = json_bool(context, file, "use_bidirectional_attention", false);
@@ -112,8 +68,6 @@ const nn_family family_gemma3_text = {
 	.name = "gemma3_text",
 	.variants = variants,
 	.heads = heads,
-	.config_size = sizeof(decoder_config),
 	.read_config = read_config,
-	.cache_layers = decoder_cache_layers,
-	.hidden_states = decoder_hidden_states,
+	DECODER_FAMILY,
 };
