@@ -91,18 +91,10 @@ static const nn_variant variants[] = {
 	{0},
 };
 
-static const nn_head heads[] = {
-	{"Model", "feature-extraction", decoder_base_model},
-	{"ForCausalLM", "text-generation", decoder_causal_lm},
-	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
-	{"ForTokenClassification", "token-classification", decoder_token_classification},
-	{0},
-};
-
 const nn_family family_biogpt = {
 	.name = "biogpt",
 	.variants = variants,
-	.heads = heads,
+	.heads = decoder_heads_of_tokens,
 	.read_config = read_config,
 	DECODER_FAMILY,
 };

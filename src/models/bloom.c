@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/alibi.h"
-#include "nn/decoder.h"
+#include "nn/gpt.h"
 
 static const decoder_names names = {
 	.layer = "h.%d",
@@ -25,11 +25,9 @@ static void
 read_config(tfm_context *context, json file, void *config)
 {
 	static const decoder_defaults defaults = {
+		.intermediate_size_key = "",
 		.hidden_size_key = "n_embed",
-		.layers_key = "n_layer",
-		.heads_key = "n_head",
 		.max_positions_key = "seq_length",
-		.norm_eps_key = "layer_norm_epsilon",
 		.vocab_size = 250880,
 		.hidden_size = 64,
 		.layers = 2,
@@ -46,13 +44,12 @@ read_config(tfm_context *context, json file, void *config)
 		.names = &names,
 		.embedding = {.words = "word_embeddings", .norm = "word_embeddings_layernorm"},
 	};
-	decoder_read_config(context, file, &defaults, c);
+	gpt_read_config(context, file, &defaults, c);
 	if (json_bool(context, file, "apply_residual_connection_post_layernorm", false))
 		tfm_fail(context, TFM_UNSUPPORTED,
 				 "%s: \"apply_residual_connection_post_layernorm\" is not supported", file.source);
 	c->common.any_position = true;
 	c->embedding.norm_eps = c->norm.eps;
-	c->intermediate_size = 4 * c->common.hidden_size;
 	c->activation = ACTIVATION_GELU_TANH;
 	c->attention.kv_heads = c->qkv_groups = c->attention.heads;
 	c->attention.slopes = alibi_slopes(context, c->attention.heads);

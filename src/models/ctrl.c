@@ -7,7 +7,7 @@
  */
 #include <math.h>
 
-#include "nn/decoder.h"
+#include "nn/gpt.h"
 #include "nn/sinusoid.h"
 
 /* The norms within layers have this, whatever the configuration says. */
@@ -56,12 +56,7 @@ static void
 read_config(tfm_context *context, json file, void *config)
 {
 	static const decoder_defaults defaults = {
-		.hidden_size_key = "n_embd",
-		.layers_key = "n_layer",
-		.heads_key = "n_head",
 		.intermediate_size_key = "dff",
-		.max_positions_key = "n_positions",
-		.norm_eps_key = "layer_norm_epsilon",
 		.vocab_size = 246534,
 		.hidden_size = 1280,
 		.intermediate_size = 8192,
@@ -82,7 +77,7 @@ read_config(tfm_context *context, json file, void *config)
 		.attend = attend_normed,
 		.feed_forward = feed_forward_normed,
 	};
-	decoder_read_config(context, file, &defaults, c);
+	gpt_read_config(context, file, &defaults, c);
 	c->activation = ACTIVATION_RELU;
 }
 

@@ -10,7 +10,7 @@
 #include <math.h>
 
 #include "nn/alibi.h"
-#include "nn/decoder.h"
+#include "nn/gpt.h"
 #include "tensor/float16.h"
 
 #define NAMES(norm, second_norm)                                                                   \
@@ -74,12 +74,9 @@ read_config(tfm_context *context, json file, void *config)
 {
 	static const decoder_defaults defaults = {
 		.hidden_size_key = "n_embed",
-		.layers_key = "n_layer",
-		.heads_key = "n_head",
 		.kv_heads_key = "num_kv_heads",
 		.intermediate_size_key = "ffn_hidden_size",
 		.activation_key = "activation",
-		.norm_eps_key = "layer_norm_epsilon",
 		.vocab_size = 65024,
 		.hidden_size = 4544,
 		.layers = 32,
@@ -95,7 +92,7 @@ read_config(tfm_context *context, json file, void *config)
 
 	*c = (decoder_config) {.embedding = {.words = "word_embeddings"}};
 	read_layout(context, file, new_architecture, c);
-	decoder_read_config(context, file, &defaults, c);
+	gpt_read_config(context, file, &defaults, c);
 	if (tfm_failed(context))
 		return;
 	read_heads(context, file, new_architecture, c);

@@ -7,7 +7,7 @@
  */
 #include <math.h>
 
-#include "nn/decoder.h"
+#include "nn/gpt.h"
 
 typedef struct gpt2_config
 {
@@ -15,18 +15,7 @@ typedef struct gpt2_config
 	bool scale_by_layer;
 } gpt2_config;
 
-static const decoder_names names = {
-	.layer = "h.%d",
-	.attention_norm = "ln_1",
-	.qkv = "attn.c_attn",
-	.attention_output = "attn.c_proj",
-	.mlp_norm = "ln_2",
-	.up = "mlp.c_fc",
-	.down = "mlp.c_proj",
-	.final_norm = "ln_f",
-	.lm_head = "lm_head",
-	.token_score = "classifier",
-};
+static const decoder_names names = {GPT_LAYER, GPT_ATTENTION, GPT_MLP, GPT_END};
 
 /* Scores of deeper layers are smaller, if the configuration says so. */
 static tensor
@@ -108,12 +97,6 @@ static void
 read_config(tfm_context *context, json file, void *config)
 {
 	static const decoder_defaults defaults = {
-		.hidden_size_key = "n_embd",
-		.layers_key = "n_layer",
-		.heads_key = "n_head",
-		.max_positions_key = "n_positions",
-		.activation_key = "activation_function",
-		.norm_eps_key = "layer_norm_epsilon",
 		.vocab_size = 50257,
 		.hidden_size = 768,
 		.layers = 12,
@@ -134,9 +117,7 @@ read_config(tfm_context *context, json file, void *config)
 		.attend = attend_by_layer,
 		.look_back = look_back,
 	};
-	decoder_read_config(context, file, &defaults, d);
-	d->intermediate_size =
-		json_int(context, file, "n_inner", 4 * d->common.hidden_size, 1, NN_MAX_SIZE);
+	gpt_read_config(context, file, &defaults, d);
 	d->attention.scale =
 		json_bool(context, file, "scale_attn_weights", true) ? 1 / sqrt(d->head_dim) : 1;
 	c->scale_by_layer = json_bool(context, file, "scale_attn_by_inverse_layer_idx", false);

@@ -8,21 +8,16 @@
  */
 #include <string.h>
 
-#include "nn/decoder.h"
+#include "nn/gpt.h"
 
 static const decoder_names names = {
-	.layer = "h.%d",
-	.attention_norm = "ln_1",
+	GPT_LAYER,
+	GPT_MLP,
+	GPT_END,
 	.query = "attn.attention.q_proj",
 	.key = "attn.attention.k_proj",
 	.value = "attn.attention.v_proj",
 	.attention_output = "attn.attention.out_proj",
-	.mlp_norm = "ln_2",
-	.up = "mlp.c_fc",
-	.down = "mlp.c_proj",
-	.final_norm = "ln_f",
-	.lm_head = "lm_head",
-	.token_score = "classifier",
 };
 
 /* Set the windows of layers from layer first on by types, ["global", "local"]; the next layer. */

@@ -9,33 +9,22 @@
  */
 #include <string.h>
 
-#include "nn/decoder.h"
+#include "nn/gpt.h"
 
 #define CODEGEN_GROUPS 4
 
+#define NAMES                                                                                      \
+	GPT_LAYER, .attention_output = "attn.out_proj", .up = "mlp.fc_in", .down = "mlp.fc_out",       \
+			   .final_norm = "ln_f"
+
 static const decoder_names gptj_names = {
-	.layer = "h.%d",
-	.attention_norm = "ln_1",
+	NAMES,
 	.query = "attn.q_proj",
 	.key = "attn.k_proj",
 	.value = "attn.v_proj",
-	.attention_output = "attn.out_proj",
-	.up = "mlp.fc_in",
-	.down = "mlp.fc_out",
-	.final_norm = "ln_f",
-	.lm_head = "lm_head",
 };
 
-static const decoder_names codegen_names = {
-	.layer = "h.%d",
-	.attention_norm = "ln_1",
-	.qkv = "attn.qkv_proj",
-	.attention_output = "attn.out_proj",
-	.up = "mlp.fc_in",
-	.down = "mlp.fc_out",
-	.final_norm = "ln_f",
-	.lm_head = "lm_head",
-};
+static const decoder_names codegen_names = {NAMES, .qkv = "attn.qkv_proj"};
 
 /* The first "rotary_dim" elements of a head turn. */
 static void
@@ -61,12 +50,6 @@ static void
 read_config(tfm_context *context, json file, void *config)
 {
 	static const decoder_defaults defaults = {
-		.hidden_size_key = "n_embd",
-		.layers_key = "n_layer",
-		.heads_key = "n_head",
-		.max_positions_key = "n_positions",
-		.activation_key = "activation_function",
-		.norm_eps_key = "layer_norm_epsilon",
 		.vocab_size = 50400,
 		.hidden_size = 4096,
 		.layers = 28,
@@ -86,9 +69,7 @@ read_config(tfm_context *context, json file, void *config)
 		.qkv_groups = CODEGEN_GROUPS,
 		.value_before_key = true,
 	};
-	decoder_read_config(context, file, &defaults, c);
-	c->intermediate_size =
-		json_int(context, file, "n_inner", 4 * c->common.hidden_size, 1, NN_MAX_SIZE);
+	gpt_read_config(context, file, &defaults, c);
 	if (codegen && c->attention.heads % CODEGEN_GROUPS != 0)
 		tfm_fail(context, TFM_CORRUPTED, "%s: %d heads do not fall into %d groups", file.source,
 				 c->attention.heads, CODEGEN_GROUPS);
@@ -101,18 +82,10 @@ static const nn_variant variants[] = {
 	{0},
 };
 
-static const nn_head heads[] = {
-	{"Model", "feature-extraction", decoder_base_model},
-	{"ForCausalLM", "text-generation", decoder_causal_lm},
-	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
-	{"ForQuestionAnswering", "question-answering", decoder_question_answering},
-	{0},
-};
-
 const nn_family family_gptj = {
 	.name = "gptj",
 	.variants = variants,
-	.heads = heads,
+	.heads = decoder_heads_of_answers,
 	.read_config = read_config,
 	DECODER_FAMILY,
 };

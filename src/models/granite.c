@@ -30,13 +30,8 @@ static const decoder_names shared_names = {
 };
 
 static const decoder_defaults defaults = {
+	DECODER_LLAMA_SIZES,
 	.vocab_size = 32000,
-	.hidden_size = 4096,
-	.intermediate_size = 11008,
-	.layers = 32,
-	.heads = 32,
-	.max_positions = 2048,
-	.activation = "silu",
 	.norm_eps = 1e-6,
 	.pad_token_id = -1,
 };

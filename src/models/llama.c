@@ -18,44 +18,37 @@ static const nn_variant variants[] = {
 	{0},
 };
 
+enum
+{
+	LLAMA,
+	SEED_OSS,
+	ARCEE,
+	OPEN_LLAMA
+};
+
 static const decoder_defaults defaults[] = {
-	{.vocab_size = 32000,
-	 .hidden_size = 4096,
-	 .intermediate_size = 11008,
-	 .layers = 32,
-	 .heads = 32,
-	 .max_positions = 2048,
-	 .activation = "silu",
-	 .norm_eps = 1e-6,
-	 .pad_token_id = -1},
-	{.vocab_size = 155136,
-	 .hidden_size = 4096,
-	 .intermediate_size = 27648,
-	 .layers = 64,
-	 .heads = 80,
-	 .kv_heads = 8,
-	 .head_dim = 128,
-	 .max_positions = 524288,
-	 .activation = "silu",
-	 .norm_eps = 1e-6,
-	 .pad_token_id = 1},
-	{.vocab_size = 32000,
-	 .hidden_size = 2560,
-	 .intermediate_size = 18432,
-	 .layers = 32,
-	 .heads = 32,
-	 .max_positions = 4096,
-	 .activation = "relu2",
-	 .norm_eps = 1e-5,
-	 .pad_token_id = -1},
-	{.vocab_size = 100000,
-	 .hidden_size = 4096,
-	 .intermediate_size = 11008,
-	 .layers = 32,
-	 .heads = 32,
-	 .max_positions = 2048,
-	 .activation = "silu",
-	 .norm_eps = 1e-6},
+	[LLAMA] = {DECODER_LLAMA_SIZES, .vocab_size = 32000, .norm_eps = 1e-6, .pad_token_id = -1},
+	[SEED_OSS] = {.vocab_size = 155136,
+				  .hidden_size = 4096,
+				  .intermediate_size = 27648,
+				  .layers = 64,
+				  .heads = 80,
+				  .kv_heads = 8,
+				  .head_dim = 128,
+				  .max_positions = 524288,
+				  .activation = "silu",
+				  .norm_eps = 1e-6,
+				  .pad_token_id = 1},
+	[ARCEE] = {.vocab_size = 32000,
+			   .hidden_size = 2560,
+			   .intermediate_size = 18432,
+			   .layers = 32,
+			   .heads = 32,
+			   .max_positions = 4096,
+			   .activation = "relu2",
+			   .norm_eps = 1e-5,
+			   .pad_token_id = -1},
+	[OPEN_LLAMA] = {DECODER_LLAMA_SIZES, .vocab_size = 100000, .norm_eps = 1e-6},
 };
 
 /* The words' rows are normed; rows that the caller gives are not. */
@@ -86,12 +79,12 @@ read_config(tfm_context *context, json file, void *config)
 	decoder_config *c = config;
 
 	*c = (decoder_config) {
-		.names = which == 2 ? &decoder_ungated_names : &decoder_llama_names,
+		.names = which == ARCEE ? &decoder_ungated_names : &decoder_llama_names,
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.rms = true},
 	};
 	decoder_read_config(context, file, &defaults[which], c);
-	if (which == 3)
+	if (which == OPEN_LLAMA)
 		read_open_llama(context, file, c);
 	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
 }

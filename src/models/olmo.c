@@ -14,16 +14,22 @@ static const nn_variant variants[] = {
 	{0},
 };
 
-#define OLMO_DEFAULTS .vocab_size = 50304, .activation = "silu", .pad_token_id = 1
-
 static const decoder_defaults olmo_defaults = {
-	OLMO_DEFAULTS, .hidden_size = 4096, .intermediate_size = 11008,
-	.layers = 32,  .heads = 32,			.max_positions = 2048,
+	DECODER_LLAMA_SIZES,
+	.vocab_size = 50304,
+	.pad_token_id = 1,
 };
 
 static const decoder_defaults olmoe_defaults = {
-	OLMO_DEFAULTS, .hidden_size = 2048,	  .intermediate_size = 2048, .layers = 16,
-	.heads = 16,   .max_positions = 4096, .norm_eps = 1e-5,
+	.vocab_size = 50304,
+	.hidden_size = 2048,
+	.intermediate_size = 2048,
+	.layers = 16,
+	.heads = 16,
+	.max_positions = 4096,
+	.activation = "silu",
+	.norm_eps = 1e-5,
+	.pad_token_id = 1,
 };
 
 static void

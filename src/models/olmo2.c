@@ -31,9 +31,7 @@ enum
 	EXAONE4
 };
 
-#define OLMO_DEFAULTS                                                                              \
-	.vocab_size = 50304, .hidden_size = 4096, .intermediate_size = 11008, .layers = 32,            \
-	.heads = 32, .max_positions = 2048, .activation = "silu", .norm_eps = 1e-5, .pad_token_id = 1
+#define OLMO_DEFAULTS DECODER_LLAMA_SIZES, .vocab_size = 50304, .norm_eps = 1e-5, .pad_token_id = 1
 
 static const decoder_defaults defaults[] = {
 	[OLMO2] = {OLMO_DEFAULTS},

@@ -7,18 +7,9 @@
  */
 #include <string.h>
 
-#include "nn/decoder.h"
+#include "nn/gpt.h"
 
-static const decoder_names names = {
-	.layer = "h.%d",
-	.attention_norm = "ln_1",
-	.qkv = "attn.c_attn",
-	.attention_output = "attn.c_proj",
-	.mlp_norm = "ln_2",
-	.up = "mlp.c_fc",
-	.down = "mlp.c_proj",
-	.lm_head = "lm_head",
-};
+static const decoder_names names = {GPT_LAYER, GPT_ATTENTION, GPT_MLP};
 
 /* Files of the class with two heads have the tied table under the head's name alone. */
 static tensor
@@ -35,12 +26,8 @@ static void
 read_config(tfm_context *context, json file, void *config)
 {
 	static const decoder_defaults defaults = {
-		.hidden_size_key = "n_embd",
-		.layers_key = "n_layer",
-		.heads_key = "n_head",
-		.max_positions_key = "n_positions",
+		.intermediate_size_key = "",
 		.activation_key = "afn",
-		.norm_eps_key = "layer_norm_epsilon",
 		.vocab_size = 40478,
 		.hidden_size = 768,
 		.layers = 12,
@@ -62,8 +49,7 @@ read_config(tfm_context *context, json file, void *config)
 		.transposed = true,
 		.norm_after = true,
 	};
-	decoder_read_config(context, file, &defaults, c);
-	c->intermediate_size = 4 * c->common.hidden_size;
+	gpt_read_config(context, file, &defaults, c);
 	decoder_read_choice(context, file, c);
 	if (c->activation == ACTIVATION_GELU)
 		c->activation = ACTIVATION_GELU_TANH; /* what "gelu" means here */

@@ -94,18 +94,10 @@ make_positions(const void *config, const int32_t *ids, const uint8_t *mask, int6
 
 static const nn_variant variants[] = {{"opt", "OPT", "model"}, {0}};
 
-static const nn_head heads[] = {
-	{"Model", "feature-extraction", decoder_base_model},
-	{"ForCausalLM", "text-generation", decoder_causal_lm},
-	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
-	{"ForQuestionAnswering", "question-answering", decoder_question_answering},
-	{0},
-};
-
 const nn_family family_opt = {
 	.name = "opt",
 	.variants = variants,
-	.heads = heads,
+	.heads = decoder_heads_of_answers,
 	.read_config = read_config,
 	.make_positions = make_positions,
 	DECODER_FAMILY,

@@ -570,3 +570,19 @@ const nn_head decoder_heads[] = {
 	{"ForQuestionAnswering", "question-answering", decoder_question_answering},
 	{0},
 };
+
+const nn_head decoder_heads_of_tokens[] = {
+	{"Model", "feature-extraction", decoder_base_model},
+	{"ForCausalLM", "text-generation", decoder_causal_lm},
+	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
+	{"ForTokenClassification", "token-classification", decoder_token_classification},
+	{0},
+};
+
+const nn_head decoder_heads_of_answers[] = {
+	{"Model", "feature-extraction", decoder_base_model},
+	{"ForCausalLM", "text-generation", decoder_causal_lm},
+	{"ForSequenceClassification", "text-classification", decoder_sequence_classification},
+	{"ForQuestionAnswering", "question-answering", decoder_question_answering},
+	{0},
+};

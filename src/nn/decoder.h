@@ -168,6 +168,11 @@ typedef struct decoder_defaults
 	bool tie_word_embeddings;
 } decoder_defaults;
 
+/* What LLaMA's smallest model has, and others after it. */
+#define DECODER_LLAMA_SIZES                                                                        \
+	.hidden_size = 4096, .intermediate_size = 11008, .layers = 32, .heads = 32,                    \
+	.max_positions = 2048, .activation = "silu"
+
 /*
  * Read the sizes, the activation, epsilon, labels, ties; c has what else the family sets.  Fills the
  * sizes of embedding, too.
@@ -272,6 +277,9 @@ extern void decoder_read_choice(tfm_context *context, json file, decoder_config 
 
 /* The five heads above, by their usual names; ends with a NULL suffix. */
 extern const nn_head decoder_heads[];
+
+/* The same without that for answers to questions, and without that for tokens. */
+extern const nn_head decoder_heads_of_tokens[], decoder_heads_of_answers[];
 
 /* What an nn_family has whose configuration is a decoder_config and no more. */
 #define DECODER_FAMILY                                                                             \
