@@ -15,13 +15,6 @@ typedef struct mamba_config
 	normalization mixer_norm;
 } mamba_config;
 
-static const decoder_names names = {
-	.layer = "layers.%d",
-	.attention_norm = "norm",
-	.final_norm = "norm_f",
-	.lm_head = "lm_head",
-};
-
 static tensor
 mix(nn_model *m, tensor x, const decoder_config *c, int layer)
 {
@@ -36,6 +29,16 @@ static const nn_variant variants[] = {
 	{0},
 };
 
+static const decoder_defaults defaults = {
+	.vocab_size = 50280,
+	.hidden_size = 768,
+	.layers = 32,
+	.activation = "silu",
+	.norm_eps = 1e-5,
+	.pad_token_id = 0,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -43,26 +46,8 @@ read_config(tfm_context *context, json file, void *config)
 									"intermediate_size"};
 	mamba_config *c = config;
 
-	c->decoder = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "embeddings"},
-		.norm = {.rms = true},
-		.attend = mix,
-		.states_after = true,
-	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.max_positions_key = "",
-											 .norm_eps_key = "layer_norm_epsilon",
-											 .vocab_size = 50280,
-											 .hidden_size = 768,
-											 .layers = 32,
-											 .heads = 1,
-											 .max_positions = DECODER_ANY_LENGTH,
-											 .activation = "silu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = 0,
-											 .tie_word_embeddings = true},
-						&c->decoder);
+	mamba_read_decoder(context, file, &defaults, &c->decoder);
+	c->decoder.attend = mix;
 	mamba_read_config(context, file, &keys, c->decoder.common.hidden_size, &c->mixer);
 	c->mixer.activation = c->decoder.activation;
 	if (nn_which_variant(file, variants) == 1)

@@ -7,8 +7,7 @@
  */
 #include <math.h>
 
-#include "nn/decoder.h"
-#include "nn/recurrent.h"
+#include "nn/mamba.h"
 
 typedef struct mamba2_config
 {
@@ -18,13 +17,6 @@ typedef struct mamba2_config
 	causal_conv conv;
 	double least_step, most_step;
 } mamba2_config;
-
-static const decoder_names names = {
-	.layer = "layers.%d",
-	.attention_norm = "norm",
-	.final_norm = "norm_f",
-	.lm_head = "lm_head",
-};
 
 /* The norm of groups of columns, whose weights lie one after the other: x [tokens, inner], in place. */
 static void
@@ -117,31 +109,22 @@ read_mixer(tfm_context *context, json file, mamba2_config *c)
 						causal_conv_state(&c->conv) + selective_scan_state(s));
 }
 
+static const decoder_defaults defaults = {
+	.vocab_size = 32768,
+	.hidden_size = 4096,
+	.layers = 64,
+	.activation = "silu",
+	.norm_eps = 1e-5,
+	.pad_token_id = 1,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
 	mamba2_config *c = config;
 
-	c->decoder = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "embeddings"},
-		.norm = {.rms = true},
-		.attend = mix,
-		.states_after = true,
-	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.heads_key = "",
-											 .max_positions_key = "",
-											 .norm_eps_key = "layer_norm_epsilon",
-											 .vocab_size = 32768,
-											 .hidden_size = 4096,
-											 .layers = 64,
-											 .heads = 1,
-											 .max_positions = DECODER_ANY_LENGTH,
-											 .activation = "silu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = 1},
-						&c->decoder);
+	mamba_read_decoder(context, file, &defaults, &c->decoder);
+	c->decoder.attend = mix;
 	read_mixer(context, file, c);
 }
 

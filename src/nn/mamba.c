@@ -11,6 +11,32 @@
 
 #define MAX_STATE ((int64_t) 1 << 30) /* floats of a layer */
 
+static const decoder_names names = {
+	.layer = "layers.%d",
+	.attention_norm = "norm",
+	.final_norm = "norm_f",
+	.lm_head = "lm_head",
+};
+
+void
+mamba_read_decoder(tfm_context *context, json file, const decoder_defaults *defaults,
+				   decoder_config *c)
+{
+	decoder_defaults d = *defaults;
+
+	d.heads_key = d.max_positions_key = "";
+	d.heads = 1;
+	d.max_positions = DECODER_ANY_LENGTH;
+	d.norm_eps_key = "layer_norm_epsilon";
+	*c = (decoder_config) {
+		.names = &names,
+		.embedding = {.words = "embeddings"},
+		.norm = {.rms = true},
+		.states_after = true,
+	};
+	decoder_read_config(context, file, &d, c);
+}
+
 static causal_conv
 get_conv(const mamba_mixer *c)
 {

@@ -24,6 +24,13 @@ typedef struct mamba_mixer
 	const char *step_norm, *b_norm, *c_norm; /* "" where the norm is bare */
 } mamba_mixer;
 
+/*
+ * Begin *c as a decoder whose layers are a norm and a mixer and no more, by its sizes; what attends is
+ * for the family to say.
+ */
+extern void mamba_read_decoder(tfm_context *context, json file, const decoder_defaults *defaults,
+							   decoder_config *c);
+
 /* A configuration's keys of these sizes, and its defaults. */
 typedef struct mamba_keys
 {
