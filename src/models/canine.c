@@ -265,6 +265,24 @@ hidden_states(nn_model *m, const void *config)
 	return encode_text(m, config, &molecules, &states);
 }
 
+/* The first molecule of each text. */
+static tensor
+pool(nn_model *m, const nn_batch *molecules, tensor states)
+{
+	return linear(m, take_rows(m, states, molecules->offsets, m->batch->sequences), "pooler.dense",
+				  .activation = ACTIVATION_TANH);
+}
+
+static tensor
+classify(nn_model *m, const void *config, int64_t columns)
+{
+	nn_batch molecules;
+	tensor states;
+
+	encode_text(m, config, &molecules, &states);
+	return linear(m, pool(m, &molecules, states), "classifier", .columns = columns);
+}
+
 /* ---- The family ---- */
 
 static void
@@ -284,6 +302,7 @@ read_config(tfm_context *context, json file, void *config)
 	e->common.vocab_size = CHARACTERS;
 	e->attend = attend_or_average;
 	e->hidden_states = hidden_states;
+	e->classify = classify;
 	e->embedding = (embedding) {.positions = "char_embeddings.char_position_embeddings",
 								.position_count = 16384,
 								.types = "char_embeddings.token_type_embeddings",
@@ -302,14 +321,6 @@ read_config(tfm_context *context, json file, void *config)
 				 "%s: \"hidden_size\" is not a multiple of \"num_hash_functions\"", file.source);
 }
 
-/* The first molecule of each text. */
-static tensor
-pool(nn_model *m, const nn_batch *molecules, tensor states)
-{
-	return linear(m, take_rows(m, states, molecules->offsets, m->batch->sequences), "pooler.dense",
-				  .activation = ACTIVATION_TANH);
-}
-
 static void
 base_model(nn_model *m, const void *config)
 {
@@ -321,36 +332,12 @@ base_model(nn_model *m, const void *config)
 		nn_emit(m, "pooler_output", NN_PER_SEQUENCE, pool(m, &molecules, states));
 }
 
-static tensor
-classify(nn_model *m, const void *config, int64_t columns)
-{
-	nn_batch molecules;
-	tensor states;
-
-	encode_text(m, config, &molecules, &states);
-	return linear(m, pool(m, &molecules, states), "classifier", .columns = columns);
-}
-
-static void
-sequence_classification(nn_model *m, const void *config)
-{
-	const nn_config *c = config;
-
-	nn_emit(m, "logits", NN_PER_SEQUENCE, classify(m, config, c->num_labels));
-}
-
-static void
-multiple_choice(nn_model *m, const void *config)
-{
-	nn_emit(m, "logits", NN_PER_CHOICE, classify(m, config, 1));
-}
-
 static const nn_variant variants[] = {{"canine", "Canine", "canine"}, {0}};
 
 static const nn_head heads[] = {
 	{"Model", "feature-extraction", base_model},
-	{"ForSequenceClassification", "text-classification", sequence_classification},
-	{"ForMultipleChoice", "multiple-choice", multiple_choice},
+	{"ForSequenceClassification", "text-classification", encoder_sequence_classification},
+	{"ForMultipleChoice", "multiple-choice", encoder_multiple_choice},
 	{"ForTokenClassification", "token-classification", encoder_token_classification},
 	{"ForQuestionAnswering", "question-answering", encoder_question_answering},
 	{0},

@@ -7,27 +7,16 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include "nn/convolution.h"
-#include "nn/encoder.h"
+#include "nn/electra.h"
 #include "nn/inputs.h"
-#include "nn/summary.h"
 
 typedef struct convbert_config
 {
-	encoder_config encoder;
+	electra_config electra;
 	int heads;	   /* that attend, and as many that convolve */
 	int64_t width; /* of kernels */
 	int groups;	   /* in which the columns of the feed-forward part are */
-	summary summary;
 } convbert_config;
-
-static const encoder_names names = {
-	.layer = "encoder.layer.%d",
-	.attention_output = "attention.output.dense",
-	.attention_norm = "attention.output.LayerNorm",
-	.intermediate = "intermediate.dense",
-	.output = "output.dense",
-	.output_norm = "output.LayerNorm",
-};
 
 /* ---- Attention ---- */
 
@@ -69,7 +58,7 @@ static tensor
 feed_forward_in_groups(nn_model *m, tensor x, const void *config)
 {
 	const convbert_config *c = config;
-	const encoder_config *e = &c->encoder;
+	const encoder_config *e = &c->electra.encoder;
 	tensor a = linear_groups(m, x, "intermediate.dense", c->groups, .columns = e->intermediate_size,
 							 .activation = e->activation, .transposed = true);
 
@@ -85,7 +74,7 @@ feed_forward_in_groups(nn_model *m, tensor x, const void *config)
 static void
 check_config(tfm_context *context, json file, const convbert_config *c)
 {
-	const encoder_config *e = &c->encoder;
+	const encoder_config *e = &c->electra.encoder;
 
 	if (e->common.hidden_size % (2 * c->heads) != 0)
 		tfm_fail(context, TFM_CORRUPTED, "%s: \"hidden_size\" is not a multiple of 2 * %d heads",
@@ -98,41 +87,25 @@ check_config(tfm_context *context, json file, const convbert_config *c)
 static void
 read_config(tfm_context *context, json file, void *config)
 {
+	static const summary_defaults summed = {.type = "last", .bare = true};
 	convbert_config *c = config;
-	encoder_config *e = &c->encoder;
+	encoder_config *e = &c->electra.encoder;
 	int64_t ratio = json_int(context, file, "head_ratio", 2, 1, NN_MAX_HEADS);
 
 	*c = (convbert_config) {
-		.encoder = encoder_bert,
+		.electra = {.encoder = encoder_bert},
 		.width = json_int(context, file, "conv_kernel_size", 9, 1, NN_MAX_HEADS),
 		.groups = (int) json_int(context, file, "num_groups", 1, 1, NN_MAX_HEADS),
 	};
-	e->names = &names;
+	e->attends_alone = true;
 	e->attend = attend_and_convolve;
-	e->lm_head = (lm_head) {.dense = "generator_predictions.dense",
-							.norm = "generator_predictions.LayerNorm",
-							.decoder = "generator_lm_head",
-							.activation = ACTIVATION_GELU};
-	e->embedding.hidden_size = json_int(context, file, "embedding_size", 768, 1, NN_MAX_SIZE);
-	encoder_read_config(context, file, e, 0);
-	if (e->embedding.hidden_size != e->common.hidden_size)
-		e->projection = "embeddings_project";
+	e->lm_head = electra_lm_head;
+	electra_read_config(context, file, 768, &summed, &c->electra);
 	if (c->groups > 1)
 		e->feed_forward = feed_forward_in_groups;
-	e->classifier_activation = e->activation;
 	c->heads = (int) (e->attention.heads / ratio < 1 ? 1 : e->attention.heads / ratio);
 	e->attention = (attention) {.heads = c->heads};
-	summary_read_config(context, file, &e->common,
-						&(summary_defaults) {.type = "last", .bare = true}, &c->summary);
 	check_config(context, file, c);
-}
-
-static void
-multiple_choice(nn_model *m, const void *config)
-{
-	const convbert_config *c = config;
-
-	choose_by_summary(m, encoder_hidden_states(m, config), &c->summary);
 }
 
 static const nn_variant variants[] = {{"convbert", "ConvBert", "convbert"}, {0}};
@@ -141,7 +114,7 @@ static const nn_head heads[] = {
 	{"Model", "feature-extraction", encoder_base_model},
 	{"ForMaskedLM", "fill-mask", encoder_masked_lm},
 	{"ForSequenceClassification", "text-classification", encoder_first_token_classification},
-	{"ForMultipleChoice", "multiple-choice", multiple_choice},
+	{"ForMultipleChoice", "multiple-choice", electra_multiple_choice},
 	{"ForTokenClassification", "token-classification", encoder_token_classification},
 	{"ForQuestionAnswering", "question-answering", encoder_question_answering},
 	{0},

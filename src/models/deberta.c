@@ -38,15 +38,6 @@ project(nn_model *m, tensor x, const deberta_config *c, tensor qkv[3])
 	qkv[2] = take_part(m, all, c, 2, "attention.self.v_bias");
 }
 
-static const encoder_names names = {
-	.layer = "encoder.layer.%d",
-	.attention_output = "attention.output.dense",
-	.attention_norm = "attention.output.LayerNorm",
-	.intermediate = "intermediate.dense",
-	.output = "output.dense",
-	.output_norm = "output.LayerNorm",
-};
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -56,7 +47,7 @@ read_config(tfm_context *context, json file, void *config)
 						   .project = project,
 						   .position_keys = "attention.self.pos_proj",
 						   .position_queries = "attention.self.pos_q_proj"};
-	c->encoder.names = &names;
+	c->encoder.attends_alone = true;
 	c->encoder.common.vocab_size = 50265;
 	deberta_read_config(context, file, c);
 	if (json_bool(context, file, "talking_head", false))

@@ -22,6 +22,15 @@ static const encoder_names names = {
 	.output_norm = "output_layer_norm",
 };
 
+static tensor
+classify(nn_model *m, const void *config, int64_t columns)
+{
+	tensor x = first_tokens(m, encoder_hidden_states(m, config));
+
+	x = linear(m, x, "pre_classifier", .activation = ACTIVATION_RELU);
+	return linear(m, x, "classifier", .columns = columns);
+}
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -50,31 +59,9 @@ read_config(tfm_context *context, json file, void *config)
 					.norm = "vocab_layer_norm",
 					.decoder = "vocab_projector"},
 		.hidden_states = encoder_hidden_states,
+		.classify = classify,
 	};
 	encoder_finish_config(c, 0);
-}
-
-static tensor
-classify(nn_model *m, const void *config, int64_t columns)
-{
-	tensor x = first_tokens(m, encoder_hidden_states(m, config));
-
-	x = linear(m, x, "pre_classifier", .activation = ACTIVATION_RELU);
-	return linear(m, x, "classifier", .columns = columns);
-}
-
-static void
-sequence_classification(nn_model *m, const void *config)
-{
-	const encoder_config *c = config;
-
-	nn_emit(m, "logits", NN_PER_SEQUENCE, classify(m, config, c->common.num_labels));
-}
-
-static void
-multiple_choice(nn_model *m, const void *config)
-{
-	nn_emit(m, "logits", NN_PER_CHOICE, classify(m, config, 1));
 }
 
 static const nn_variant variants[] = {{"distilbert", "DistilBert", "distilbert"}, {0}};
@@ -82,8 +69,8 @@ static const nn_variant variants[] = {{"distilbert", "DistilBert", "distilbert"}
 static const nn_head heads[] = {
 	{"Model", "feature-extraction", encoder_base_model},
 	{"ForMaskedLM", "fill-mask", encoder_masked_lm},
-	{"ForSequenceClassification", "text-classification", sequence_classification},
-	{"ForMultipleChoice", "multiple-choice", multiple_choice},
+	{"ForSequenceClassification", "text-classification", encoder_sequence_classification},
+	{"ForMultipleChoice", "multiple-choice", encoder_multiple_choice},
 	{"ForTokenClassification", "token-classification", encoder_token_classification},
 	{"ForQuestionAnswering", "question-answering", encoder_question_answering},
 	{0},

@@ -6,44 +6,21 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "nn/encoder.h"
-#include "nn/summary.h"
-
-typedef struct electra_config
-{
-	encoder_config encoder;
-	summary summary; /* of the sequence, by which choices are scored */
-} electra_config;
+#include "nn/electra.h"
 
 static void
 read_config(tfm_context *context, json file, void *config)
 {
+	static const summary_defaults summed = {.type = "first", .activation = "gelu"};
 	electra_config *c = config;
-	encoder_config *e = &c->encoder;
 
-	*e = encoder_bert;
-	e->common.hidden_size = 256;
-	e->attention.heads = 4;
-	e->intermediate_size = 1024;
-	e->embedding.hidden_size = json_int(context, file, "embedding_size", 128, 1, NN_MAX_SIZE);
-	e->lm_head = (lm_head) {.dense = "generator_predictions.dense",
-							.norm = "generator_predictions.LayerNorm",
-							.decoder = "generator_lm_head",
-							.activation = ACTIVATION_GELU};
-	e->classifier_activation = ACTIVATION_GELU;
-	encoder_read_config(context, file, e, 0);
-	if (e->embedding.hidden_size != e->common.hidden_size)
-		e->projection = "embeddings_project";
-	summary_read_config(context, file, &e->common,
-						&(summary_defaults) {.type = "first", .activation = "gelu"}, &c->summary);
-}
-
-static void
-multiple_choice(nn_model *m, const void *config)
-{
-	const electra_config *c = config;
-
-	choose_by_summary(m, encoder_hidden_states(m, config), &c->summary);
+	c->encoder = encoder_bert;
+	c->encoder.common.hidden_size = 256;
+	c->encoder.attention.heads = 4;
+	c->encoder.intermediate_size = 1024;
+	c->encoder.lm_head = electra_lm_head;
+	c->encoder.classifier_activation = ACTIVATION_GELU;
+	electra_read_config(context, file, 128, &summed, c);
 }
 
 /* For each token whether it was replaced. */
@@ -51,11 +28,8 @@ static void
 pre_training(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
-	tensor x = encoder_hidden_states(m, config);
 
-	x = linear(m, x, "discriminator_predictions.dense", .activation = c->activation);
-	x = linear(m, x, "discriminator_predictions.dense_prediction", .columns = 1);
-	nn_emit(m, "logits", NN_PER_TOKEN, take_column(m, x, 0));
+	electra_discriminate(m, encoder_hidden_states(m, config), c->activation);
 }
 
 static const nn_variant variants[] = {{"electra", "Electra", "electra"}, {0}};
@@ -66,7 +40,7 @@ static const nn_head heads[] = {
 	{"ForMaskedLM", "fill-mask", encoder_masked_lm},
 	{"ForCausalLM", "text-generation", encoder_masked_lm},
 	{"ForSequenceClassification", "text-classification", encoder_first_token_classification},
-	{"ForMultipleChoice", "multiple-choice", multiple_choice},
+	{"ForMultipleChoice", "multiple-choice", electra_multiple_choice},
 	{"ForTokenClassification", "token-classification", encoder_token_classification},
 	{"ForQuestionAnswering", "question-answering", encoder_question_answering},
 	{0},

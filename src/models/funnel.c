@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/electra.h"
 #include "nn/encoder.h"
 #include "nn/relative_attention.h"
 
@@ -484,11 +485,8 @@ static void
 pre_training(nn_model *m, const void *config)
 {
 	const funnel_config *c = config;
-	tensor x = hidden_states(m, config);
 
-	x = linear(m, x, "discriminator_predictions.dense", .activation = c->activation);
-	x = linear(m, x, "discriminator_predictions.dense_prediction", .columns = 1);
-	nn_emit(m, "logits", NN_PER_TOKEN, take_column(m, x, 0));
+	electra_discriminate(m, hidden_states(m, config), c->activation);
 }
 
 static void

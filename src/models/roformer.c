@@ -5,46 +5,26 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include "nn/encoder.h"
-#include "nn/summary.h"
-
-typedef struct roformer_config
-{
-	encoder_config encoder;
-	summary summary;
-} roformer_config;
+#include "nn/electra.h"
 
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	roformer_config *c = config;
+	static const summary_defaults summed = {.type = "last", .bare = true};
+	electra_config *c = config;
 	encoder_config *e = &c->encoder;
 
-	*c = (roformer_config) {.encoder = encoder_bert};
+	*e = encoder_bert;
 	e->common.vocab_size = 50000;
 	e->embedding.positions = NULL;
 	e->embedding.position_count = 1536;
-	e->embedding.hidden_size = json_int(context, file, "embedding_size", 0, 1, NN_MAX_SIZE);
-	encoder_read_config(context, file, e, 0);
-	if (e->embedding.hidden_size != e->common.hidden_size)
-		e->projection = "embeddings_project";
-	e->classifier_activation = e->activation;
+	electra_read_config(context, file, 0, &summed, c);
 	e->rotates_values = json_bool(context, file, "rotary_value", false);
 	rope_read(context, file, NULL,
 			  &(rope_defaults) {.head_dim = e->common.hidden_size / e->attention.heads,
 								.theta = 10000,
 								.interleaved = true},
 			  &e->rope);
-	summary_read_config(context, file, &e->common,
-						&(summary_defaults) {.type = "last", .bare = true}, &c->summary);
-}
-
-static void
-multiple_choice(nn_model *m, const void *config)
-{
-	const roformer_config *c = config;
-
-	choose_by_summary(m, encoder_hidden_states(m, config), &c->summary);
 }
 
 static const nn_variant variants[] = {{"roformer", "RoFormer", "roformer"}, {0}};
@@ -54,7 +34,7 @@ static const nn_head heads[] = {
 	{"ForMaskedLM", "fill-mask", encoder_masked_lm},
 	{"ForCausalLM", "text-generation", encoder_masked_lm},
 	{"ForSequenceClassification", "text-classification", encoder_first_token_classification},
-	{"ForMultipleChoice", "multiple-choice", multiple_choice},
+	{"ForMultipleChoice", "multiple-choice", electra_multiple_choice},
 	{"ForTokenClassification", "token-classification", encoder_token_classification},
 	{"ForQuestionAnswering", "question-answering", encoder_question_answering},
 	{0},
@@ -64,7 +44,7 @@ const nn_family family_roformer = {
 	.name = "roformer",
 	.variants = variants,
 	.heads = heads,
-	.config_size = sizeof(roformer_config),
+	.config_size = sizeof(electra_config),
 	.read_config = read_config,
 	.keeps_last = true,
 	.cache_layers = encoder_cache_layers,

@@ -159,7 +159,7 @@ attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *
 	tensor h = norm_before(m, x, c, attention_norm(c));
 	tensor qkv[3] = {{0}}, a;
 
-	if (names->query != NULL)
+	if (!c->attends_alone)
 		linear_parts(m, h, 3, projections, qkv);
 	for (int i = 0; c->rope.kind != ROPE_NONE && i < (c->rotates_values ? 3 : 2); i++)
 		rotate(m, &c->rope, qkv[i], 0, how->heads);

@@ -78,9 +78,13 @@ typedef struct encoder_config
 	 */
 	tensor (*attend)(nn_model *m, const void *config, const attention *how, tensor x,
 					 const tensor qkv[3]);
+	bool attends_alone; /* it makes queries, keys and values itself; it is given none */
 
 	/* The same of the part after it: x [tokens, hidden] -> what it becomes; NULL: BERT's. */
 	tensor (*feed_forward)(nn_model *m, tensor x, const void *config);
+
+	/* Scores of whole sequences -> [sequences, columns]; NULL: "classifier" of what is pooled. */
+	tensor (*classify)(nn_model *m, const void *config, int64_t columns);
 
 	/* The family's, of states [tokens, hidden] -> [tokens, vocabulary]; NULL: by lm_head. */
 	tensor (*predict_words)(nn_model *m, const void *config, tensor x);

@@ -59,6 +59,13 @@ pooled_states(nn_model *m, const encoder_config *c)
 	return encoder_pool_by(m, c, c->hidden_states(m, c));
 }
 
+static tensor
+classify(nn_model *m, const encoder_config *c, int64_t columns)
+{
+	return c->classify != NULL ? c->classify(m, c, columns)
+							   : linear(m, pooled_states(m, c), "classifier", .columns = columns);
+}
+
 tensor
 encoder_predict_words(nn_model *m, const encoder_config *c, tensor x)
 {
@@ -140,8 +147,7 @@ encoder_sequence_classification(nn_model *m, const void *config)
 {
 	const encoder_config *c = config;
 
-	nn_emit(m, "logits", NN_PER_SEQUENCE,
-			linear(m, pooled_states(m, c), "classifier", .columns = c->common.num_labels));
+	nn_emit(m, "logits", NN_PER_SEQUENCE, classify(m, c, c->common.num_labels));
 }
 
 void
@@ -161,8 +167,7 @@ encoder_first_token_classification(nn_model *m, const void *config)
 void
 encoder_multiple_choice(nn_model *m, const void *config)
 {
-	nn_emit(m, "logits", NN_PER_CHOICE,
-			linear(m, pooled_states(m, config), "classifier", .columns = 1));
+	nn_emit(m, "logits", NN_PER_CHOICE, classify(m, config, 1));
 }
 
 void
