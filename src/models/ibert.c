@@ -17,8 +17,6 @@
 #include "nn/fake_quantize.h"
 #include "nn/heads.h"
 
-#define QUERIES 64 /* at a time */
-
 typedef struct ibert_config
 {
 	encoder_config encoder;
@@ -326,50 +324,28 @@ take_shares_in_numbers(const softmax *c, float *scores, int64_t n)
 		scores[j] = floorf(scores[j] * factor / 0x1p24f) / 256;
 }
 
-static void
-take_exact_shares(float *scores, int64_t n)
+static bool
+take_shares(const head *h, int64_t first, int64_t count, float *scores)
 {
-	float most = -INFINITY, sum = 0;
+	const softmax *c = h->config;
+	float root = sqrtf((float) h->size);
 
-	for (int64_t j = 0; j < n; j++)
-		most = fmaxf(most, scores[j]);
-	for (int64_t j = 0; j < n; j++)
-		sum += scores[j] = expf(scores[j] - most);
-	for (int64_t j = 0; j < n; j++)
-		scores[j] /= sum;
-}
-
-static int64_t
-count_scratch(const void *config, int64_t tokens, int64_t size)
-{
-	(void) config;
-	(void) size;
-	return QUERIES * tokens;
+	(void) first;
+	for (int64_t i = 0; i < count * h->tokens; i++)
+		scores[i] =
+			h->hidden != NULL && h->hidden[i % h->tokens] != 0 ? -FLT_MAX : scores[i] / root;
+	for (int64_t i = 0; i < count; i++)
+		if (c->exact)
+			head_soften(scores + i * h->tokens, h->tokens);
+		else
+			take_shares_in_numbers(c, scores + i * h->tokens, h->tokens);
+	return true;
 }
 
 static void
 run_head(const head *h)
 {
-	const softmax *c = h->config;
-	float *scores = h->scratch, root = sqrtf((float) h->size);
-
-	for (int64_t first = 0; first < h->tokens; first += QUERIES)
-	{
-		int64_t count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
-
-		head_scores(h, (head_matrix) {h->q + first * h->stride, h->stride},
-					(head_matrix) {h->k, h->stride}, count, h->tokens, h->size, scores, h->tokens);
-		for (int64_t i = 0; i < count * h->tokens; i++)
-			scores[i] =
-				h->hidden != NULL && h->hidden[i % h->tokens] != 0 ? -FLT_MAX : scores[i] / root;
-		for (int64_t i = 0; i < count; i++)
-			if (c->exact)
-				take_exact_shares(scores + i * h->tokens, h->tokens);
-			else
-				take_shares_in_numbers(c, scores + i * h->tokens, h->tokens);
-		head_product(h, (head_matrix) {scores, h->tokens}, (head_matrix) {h->v, h->stride}, count,
-					 h->size, h->tokens, h->y + first * h->y_stride, h->y_stride);
-	}
+	head_attend(h, take_shares);
 }
 
 static scaled
@@ -393,7 +369,8 @@ attend_to_self(nn_model *m, scaled s, const ibert_config *c)
 		how.scale = qkv[0].scales[0] * qkv[1].scales[0] / sqrtf((float) (hidden / heads));
 	y.x = run_heads(
 		m, (tensor[]) {qkv[0].x, qkv[1].x, qkv[2].x},
-		&(head_plan) {.heads = heads, .config = &how, .run = run_head, .scratch = count_scratch});
+		&(head_plan) {
+			.heads = heads, .config = &how, .run = run_head, .scratch = head_scratch_of_queries});
 	if (nn_live(m) && !how.exact)
 		y.scales = one_scale(m, qkv[2].scales[0] / 256);
 	return requantize(m, y, "attention.self.output_activation", 8, NULL);

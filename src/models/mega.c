@@ -15,7 +15,6 @@
 
 #define NORM_EPS 1e-5
 #define MAX_AVERAGES 4096
-#define QUERIES 64 /* at a time */
 
 typedef enum mega_norm
 {
@@ -353,14 +352,6 @@ find_bias(nn_model *m, mega_attention *a)
 	return bias != NULL;
 }
 
-static int64_t
-count_scratch(const void *config, int64_t tokens, int64_t size)
-{
-	(void) config;
-	(void) size;
-	return QUERIES * tokens;
-}
-
 static bool
 is_seen(const head *h, int64_t query, int64_t key)
 {
@@ -403,26 +394,23 @@ activate_scores(const head *h, int64_t query, float *scores)
 		scores[k] = is_seen(h, query, k) ? scores[k] : 0;
 }
 
+static bool
+take_weights(const head *h, int64_t first, int64_t count, float *scores)
+{
+	const mega_attention *a = h->config;
+
+	for (int64_t i = 0; i < count; i++)
+		if (a->c->softmax)
+			soften(h, first + i, scores + i * h->tokens);
+		else
+			activate_scores(h, first + i, scores + i * h->tokens);
+	return true;
+}
+
 static void
 run_head(const head *h)
 {
-	const mega_attention *a = h->config;
-	float *scores = h->scratch;
-
-	for (int64_t first = 0; first < h->tokens && !head_stopping(h); first += QUERIES)
-	{
-		int64_t count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
-
-		head_scores(h, (head_matrix) {h->q + first * h->stride, h->stride},
-					(head_matrix) {h->k, h->stride}, count, h->tokens, h->size, scores, h->tokens);
-		for (int64_t i = 0; i < count; i++)
-			if (a->c->softmax)
-				soften(h, first + i, scores + i * h->tokens);
-			else
-				activate_scores(h, first + i, scores + i * h->tokens);
-		head_product(h, (head_matrix) {scores, h->tokens}, (head_matrix) {h->v, h->stride}, count,
-					 h->size, h->tokens, h->y + first * h->y_stride, h->y_stride);
-	}
+	head_attend(h, take_weights);
 }
 
 /* The batch with each chunk as a sequence; false if there are none, or after an error. */
@@ -495,7 +483,9 @@ attend_to_values(nn_model *m, tensor qk, tensor values, const mega_config *c)
 		m->batch = &cut;
 	find_bias(m, &a);
 	y = run_heads(
-		m, qkv, &(head_plan) {.heads = 1, .config = &a, .run = run_head, .scratch = count_scratch});
+		m, qkv,
+		&(head_plan) {
+			.heads = 1, .config = &a, .run = run_head, .scratch = head_scratch_of_queries});
 	m->batch = batch;
 	return copy_columns(m, y, 0, n, n);
 }

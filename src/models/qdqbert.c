@@ -13,8 +13,6 @@
 #include "nn/fake_quantize.h"
 #include "nn/heads.h"
 
-#define QUERIES 64 /* at a time */
-
 /* Attention while it runs: its shares are rounded to limit; 0: their largest is looked for. */
 typedef struct shares
 {
@@ -41,38 +39,25 @@ take_shares(const head *h, const shares *c, int64_t query, float *scores)
 		scores[j] /= sum;
 }
 
-static int64_t
-count_scratch(const void *config, int64_t tokens, int64_t size)
+/* Without a limit the head's result has the largest share as its first number. */
+static bool
+round_shares(const head *h, int64_t first, int64_t count, float *scores)
 {
-	(void) config;
-	(void) size;
-	return QUERIES * tokens;
+	const shares *c = h->config;
+
+	for (int64_t i = 0; i < count; i++)
+		take_shares(h, c, first + i, scores + i * h->tokens);
+	if (c->limit == 0)
+		h->y[0] = fmaxf(h->y[0], largest_magnitude(scores, count * h->tokens));
+	else
+		round_to_limit(scores, count * h->tokens, c->limit, scores);
+	return c->limit != 0;
 }
 
-/* The head's part of the result; without a limit it has the largest share as its first number. */
 static void
 run_head(const head *h)
 {
-	const shares *c = h->config;
-	float *scores = h->scratch, largest = 0;
-
-	for (int64_t first = 0; first < h->tokens; first += QUERIES)
-	{
-		int64_t count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
-
-		head_scores(h, (head_matrix) {h->q + first * h->stride, h->stride},
-					(head_matrix) {h->k, h->stride}, count, h->tokens, h->size, scores, h->tokens);
-		for (int64_t i = 0; i < count; i++)
-			take_shares(h, c, first + i, scores + i * h->tokens);
-		largest = fmaxf(largest, largest_magnitude(scores, count * h->tokens));
-		if (c->limit == 0)
-			continue;
-		round_to_limit(scores, count * h->tokens, c->limit, scores);
-		head_product(h, (head_matrix) {scores, h->tokens}, (head_matrix) {h->v, h->stride}, count,
-					 h->size, h->tokens, h->y + first * h->y_stride, h->y_stride);
-	}
-	if (c->limit == 0 && h->tokens > 0)
-		h->y[0] = largest;
+	head_attend(h, round_shares);
 }
 
 static tensor
@@ -80,7 +65,8 @@ attend_rounded(nn_model *m, const tensor qkv[3], const attention *how)
 {
 	shares c = {.causal = how->causal,
 				.limit = fake_quantizer_limit(m, "attention.self.matmul_a_input_quantizer")};
-	head_plan plan = {.heads = how->heads, .config = &c, .run = run_head, .scratch = count_scratch};
+	head_plan plan = {
+		.heads = how->heads, .config = &c, .run = run_head, .scratch = head_scratch_of_queries};
 	tensor y;
 
 	if (c.limit == 0)

@@ -14,6 +14,7 @@
 #define COLUMNS KERNEL_COLUMNS
 #define ALIGNED 16			/* floats */
 #define CONVOLVED_TOKENS 64 /* of an item */
+#define QUERIES 64			/* that attend at a time */
 
 /* ---- Heads ---- */
 
@@ -184,6 +185,34 @@ head_soften(float *scores, int64_t n)
 	for (int64_t i = 0; i < n; i++)
 		scores[i] /= sum;
 	return most + logf(sum);
+}
+
+/* ---- Attention ---- */
+
+int64_t
+head_scratch_of_queries(const void *config, int64_t tokens, int64_t size)
+{
+	(void) config;
+	(void) size;
+	return QUERIES * tokens;
+}
+
+void
+head_attend(const head *h,
+			bool (*take_shares)(const head *h, int64_t first, int64_t count, float *scores))
+{
+	float *scores = h->scratch;
+
+	for (int64_t first = 0; first < h->tokens && !head_stopping(h); first += QUERIES)
+	{
+		int64_t count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
+
+		head_scores(h, (head_matrix) {h->q + first * h->stride, h->stride},
+					(head_matrix) {h->k, h->stride}, count, h->tokens, h->size, scores, h->tokens);
+		if (take_shares(h, first, count, scores))
+			head_product(h, (head_matrix) {scores, h->tokens}, (head_matrix) {h->v, h->stride},
+						 count, h->size, h->tokens, h->y + first * h->y_stride, h->y_stride);
+	}
 }
 
 /* ---- Convolution ---- */

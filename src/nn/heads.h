@@ -69,6 +69,15 @@ extern void head_product(const head *h, head_matrix a, head_matrix b, int64_t ro
  */
 extern float head_soften(float *scores, int64_t n);
 
+/*
+ * Attention to all tokens, some queries at a time: take_shares makes what the keys count of the scores
+ * [count, tokens] of the queries first .. first + count - 1, in their place; where it returns false the
+ * values are not looked at.  A plan's scratch for it is head_scratch_of_queries.
+ */
+extern void head_attend(const head *h, bool (*take_shares)(const head *h, int64_t first,
+														   int64_t count, float *scores));
+extern int64_t head_scratch_of_queries(const void *config, int64_t tokens, int64_t size);
+
 /* Some floats of a scratch, which begins behind them afterwards. */
 static inline float *
 head_take(float **scratch, int64_t count)
