@@ -306,17 +306,14 @@ attend_in_blocks(nn_model *m, const void *config, const attention *how, tensor x
 static void
 read_config(tfm_context *context, json file, void *config)
 {
+	static const efficient_defaults defaults = {
+		.vocab_size = 50265, .positions = 512, .types = 1, .norm_eps = 1e-5};
 	mra_config *c = config;
 	const char *mode = json_string(context, file, "approx_mode", "full");
 	int64_t blocks;
 
-	c->encoder = encoder_bert;
-	c->encoder.common.vocab_size = 50265;
-	c->encoder.embedding.position_count = 512;
-	c->encoder.embedding.type_count = 1;
-	c->encoder.norm_eps = 1e-5;
+	efficient_read_config(context, file, &defaults, &c->encoder);
 	c->encoder.attend = attend_in_blocks;
-	efficient_read_config(context, file, &c->encoder);
 	blocks = c->encoder.common.max_positions / BLOCK;
 	c->chosen = blocks * json_int(context, file, "block_per_row", 4, 1, NN_MAX_SIZE);
 	c->chosen = c->chosen < blocks * blocks ? c->chosen : blocks * blocks;

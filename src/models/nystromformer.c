@@ -235,16 +235,15 @@ attend_with_convolution(nn_model *m, const void *config, const attention *how, t
 static void
 read_config(tfm_context *context, json file, void *config)
 {
+	static const efficient_defaults defaults = {.vocab_size = 30000,
+												.positions = 510,
+												.types = 2,
+												.activation = ACTIVATION_GELU_TANH,
+												.norm_eps = 1e-5};
 	nystromformer_config *c = config;
 
-	c->encoder = encoder_bert;
-	c->encoder.common.vocab_size = 30000;
-	c->encoder.embedding.position_count = 510;
-	c->encoder.embedding.type_count = 2;
-	c->encoder.activation = ACTIVATION_GELU_TANH;
-	c->encoder.norm_eps = 1e-5;
+	efficient_read_config(context, file, &defaults, &c->encoder);
 	c->encoder.attend = attend_with_convolution;
-	efficient_read_config(context, file, &c->encoder);
 	c->landmarks = json_int(context, file, "num_landmarks", 64, 1, MAX_LANDMARKS);
 	c->segments_length =
 		json_int(context, file, "segment_means_seq_len", 64, c->landmarks, NN_MAX_SIZE);

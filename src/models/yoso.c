@@ -104,14 +104,11 @@ attend_by_hashes(nn_model *m, const void *config, const attention *how, tensor x
 static void
 read_config(tfm_context *context, json file, void *config)
 {
+	static const efficient_defaults defaults = {.vocab_size = 50265, .positions = 4096, .types = 1};
 	yoso_config *c = config;
 
-	c->encoder = encoder_bert;
-	c->encoder.common.vocab_size = 50265;
-	c->encoder.embedding.position_count = 4096;
-	c->encoder.embedding.type_count = 1;
+	efficient_read_config(context, file, &defaults, &c->encoder);
 	c->encoder.attend = attend_by_hashes;
-	efficient_read_config(context, file, &c->encoder);
 	c->hash_code_len = (int) json_int(context, file, "hash_code_len", 9, 1, 64);
 	if (!nn_is_null(file, "conv_window"))
 		c->conv_window = json_int(context, file, "conv_window", 0, 0, NN_MAX_SIZE);

@@ -10,8 +10,15 @@
 #define FIRST_POSITION 2
 
 void
-efficient_read_config(tfm_context *context, json file, encoder_config *c)
+efficient_read_config(tfm_context *context, json file, const efficient_defaults *defaults,
+					  encoder_config *c)
 {
+	*c = encoder_bert;
+	c->common.vocab_size = defaults->vocab_size;
+	c->embedding.position_count = defaults->positions;
+	c->embedding.type_count = defaults->types;
+	c->activation = defaults->activation;
+	c->norm_eps = defaults->norm_eps;
 	encoder_read_config(context, file, c, 0);
 	c->embedding.position_count += FIRST_POSITION;
 	c->classifier_activation = c->activation;

@@ -13,8 +13,19 @@
 #include "nn/encoder.h"
 #include "nn/heads.h"
 
-/* The keys of config.json, with what is in c, a copy of encoder_bert, as the defaults. */
-extern void efficient_read_config(tfm_context *context, json file, encoder_config *c);
+/* What they differ in where config.json says nothing; 0: as BERT. */
+typedef struct efficient_defaults
+{
+	int64_t vocab_size;
+	int64_t positions;
+	int64_t types;
+	op_activation activation;
+	double norm_eps;
+} efficient_defaults;
+
+/* Read the keys of config.json. */
+extern void efficient_read_config(tfm_context *context, json file,
+								  const efficient_defaults *defaults, encoder_config *c);
 
 /* make_positions of nn_family. */
 extern void efficient_positions(const void *config, const int32_t *ids, const uint8_t *mask,
