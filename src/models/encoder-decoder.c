@@ -21,14 +21,7 @@ typedef struct pair_config
 static tensor
 encode_batch(nn_model *m, const void *config)
 {
-	const pair_config *c = config;
-	part_pass pass;
-	tensor x;
-
-	part_enter(m, &c->encoder, &pass);
-	x = c->encoder.family->hidden_states(m, c->encoder.config);
-	part_leave(m, &pass);
-	return x;
+	return part_hidden_states(m, &((const pair_config *) config)->encoder);
 }
 
 /* The batch, whose memory is what the decoder sees of the encoder's states. */

@@ -203,16 +203,6 @@ embed_entities(nn_model *m, const luke_config *c, const luke_pass *p)
 
 /* ---- Attention ---- */
 
-/* Rows first .. first + count - 1 of x, in their place. */
-static tensor
-some_rows(tensor x, int64_t first, int64_t count)
-{
-	if (x.data != NULL)
-		x.data = (float *) x.data + first * x.shape[1];
-	x.shape[0] = count;
-	return x;
-}
-
 /*
  * Queries or keys with two halves a head, text by text: a query's are for words and for entities, a key
  * has one and zeros, so that their product is of the half that is meant.

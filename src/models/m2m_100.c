@@ -71,16 +71,10 @@ read_config(tfm_context *context, json file, void *config)
 		read_experts(context, file, c);
 }
 
-static const nn_head heads[] = {
-	{"Model", "feature-extraction", seq2seq_base_model},
-	{"ForConditionalGeneration", "text2text-generation", seq2seq_conditional_generation},
-	{0},
-};
-
 const nn_family family_m2m_100 = {
 	.name = "m2m_100",
 	.variants = variants,
-	.heads = heads,
+	.heads = seq2seq_heads,
 	.config_size = sizeof(bart_config),
 	.read_config = read_config,
 	.make_positions = bart_make_positions,

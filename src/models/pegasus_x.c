@@ -58,16 +58,6 @@ read_config(tfm_context *context, json file, void *config)
 
 /* ---- Rows ---- */
 
-/* Some rows of x. */
-static tensor
-take_part(tensor x, int64_t first, int64_t count)
-{
-	if (x.data != NULL)
-		x.data = (float *) x.data + first * x.shape[1];
-	x.shape[0] = count;
-	return x;
-}
-
 static tensor
 copy_rows(nn_model *m, tensor x, int64_t rows)
 {
@@ -157,8 +147,8 @@ attend_to_blocks(nn_model *m, tensor x, const pegasus_x_config *c, int layer)
 	const normalization how = {.eps = NORM_EPS};
 
 	l.shift = c->stagger && layer % 2 == 1 ? c->block_size / 2 : 0;
-	normalize_in_place(m, take_part(h, 0, tokens), "self_attn_layer_norm", &how);
-	normalize_in_place(m, take_part(h, tokens, x.shape[0] - tokens), "global_self_attn_layer_norm",
+	normalize_in_place(m, some_rows(h, 0, tokens), "self_attn_layer_norm", &how);
+	normalize_in_place(m, some_rows(h, tokens, x.shape[0] - tokens), "global_self_attn_layer_norm",
 					   &how);
 	linear_parts(m, h, 3, projections, qkv);
 	a.q = qkv[0];
@@ -196,29 +186,23 @@ encode_batch(nn_model *m, const void *config)
 	{
 		nn_scope layer, part;
 
-		nn_emit_hidden_state(m, i, take_part(x, 0, tokens));
+		nn_emit_hidden_state(m, i, some_rows(x, 0, tokens));
 		layer = nn_enter(m, "encoder.layers.%d", i);
 		part = nn_begin(m);
 		x = nn_leave(m, part, x, attend_to_blocks(m, x, c, i));
 		x = nn_leave(m, layer, x, feed_forward(m, x, c));
 	}
-	x = layer_norm(m, take_part(x, 0, tokens), "encoder.layer_norm", NORM_EPS);
+	x = layer_norm(m, some_rows(x, 0, tokens), "encoder.layer_norm", NORM_EPS);
 	nn_emit_hidden_state(m, c->bart.encoder.layers, x);
 	return x;
 }
 
 static const nn_variant variants[] = {{"pegasus_x", "PegasusX", "model"}, {0}};
 
-static const nn_head heads[] = {
-	{"Model", "feature-extraction", seq2seq_base_model},
-	{"ForConditionalGeneration", "text2text-generation", seq2seq_conditional_generation},
-	{0},
-};
-
 const nn_family family_pegasus_x = {
 	.name = "pegasus_x",
 	.variants = variants,
-	.heads = heads,
+	.heads = seq2seq_heads,
 	.config_size = sizeof(pegasus_x_config),
 	.read_config = read_config,
 	BART_FUNCTIONS,

@@ -62,25 +62,13 @@ run_aside(nn_model *m, const nn_part *part, const nn_head *head)
 static tensor
 hidden_states(nn_model *m, const void *config)
 {
-	const rag_config *c = config;
-	part_pass pass;
-	tensor x;
-
-	part_enter(m, &c->generator, &pass);
-	x = c->generator.family->hidden_states(m, c->generator.config);
-	part_leave(m, &pass);
-	return x;
+	return part_hidden_states(m, &((const rag_config *) config)->generator);
 }
 
 static void
 remember(nn_model *m, const void *config)
 {
-	const rag_config *c = config;
-	part_pass pass;
-
-	part_enter(m, &c->generator, &pass);
-	c->generator.family->remember(m, c->generator.config);
-	part_leave(m, &pass);
+	part_remember(m, &((const rag_config *) config)->generator);
 }
 
 /* ---- Batches ---- */

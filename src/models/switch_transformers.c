@@ -58,22 +58,11 @@ static const nn_variant variants[] = {
 	{0},
 };
 
-static const nn_head heads[] = {
-	{"Model", "feature-extraction", seq2seq_base_model},
-	{"ForConditionalGeneration", "text2text-generation", seq2seq_conditional_generation},
-	{"EncoderModel", "feature-extraction", seq2seq_encoder_model},
-	{0},
-};
-
 const nn_family family_switch_transformers = {
 	.name = "switch_transformers",
 	.variants = variants,
-	.heads = heads,
+	.heads = t5_heads,
 	.config_size = sizeof(t5_config),
 	.read_config = read_config,
-	.make_decoder_ids = seq2seq_shift_right,
-	.cache_layers = t5_cache_layers,
-	.memory_layers = t5_cache_layers,
-	.remember = t5_remember,
-	.hidden_states = seq2seq_hidden_states,
+	T5_FUNCTIONS,
 };

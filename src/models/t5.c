@@ -59,9 +59,5 @@ const nn_family family_t5 = {
 	.heads = heads,
 	.config_size = sizeof(t5_config),
 	.read_config = read_config,
-	.make_decoder_ids = seq2seq_shift_right,
-	.cache_layers = t5_cache_layers,
-	.memory_layers = t5_cache_layers,
-	.remember = t5_remember,
-	.hidden_states = seq2seq_hidden_states,
+	T5_FUNCTIONS,
 };

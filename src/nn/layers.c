@@ -586,6 +586,15 @@ take_rows(nn_model *m, tensor x, const int32_t *rows, int64_t count)
 }
 
 tensor
+some_rows(tensor x, int64_t first, int64_t count)
+{
+	if (x.data != NULL)
+		x.data = (float *) x.data + first * x.shape[1];
+	x.shape[0] = count;
+	return x;
+}
+
+tensor
 first_tokens(nn_model *m, tensor x)
 {
 	return take_rows(m, x, m->batch->offsets, m->batch->sequences);

@@ -174,6 +174,9 @@ extern tensor embed(nn_model *m, const embedding *e);
 /* The rows of some tokens: x [tokens, n] -> [count, n]. */
 extern tensor take_rows(nn_model *m, tensor x, const int32_t *rows, int64_t count);
 
+/* Rows first .. first + count - 1 of x [rows, n], in their place. */
+extern tensor some_rows(tensor x, int64_t first, int64_t count);
+
 /* The row of the first token of each sequence: x [tokens, n] -> [sequences, n]. */
 extern tensor first_tokens(nn_model *m, tensor x);
 

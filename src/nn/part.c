@@ -119,3 +119,25 @@ part_leave(nn_model *m, const part_pass *pass)
 	m->batch = pass->around;
 	strcpy(m->scope, pass->scope);
 }
+
+tensor
+part_hidden_states(nn_model *m, const nn_part *part)
+{
+	part_pass pass;
+	tensor x;
+
+	part_enter(m, part, &pass);
+	x = part->family->hidden_states(m, part->config);
+	part_leave(m, &pass);
+	return x;
+}
+
+void
+part_remember(nn_model *m, const nn_part *part)
+{
+	part_pass pass;
+
+	part_enter(m, part, &pass);
+	part->family->remember(m, part->config);
+	part_leave(m, &pass);
+}

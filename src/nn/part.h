@@ -52,4 +52,8 @@ typedef struct part_pass
 extern void part_enter(nn_model *m, const nn_part *part, part_pass *pass);
 extern void part_leave(nn_model *m, const part_pass *pass);
 
+/* The part's functions of nn_family, run so. */
+extern tensor part_hidden_states(nn_model *m, const nn_part *part);
+extern void part_remember(nn_model *m, const nn_part *part);
+
 #endif

@@ -237,3 +237,9 @@ seq2seq_token_classification(nn_model *m, const void *config)
 
 	nn_emit(m, "logits", NN_PER_TOKEN, linear(m, x, "classifier", .columns = c->common.num_labels));
 }
+
+const nn_head seq2seq_heads[] = {
+	{"Model", "feature-extraction", seq2seq_base_model},
+	{"ForConditionalGeneration", "text2text-generation", seq2seq_conditional_generation},
+	{0},
+};

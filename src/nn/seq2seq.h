@@ -71,4 +71,7 @@ extern void seq2seq_causal_lm(nn_model *m, const void *config); /* the decoder a
 extern void seq2seq_encoder_model(nn_model *m, const void *config);
 extern void seq2seq_token_classification(nn_model *m, const void *config); /* of the encoder */
 
+/* The model and its generation, for families that have nothing else. */
+extern const nn_head seq2seq_heads[];
+
 #endif

@@ -13,6 +13,13 @@
 
 #include "nn/position_bias.h"
 
+const nn_head t5_heads[] = {
+	{"Model", "feature-extraction", seq2seq_base_model},
+	{"ForConditionalGeneration", "text2text-generation", seq2seq_conditional_generation},
+	{"EncoderModel", "feature-extraction", seq2seq_encoder_model},
+	{0},
+};
+
 /* ---- Configuration ---- */
 
 /*

@@ -54,6 +54,15 @@ extern tensor t5_embed(nn_model *m, const t5_config *c, const char *part);
 extern tensor t5_feed_forward(nn_model *m, tensor x, const t5_config *c, int layer,
 							  int sparse_step);
 
+/* What an nn_family of these has of its functions. */
+#define T5_FUNCTIONS                                                                               \
+	.make_decoder_ids = seq2seq_shift_right, .cache_layers = t5_cache_layers,                      \
+	.memory_layers = t5_cache_layers, .remember = t5_remember,                                     \
+	.hidden_states = seq2seq_hidden_states
+
+/* The heads that all of them have. */
+extern const nn_head t5_heads[];
+
 /* For nn_family: what the caches have for each layer, and what fills that of the memory. */
 extern int t5_cache_layers(const void *config, kv_layer *layers);
 extern void t5_remember(nn_model *m, const void *config);
