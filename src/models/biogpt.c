@@ -28,10 +28,7 @@ static const decoder_names xglm_names = NAMES("lm_head");
 
 static const decoder_defaults biogpt_defaults = {
 	.vocab_size = 42384,
-	.hidden_size = 1024,
-	.intermediate_size = 4096,
-	.layers = 24,
-	.heads = 16,
+	.sizes = {.hidden = 1024, .intermediate = 4096, .layers = 24, .heads = 16},
 	.max_positions = 1024,
 	.activation = "gelu",
 	.pad_token_id = 1,
@@ -45,10 +42,7 @@ static const decoder_defaults xglm_defaults = {
 	.intermediate_size_key = "ffn_dim",
 	.activation_key = "activation_function",
 	.vocab_size = 256008,
-	.hidden_size = 1024,
-	.intermediate_size = 4096,
-	.layers = 24,
-	.heads = 16,
+	.sizes = {.hidden = 1024, .intermediate = 4096, .layers = 24, .heads = 16},
 	.max_positions = 2048,
 	.activation = "gelu",
 	.pad_token_id = 1,

@@ -21,23 +21,22 @@ static const decoder_names names = {
 	.token_score = "classifier",
 };
 
+static const decoder_defaults defaults = {
+	.intermediate_size_key = "",
+	.hidden_size_key = "n_embed",
+	.max_positions_key = "seq_length",
+	.vocab_size = 250880,
+	.sizes = {.hidden = 64, .layers = 2, .heads = 8},
+	.max_positions = 2048,
+	.activation = "gelu_new",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.intermediate_size_key = "",
-		.hidden_size_key = "n_embed",
-		.max_positions_key = "seq_length",
-		.vocab_size = 250880,
-		.hidden_size = 64,
-		.layers = 2,
-		.heads = 8,
-		.max_positions = 2048,
-		.activation = "gelu_new",
-		.norm_eps = 1e-5,
-		.pad_token_id = -1,
-		.tie_word_embeddings = true,
-	};
 	decoder_config *c = config;
 
 	*c = (decoder_config) {

@@ -22,12 +22,8 @@ static const decoder_names names[] = {{NAMES}, {NAMES, DECODER_HEAD_NORMS}};
 static const decoder_defaults defaults = {
 	.norm_eps_key = "layer_norm_eps",
 	.vocab_size = 256000,
-	.hidden_size = 8192,
-	.intermediate_size = 22528,
-	.layers = 40,
-	.heads = 64,
+	.sizes = {.hidden = 8192, .intermediate = 22528, .layers = 40, .heads = 64},
 	.max_positions = 8192,
-	.activation = "silu",
 	.norm_eps = 1e-5,
 	.pad_token_id = 0,
 	.tie_word_embeddings = true,

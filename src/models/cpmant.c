@@ -190,6 +190,18 @@ causal_lm(nn_model *m, const void *config)
 	nn_emit(m, "logits", NN_PER_TOKEN, decoder_predict_words(m, config, hidden_states(m, config)));
 }
 
+static const decoder_defaults defaults = {
+	.intermediate_size_key = "dim_ff",
+	.max_positions_key = "position_bias_max_distance",
+	.norm_eps_key = "eps",
+	.vocab_size = 30720,
+	.sizes = {.hidden = 4096, .intermediate = 10240, .layers = 48, .heads = 32},
+	.max_positions = 2048,
+	.activation = "gelu",
+	.norm_eps = 1e-6,
+	.pad_token_id = -1,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -204,20 +216,7 @@ read_config(tfm_context *context, json file, void *config)
 		.bidirectional = true,
 		.attend = attend_visible,
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.intermediate_size_key = "dim_ff",
-											 .max_positions_key = "position_bias_max_distance",
-											 .norm_eps_key = "eps",
-											 .vocab_size = 30720,
-											 .hidden_size = 4096,
-											 .intermediate_size = 10240,
-											 .layers = 48,
-											 .heads = 32,
-											 .max_positions = 2048,
-											 .activation = "gelu",
-											 .norm_eps = 1e-6,
-											 .pad_token_id = -1},
-						d);
+	decoder_read_config(context, file, &defaults, d);
 	d->head_dim = (int) json_int(context, file, "dim_head", 128, 1, 1 << 16);
 	d->activation = ACTIVATION_GELU;
 	d->common.any_position = true;

@@ -52,22 +52,20 @@ embed_scaled(nn_model *m, const decoder_config *c)
 	return add_sinusoids(m, x, &(sinusoids) {.base = 10000, .zero = -1});
 }
 
+static const decoder_defaults defaults = {
+	.intermediate_size_key = "dff",
+	.vocab_size = 246534,
+	.sizes = {.hidden = 1280, .intermediate = 8192, .layers = 48, .heads = 16},
+	.max_positions = 256,
+	.activation = "relu",
+	.norm_eps = 1e-6,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.intermediate_size_key = "dff",
-		.vocab_size = 246534,
-		.hidden_size = 1280,
-		.intermediate_size = 8192,
-		.layers = 48,
-		.heads = 16,
-		.max_positions = 256,
-		.activation = "relu",
-		.norm_eps = 1e-6,
-		.pad_token_id = -1,
-		.tie_word_embeddings = true,
-	};
 	decoder_config *c = config;
 
 	*c = (decoder_config) {

@@ -25,11 +25,24 @@ static const moe_names expert_names[] = {
 	{0},
 };
 
+static const decoder_defaults defaults = {
+	.hidden_size_key = "d_model",
+	.layers_key = "n_layers",
+	.heads_key = "n_heads",
+	.max_positions_key = "max_seq_len",
+	.vocab_size = 32000,
+	.sizes = {.hidden = 2048, .layers = 24, .heads = 16},
+	.max_positions = 2048,
+	.norm_eps = 1e-6,
+	.pad_token_id = -1,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	decoder_config *c = config;
 	json heads = json_member(file, "attn_config"), experts = json_member(file, "ffn_config");
+	decoder_defaults own = defaults;
+	decoder_config *c = config;
 
 	*c = (decoder_config) {
 		.names = &names,
@@ -40,22 +53,8 @@ read_config(tfm_context *context, json file, void *config)
 				.names = expert_names,
 				.gated = true},
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.heads_key = "n_heads",
-											 .hidden_size_key = "d_model",
-											 .layers_key = "n_layers",
-											 .max_positions_key = "max_seq_len",
-											 .vocab_size = 32000,
-											 .hidden_size = 2048,
-											 .layers = 24,
-											 .heads = 16,
-											 .kv_heads = (int) json_int(
-												 context, heads, "kv_n_heads", 1, 1, NN_MAX_HEADS),
-											 .max_positions = 2048,
-											 .activation = "silu",
-											 .norm_eps = 1e-6,
-											 .pad_token_id = -1},
-						c);
+	own.sizes.kv_heads = (int) json_int(context, heads, "kv_n_heads", 1, 1, NN_MAX_HEADS);
+	decoder_read_config(context, file, &own, c);
 	c->norm.eps = 1e-5; /* LayerNorm's own */
 	c->clip_qkv = json_double(context, heads, "clip_qkv", 0);
 	c->activation = nn_activation(

@@ -17,6 +17,14 @@ typedef struct eurobert_config
 	bool late;			/* each token is classified, and the scores are pooled */
 } eurobert_config;
 
+static const decoder_defaults defaults = {
+	.vocab_size = 128256,
+	.sizes = {.hidden = 768, .intermediate = 3072, .layers = 12, .heads = 12},
+	.max_positions = 8192,
+	.norm_eps = 1e-5,
+	.pad_token_id = 128001,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -35,17 +43,7 @@ read_config(tfm_context *context, json file, void *config)
 	if (!e->late && strcmp(pooling, "bos") != 0 && strcmp(pooling, "mean") != 0)
 		tfm_fail(context, TFM_UNSUPPORTED, "\"classifier_pooling\" \"%.32s\" is not supported",
 				 pooling);
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.vocab_size = 128256,
-											 .hidden_size = 768,
-											 .intermediate_size = 3072,
-											 .layers = 12,
-											 .heads = 12,
-											 .max_positions = 8192,
-											 .activation = "silu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = 128001},
-						c);
+	decoder_read_config(context, file, &defaults, c);
 	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
 }
 

@@ -69,24 +69,23 @@ read_alibi(tfm_context *context, decoder_config *c)
 	c->common.any_position = true;
 }
 
+static const decoder_defaults defaults = {
+	.hidden_size_key = "n_embed",
+	.kv_heads_key = "num_kv_heads",
+	.intermediate_size_key = "ffn_hidden_size",
+	.activation_key = "activation",
+	.vocab_size = 65024,
+	.sizes = {.hidden = 4544, .layers = 32, .heads = 71},
+	.max_positions = 2048,
+	.activation = "gelu",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.hidden_size_key = "n_embed",
-		.kv_heads_key = "num_kv_heads",
-		.intermediate_size_key = "ffn_hidden_size",
-		.activation_key = "activation",
-		.vocab_size = 65024,
-		.hidden_size = 4544,
-		.layers = 32,
-		.heads = 71,
-		.max_positions = 2048,
-		.activation = "gelu",
-		.norm_eps = 1e-5,
-		.pad_token_id = -1,
-		.tie_word_embeddings = true,
-	};
 	bool new_architecture = json_bool(context, file, "new_decoder_architecture", false);
 	decoder_config *c = config;
 

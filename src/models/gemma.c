@@ -18,11 +18,7 @@ static const decoder_names names = {GEMMA_NAMES};
 
 static const decoder_defaults gemma_defaults = {
 	.vocab_size = 256000,
-	.hidden_size = 3072,
-	.intermediate_size = 24576,
-	.layers = 28,
-	.heads = 16,
-	.kv_heads = 16,
+	.sizes = {.hidden = 3072, .intermediate = 24576, .layers = 28, .heads = 16, .kv_heads = 16},
 	.head_dim = 256,
 	.max_positions = 8192,
 	.activation = "gelu_pytorch_tanh",

@@ -35,36 +35,30 @@ static const decoder_names *const names[] = {
 };
 
 #define GLM_DEFAULTS                                                                               \
-	.vocab_size = 151552, .hidden_size = 4096, .intermediate_size = 13696, .layers = 40,           \
-	.heads = 32, .kv_heads = 2, .head_dim = 128, .max_positions = 131072, .activation = "silu",    \
-	.norm_eps = 1.5625e-7, .pad_token_id = 151329
+	.vocab_size = 151552,                                                                          \
+	.sizes = {.hidden = 4096, .intermediate = 13696, .layers = 40, .heads = 32, .kv_heads = 2},    \
+	.head_dim = 128, .max_positions = 131072, .norm_eps = 1.5625e-7, .pad_token_id = 151329
 
 static const decoder_defaults defaults[] = {
 	{GLM_DEFAULTS},
 	{GLM_DEFAULTS},
-	{.vocab_size = 48000,
-	 .hidden_size = 2560,
-	 .intermediate_size = 7040,
-	 .layers = 24,
-	 .heads = 20,
-	 .kv_heads = 20,
-	 .head_dim = 128,
-	 .max_positions = 4096,
-	 .activation = "silu",
-	 .norm_eps = 1e-8,
-	 .pad_token_id = 3},
-	{.vocab_size = 103424,
-	 .hidden_size = 1024,
-	 .intermediate_size = 3072,
-	 .layers = 18,
-	 .heads = 16,
-	 .kv_heads = 2,
-	 .head_dim = 128,
-	 .max_positions = 131072,
-	 .activation = "silu",
-	 .norm_eps = 1e-5,
-	 .pad_token_id = 0,
-	 .tie_word_embeddings = true},
+	{
+		.vocab_size = 48000,
+		.sizes = {.hidden = 2560, .intermediate = 7040, .layers = 24, .heads = 20, .kv_heads = 20},
+		.head_dim = 128,
+		.max_positions = 4096,
+		.norm_eps = 1e-8,
+		.pad_token_id = 3,
+	},
+	{
+		.vocab_size = 103424,
+		.sizes = {.hidden = 1024, .intermediate = 3072, .layers = 18, .heads = 16, .kv_heads = 2},
+		.head_dim = 128,
+		.max_positions = 131072,
+		.norm_eps = 1e-5,
+		.pad_token_id = 0,
+		.tie_word_embeddings = true,
+	},
 };
 
 static const rope_defaults ropes[] = {
@@ -80,12 +74,7 @@ read_config(tfm_context *context, json file, void *config)
 	int which = nn_which_variant(file, variants);
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = names[which],
-		.embedding = {.words = "embed_tokens"},
-		.norm = {.rms = true},
-	};
-	decoder_read_config(context, file, &defaults[which], c);
+	decoder_read_llama(context, file, names[which], &defaults[which], c);
 	decoder_read_rope(context, file, &ropes[which], c);
 }
 

@@ -93,20 +93,19 @@ remember(nn_model *m, const void *config)
 	}
 }
 
+static const decoder_defaults defaults = {
+	.vocab_size = 50257,
+	.sizes = {.hidden = 768, .layers = 12, .heads = 12},
+	.max_positions = 1024,
+	.activation = "gelu_new",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.vocab_size = 50257,
-		.hidden_size = 768,
-		.layers = 12,
-		.heads = 12,
-		.max_positions = 1024,
-		.activation = "gelu_new",
-		.norm_eps = 1e-5,
-		.pad_token_id = -1,
-		.tie_word_embeddings = true,
-	};
 	gpt2_config *c = config;
 	decoder_config *d = &c->decoder;
 

@@ -10,21 +10,20 @@
 
 static const decoder_names names = {GPT_LAYER, GPT_ATTENTION, GPT_MLP, GPT_END};
 
+static const decoder_defaults defaults = {
+	.kv_heads_key = "",
+	.vocab_size = 50257,
+	.sizes = {.hidden = 768, .layers = 12, .heads = 12},
+	.max_positions = 1024,
+	.activation = "gelu_pytorch_tanh",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.kv_heads_key = "",
-		.vocab_size = 50257,
-		.hidden_size = 768,
-		.layers = 12,
-		.heads = 12,
-		.max_positions = 1024,
-		.activation = "gelu_pytorch_tanh",
-		.norm_eps = 1e-5,
-		.pad_token_id = -1,
-		.tie_word_embeddings = true,
-	};
 	decoder_config *c = config;
 
 	*c = (decoder_config) {

@@ -67,24 +67,23 @@ read_windows(tfm_context *context, json file, decoder_config *c)
 				 file.source, c->layers);
 }
 
+static const decoder_defaults defaults = {
+	.layers_key = "num_layers",
+	.heads_key = "num_heads",
+	.activation_key = "activation_function",
+	.norm_eps_key = "layer_norm_epsilon",
+	.vocab_size = 50257,
+	.sizes = {.hidden = 2048, .layers = 24, .heads = 16},
+	.max_positions = 2048,
+	.activation = "gelu_new",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.layers_key = "num_layers",
-		.heads_key = "num_heads",
-		.activation_key = "activation_function",
-		.norm_eps_key = "layer_norm_epsilon",
-		.vocab_size = 50257,
-		.hidden_size = 2048,
-		.layers = 24,
-		.heads = 16,
-		.max_positions = 2048,
-		.activation = "gelu_new",
-		.norm_eps = 1e-5,
-		.pad_token_id = -1,
-		.tie_word_embeddings = true,
-	};
 	decoder_config *c = config;
 
 	*c = (decoder_config) {

@@ -46,19 +46,18 @@ read_rope(tfm_context *context, json file, decoder_config *c)
 					  c);
 }
 
+static const decoder_defaults defaults = {
+	.vocab_size = 50400,
+	.sizes = {.hidden = 4096, .layers = 28, .heads = 16},
+	.max_positions = 2048,
+	.activation = "gelu_new",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.vocab_size = 50400,
-		.hidden_size = 4096,
-		.layers = 28,
-		.heads = 16,
-		.max_positions = 2048,
-		.activation = "gelu_new",
-		.norm_eps = 1e-5,
-		.pad_token_id = -1,
-	};
 	bool codegen = strcmp(json_string(context, file, "model_type", ""), "codegen") == 0;
 	decoder_config *c = config;
 

@@ -129,6 +129,21 @@ make_positions(const void *config, const int32_t *ids, const uint8_t *mask, int6
 		positions[i] = (int32_t) (i < first ? 0 : i - first > last ? last : i - first);
 }
 
+static const decoder_defaults defaults = {
+	.hidden_size_key = "d_model",
+	.layers_key = "",
+	.heads_key = "num_heads",
+	.intermediate_size_key = "d_ff",
+	.norm_eps_key = "layer_norm_epsilon",
+	.vocab_size = 36000,
+	.sizes = {.hidden = 1024, .intermediate = 8192, .layers = 1, .heads = 16},
+	.max_positions = 1280,
+	.activation = "relu",
+	.norm_eps = 1e-5,
+	.pad_token_id = 35995,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -151,23 +166,7 @@ read_config(tfm_context *context, json file, void *config)
 				.keeps_rest = true,
 				.names = expert_names},
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.hidden_size_key = "d_model",
-											 .layers_key = "",
-											 .heads_key = "num_heads",
-											 .intermediate_size_key = "d_ff",
-											 .norm_eps_key = "layer_norm_epsilon",
-											 .vocab_size = 36000,
-											 .hidden_size = 1024,
-											 .intermediate_size = 8192,
-											 .layers = 1,
-											 .heads = 16,
-											 .max_positions = 1280,
-											 .activation = "relu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = 35995,
-											 .tie_word_embeddings = true},
-						d);
+	decoder_read_config(context, file, &defaults, d);
 	d->layers = (int) (inner + outer);
 	d->common.any_position = true;
 	d->common.tie_word_embeddings = d->embedding.tied = true; /* whatever the file says */

@@ -39,6 +39,12 @@ static const decoder_defaults defaults = {
 static void
 read_experts(tfm_context *context, json file, decoder_config *c)
 {
+	c->moe = (moe) {
+		.router = "block_sparse_moe.router.layer",
+		.scoring = MOE_SOFTMAX_OF_BEST,
+		.names = expert_names,
+		.gated = true,
+	};
 	decoder_read_experts(context, file, "num_local_experts", 8, "num_experts_per_tok", 2, c);
 	c->shared_intermediate_size =
 		json_int(context, file, "shared_intermediate_size", 0, 0, NN_MAX_SIZE);
@@ -51,16 +57,7 @@ read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &decoder_llama_names,
-		.embedding = {.words = "embed_tokens"},
-		.norm = {.rms = true},
-		.moe = {.router = "block_sparse_moe.router.layer",
-				.scoring = MOE_SOFTMAX_OF_BEST,
-				.names = expert_names,
-				.gated = true},
-	};
-	decoder_read_config(context, file, &defaults, c);
+	decoder_read_llama(context, file, &decoder_llama_names, &defaults, c);
 	c->embedding_scale = json_double(context, file, "embedding_multiplier", 1);
 	c->residual_scale = json_double(context, file, "residual_multiplier", 1);
 	c->attention.scale = json_double(context, file, "attention_multiplier", 1);

@@ -83,6 +83,14 @@ read_layers(tfm_context *context, json file, jamba_config *c)
 	}
 }
 
+static const decoder_defaults defaults = {
+	.vocab_size = 65536,
+	.sizes = {.hidden = 4096, .intermediate = 14336, .layers = 32, .heads = 32, .kv_heads = 8},
+	.max_positions = 262144,
+	.norm_eps = 1e-6,
+	.pad_token_id = 0,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -101,18 +109,7 @@ read_config(tfm_context *context, json file, void *config)
 				.names = expert_names,
 				.gated = true},
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.vocab_size = 65536,
-											 .hidden_size = 4096,
-											 .intermediate_size = 14336,
-											 .layers = 32,
-											 .heads = 32,
-											 .kv_heads = 8,
-											 .max_positions = 262144,
-											 .activation = "silu",
-											 .norm_eps = 1e-6,
-											 .pad_token_id = 0},
-						d);
+	decoder_read_config(context, file, &defaults, d);
 	d->common.any_position = true;
 	mamba_read_config(context, file, &keys, d->common.hidden_size, &c->mixer);
 	c->mixer.activation = d->activation;

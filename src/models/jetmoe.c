@@ -120,6 +120,17 @@ feed_experts(nn_model *m, tensor x, const decoder_config *c, int layer)
 	return add_bias(m, mixture(m, x, &c->moe), "mlp.bias");
 }
 
+static const decoder_defaults defaults = {
+	.heads_key = "num_key_value_heads",
+	.activation_key = "activation_function",
+	.vocab_size = 32000,
+	.sizes = {.hidden = 2048, .intermediate = 5632, .layers = 12, .heads = 16},
+	.max_positions = 4096,
+	.norm_eps = 1e-6,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -141,20 +152,7 @@ read_config(tfm_context *context, json file, void *config)
 	if (kv_heads * chosen > NN_MAX_HEADS)
 		tfm_fail(context, TFM_CORRUPTED, "%s: %lld heads are too many", file.source,
 				 (long long) (kv_heads * chosen));
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.heads_key = "num_key_value_heads",
-											 .activation_key = "activation_function",
-											 .vocab_size = 32000,
-											 .hidden_size = 2048,
-											 .intermediate_size = 5632,
-											 .layers = 12,
-											 .heads = 16,
-											 .max_positions = 4096,
-											 .activation = "silu",
-											 .norm_eps = 1e-6,
-											 .pad_token_id = -1,
-											 .tie_word_embeddings = true},
-						c);
+	decoder_read_config(context, file, &defaults, c);
 	c->final_norm_eps = c->norm.eps;
 	c->norm.eps = 1e-6; /* JetMoeRMSNorm's own, in the layers */
 	c->head_dim = (int) json_int(context, file, "kv_channels", 128, 1, 65536);

@@ -28,26 +28,25 @@ enum
 
 static const decoder_defaults defaults[] = {
 	[LLAMA] = {DECODER_LLAMA_SIZES, .vocab_size = 32000, .norm_eps = 1e-6, .pad_token_id = -1},
-	[SEED_OSS] = {.vocab_size = 155136,
-				  .hidden_size = 4096,
-				  .intermediate_size = 27648,
-				  .layers = 64,
-				  .heads = 80,
-				  .kv_heads = 8,
-				  .head_dim = 128,
-				  .max_positions = 524288,
-				  .activation = "silu",
-				  .norm_eps = 1e-6,
-				  .pad_token_id = 1},
-	[ARCEE] = {.vocab_size = 32000,
-			   .hidden_size = 2560,
-			   .intermediate_size = 18432,
-			   .layers = 32,
-			   .heads = 32,
-			   .max_positions = 4096,
-			   .activation = "relu2",
-			   .norm_eps = 1e-5,
-			   .pad_token_id = -1},
+	[SEED_OSS] =
+		{
+			.vocab_size = 155136,
+			.sizes =
+				{.hidden = 4096, .intermediate = 27648, .layers = 64, .heads = 80, .kv_heads = 8},
+			.head_dim = 128,
+			.max_positions = 524288,
+			.norm_eps = 1e-6,
+			.pad_token_id = 1,
+		},
+	[ARCEE] =
+		{
+			.vocab_size = 32000,
+			.sizes = {.hidden = 2560, .intermediate = 18432, .layers = 32, .heads = 32},
+			.max_positions = 4096,
+			.activation = "relu2",
+			.norm_eps = 1e-5,
+			.pad_token_id = -1,
+		},
 	[OPEN_LLAMA] = {DECODER_LLAMA_SIZES, .vocab_size = 100000, .norm_eps = 1e-6},
 };
 
@@ -78,12 +77,9 @@ read_config(tfm_context *context, json file, void *config)
 	int which = nn_which_variant(file, variants);
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = which == ARCEE ? &decoder_ungated_names : &decoder_llama_names,
-		.embedding = {.words = "embed_tokens"},
-		.norm = {.rms = true},
-	};
-	decoder_read_config(context, file, &defaults[which], c);
+	decoder_read_llama(context, file,
+					   which == ARCEE ? &decoder_ungated_names : &decoder_llama_names,
+					   &defaults[which], c);
 	if (which == OPEN_LLAMA)
 		read_open_llama(context, file, c);
 	decoder_read_rope(context, file, &(rope_defaults) {0}, c);

@@ -31,9 +31,7 @@ static const nn_variant variants[] = {
 
 static const decoder_defaults defaults = {
 	.vocab_size = 50280,
-	.hidden_size = 768,
-	.layers = 32,
-	.activation = "silu",
+	.sizes = {.hidden = 768, .layers = 32},
 	.norm_eps = 1e-5,
 	.pad_token_id = 0,
 	.tie_word_embeddings = true,

@@ -111,9 +111,7 @@ read_mixer(tfm_context *context, json file, mamba2_config *c)
 
 static const decoder_defaults defaults = {
 	.vocab_size = 32768,
-	.hidden_size = 4096,
-	.layers = 64,
-	.activation = "silu",
+	.sizes = {.hidden = 4096, .layers = 64},
 	.norm_eps = 1e-5,
 	.pad_token_id = 1,
 };

@@ -66,6 +66,18 @@ read_ropes(tfm_context *context, json file, decoder_config *c)
 		each[0].no_attention_norm = true;
 }
 
+static const decoder_defaults defaults = {
+	.activation_key = "hidden_activation",
+	.norm_eps_key = "norm_eps",
+	.vocab_size = 50368,
+	.sizes = {.hidden = 768, .intermediate = 1152, .layers = 22, .heads = 12},
+	.max_positions = 8192,
+	.activation = "gelu",
+	.norm_eps = 1e-5,
+	.pad_token_id = 50283,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -83,20 +95,7 @@ read_config(tfm_context *context, json file, void *config)
 		.classifier_activation =
 			nn_activation(context, json_string(context, file, "classifier_activation", "gelu")),
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.activation_key = "hidden_activation",
-											 .norm_eps_key = "norm_eps",
-											 .vocab_size = 50368,
-											 .hidden_size = 768,
-											 .intermediate_size = 1152,
-											 .layers = 22,
-											 .heads = 12,
-											 .max_positions = 8192,
-											 .activation = "gelu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = 50283,
-											 .tie_word_embeddings = true},
-						c);
+	decoder_read_config(context, file, &defaults, c);
 	c->common.any_position = true;
 	/* half of it lies before a token, half after */
 	decoder_read_layer_types(

@@ -47,25 +47,24 @@ make_slopes(tfm_context *context, int heads)
 	return slopes;
 }
 
+static const decoder_defaults defaults = {
+	.hidden_size_key = "d_model",
+	.layers_key = "n_layers",
+	.heads_key = "n_heads",
+	.max_positions_key = "max_seq_len",
+	.norm_eps_key = "layer_norm_epsilon",
+	.vocab_size = 50368,
+	.sizes = {.hidden = 2048, .layers = 24, .heads = 16},
+	.max_positions = 2048,
+	.activation = "gelu",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.hidden_size_key = "d_model",
-		.layers_key = "n_layers",
-		.heads_key = "n_heads",
-		.max_positions_key = "max_seq_len",
-		.norm_eps_key = "layer_norm_epsilon",
-		.vocab_size = 50368,
-		.hidden_size = 2048,
-		.layers = 24,
-		.heads = 16,
-		.max_positions = 2048,
-		.activation = "gelu",
-		.norm_eps = 1e-5,
-		.pad_token_id = -1,
-		.tie_word_embeddings = true,
-	};
 	json keys = json_member(file, "attn_config");
 	decoder_config *c = config;
 

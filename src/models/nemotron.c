@@ -7,6 +7,16 @@
  */
 #include "nn/decoder.h"
 
+static const decoder_defaults defaults = {
+	.norm_eps_key = "norm_eps",
+	.vocab_size = 256000,
+	.sizes = {.hidden = 6144, .intermediate = 24576, .layers = 32, .heads = 48},
+	.max_positions = 4096,
+	.activation = "relu2",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -17,18 +27,7 @@ read_config(tfm_context *context, json file, void *config)
 		.embedding = {.words = "embed_tokens"},
 		.norm = {.weight_offset = 1},
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.norm_eps_key = "norm_eps",
-											 .vocab_size = 256000,
-											 .hidden_size = 6144,
-											 .intermediate_size = 24576,
-											 .layers = 32,
-											 .heads = 48,
-											 .max_positions = 4096,
-											 .activation = "relu2",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = -1},
-						c);
+	decoder_read_config(context, file, &defaults, c);
 	decoder_read_rope(context, file, &(rope_defaults) {.partial_factor = 0.5}, c);
 }
 

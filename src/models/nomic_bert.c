@@ -57,15 +57,35 @@ static const decoder_names names[] = {
 #define BERTS .norm_eps_key = "layer_norm_eps", .tie_word_embeddings = true
 
 static const decoder_defaults defaults[] = {
-	[NOMIC] = {BERTS, .vocab_size = 30528, .hidden_size = 768, .intermediate_size = 3072,
-			   .layers = 12, .heads = 12, .max_positions = 2048, .activation = "silu",
-			   .norm_eps = 1e-12, .pad_token_id = 0},
-	[GTE] = {BERTS, .vocab_size = 250048, .hidden_size = 768, .intermediate_size = 3072,
-			 .layers = 12, .heads = 12, .max_positions = 8192, .activation = "gelu",
-			 .norm_eps = 1e-12, .pad_token_id = 1},
-	[JINA] = {BERTS, .vocab_size = 250002, .hidden_size = 1024, .intermediate_size = 4096,
-			  .layers = 24, .heads = 16, .max_positions = 8194, .activation = "gelu",
-			  .norm_eps = 1e-5, .pad_token_id = 1},
+	[NOMIC] =
+		{
+			BERTS,
+			.vocab_size = 30528,
+			.sizes = {.hidden = 768, .intermediate = 3072, .layers = 12, .heads = 12},
+			.max_positions = 2048,
+			.norm_eps = 1e-12,
+			.pad_token_id = 0,
+		},
+	[GTE] =
+		{
+			BERTS,
+			.vocab_size = 250048,
+			.sizes = {.hidden = 768, .intermediate = 3072, .layers = 12, .heads = 12},
+			.max_positions = 8192,
+			.activation = "gelu",
+			.norm_eps = 1e-12,
+			.pad_token_id = 1,
+		},
+	[JINA] =
+		{
+			BERTS,
+			.vocab_size = 250002,
+			.sizes = {.hidden = 1024, .intermediate = 4096, .layers = 24, .heads = 16},
+			.max_positions = 8194,
+			.activation = "gelu",
+			.norm_eps = 1e-5,
+			.pad_token_id = 1,
+		},
 };
 
 static const double thetas[] = {[NOMIC] = 1000, [GTE] = 160000, [JINA] = 20000};

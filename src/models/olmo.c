@@ -22,35 +22,19 @@ static const decoder_defaults olmo_defaults = {
 
 static const decoder_defaults olmoe_defaults = {
 	.vocab_size = 50304,
-	.hidden_size = 2048,
-	.intermediate_size = 2048,
-	.layers = 16,
-	.heads = 16,
+	.sizes = {.hidden = 2048, .intermediate = 2048, .layers = 16, .heads = 16},
 	.max_positions = 4096,
-	.activation = "silu",
 	.norm_eps = 1e-5,
 	.pad_token_id = 1,
 };
 
 static void
-read_olmo(tfm_context *context, json file, decoder_config *c)
-{
-	c->names = &decoder_llama_names;
-	c->norm.bare = true;
-	decoder_read_config(context, file, &olmo_defaults, c);
-	c->norm.eps = 1e-5; /* fixed in OlmoLayerNorm */
-}
-
-static void
 read_olmoe(tfm_context *context, json file, decoder_config *c)
 {
-	c->names = &decoder_normed_names;
-	c->norm.rms = c->head_norm.rms = true;
+	decoder_read_llama(context, file, &decoder_normed_names, &olmoe_defaults, c);
 	c->head_norm_of = HEADS_WHOLE;
-	c->moe = (moe) {MOE_LLAMA_EXPERTS};
-	decoder_read_config(context, file, &olmoe_defaults, c);
-	c->head_norm.eps = c->norm.eps;
-	c->moe.norm_power = json_bool(context, file, "norm_topk_prob", false);
+	c->moe =
+		(moe) {MOE_LLAMA_EXPERTS, .norm_power = json_bool(context, file, "norm_topk_prob", false)};
 	decoder_read_experts(context, file, "num_experts", 64, "num_experts_per_tok", 8, c);
 }
 
@@ -59,11 +43,13 @@ read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {.embedding = {.words = "embed_tokens"}};
-	if (nn_which_variant(file, variants) == 0)
-		read_olmo(context, file, c);
-	else
+	if (nn_which_variant(file, variants) == 1)
 		read_olmoe(context, file, c);
+	else
+	{
+		decoder_read_llama(context, file, &decoder_llama_names, &olmo_defaults, c);
+		c->norm = (normalization) {.bare = true, .eps = 1e-5}; /* fixed in OlmoLayerNorm */
+	}
 	c->clip_qkv = json_double(context, file, "clip_qkv", 0);
 	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
 }

@@ -36,16 +36,15 @@ enum
 static const decoder_defaults defaults[] = {
 	[OLMO2] = {OLMO_DEFAULTS},
 	[OLMO3] = {OLMO_DEFAULTS},
-	[EXAONE4] = {.vocab_size = 102400,
-				 .hidden_size = 4096,
-				 .intermediate_size = 16384,
-				 .layers = 32,
-				 .heads = 32,
-				 .kv_heads = 32,
-				 .max_positions = 2048,
-				 .activation = "silu",
-				 .norm_eps = 1e-5,
-				 .pad_token_id = -1},
+	[EXAONE4] =
+		{
+			.vocab_size = 102400,
+			.sizes =
+				{.hidden = 4096, .intermediate = 16384, .layers = 32, .heads = 32, .kv_heads = 32},
+			.max_positions = 2048,
+			.norm_eps = 1e-5,
+			.pad_token_id = -1,
+		},
 };
 
 static bool
@@ -93,15 +92,8 @@ read_config(tfm_context *context, json file, void *config)
 	int which = nn_which_variant(file, variants);
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "embed_tokens"},
-		.norm = {.rms = true},
-		.head_norm_of = which == EXAONE4 ? HEADS_SHARE : HEADS_WHOLE,
-		.head_norm = {.rms = true},
-	};
-	decoder_read_config(context, file, &defaults[which], c);
-	c->head_norm.eps = c->norm.eps;
+	decoder_read_llama(context, file, &names, &defaults[which], c);
+	c->head_norm_of = which == EXAONE4 ? HEADS_SHARE : HEADS_WHOLE;
 	if (which == OLMO2)
 		decoder_read_rope(context, file, &(rope_defaults) {0}, c);
 	else if (which == OLMO3)

@@ -22,22 +22,21 @@ embed_tied(nn_model *m, const decoder_config *c)
 	return decoder_embed(m, &own);
 }
 
+static const decoder_defaults defaults = {
+	.intermediate_size_key = "",
+	.activation_key = "afn",
+	.vocab_size = 40478,
+	.sizes = {.hidden = 768, .layers = 12, .heads = 12},
+	.max_positions = 512,
+	.activation = "gelu",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.intermediate_size_key = "",
-		.activation_key = "afn",
-		.vocab_size = 40478,
-		.hidden_size = 768,
-		.layers = 12,
-		.heads = 12,
-		.max_positions = 512,
-		.activation = "gelu",
-		.norm_eps = 1e-5,
-		.pad_token_id = -1,
-		.tie_word_embeddings = true,
-	};
 	decoder_config *c = config;
 
 	*c = (decoder_config) {

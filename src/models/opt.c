@@ -43,22 +43,20 @@ embed_projected(nn_model *m, const decoder_config *c)
 				  .residual = embed(m, &positions), .replace = true);
 }
 
+static const decoder_defaults defaults = {
+	.intermediate_size_key = "ffn_dim",
+	.activation_key = "activation_function",
+	.vocab_size = 50272,
+	.sizes = {.hidden = 768, .intermediate = 3072, .layers = 12, .heads = 12},
+	.max_positions = 2048,
+	.activation = "relu",
+	.pad_token_id = 1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	static const decoder_defaults defaults = {
-		.intermediate_size_key = "ffn_dim",
-		.activation_key = "activation_function",
-		.vocab_size = 50272,
-		.hidden_size = 768,
-		.intermediate_size = 3072,
-		.layers = 12,
-		.heads = 12,
-		.max_positions = 2048,
-		.activation = "relu",
-		.pad_token_id = 1,
-		.tie_word_embeddings = true,
-	};
 	bool norm_before = json_bool(context, file, "do_layer_norm_before", true);
 	decoder_config *c = config;
 

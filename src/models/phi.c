@@ -31,10 +31,7 @@ static const decoder_names persimmon_names[] = {{PERSIMMON_NAMES}, {PERSIMMON_NA
 static const decoder_defaults phi_defaults = {
 	.norm_eps_key = "layer_norm_eps",
 	.vocab_size = 51200,
-	.hidden_size = 2048,
-	.intermediate_size = 8192,
-	.layers = 24,
-	.heads = 32,
+	.sizes = {.hidden = 2048, .intermediate = 8192, .layers = 24, .heads = 32},
 	.max_positions = 2048,
 	.activation = "gelu_new",
 	.norm_eps = 1e-5,
@@ -44,10 +41,7 @@ static const decoder_defaults phi_defaults = {
 static const decoder_defaults persimmon_defaults = {
 	.norm_eps_key = "layer_norm_eps",
 	.vocab_size = 262144,
-	.hidden_size = 4096,
-	.intermediate_size = 16384,
-	.layers = 36,
-	.heads = 64,
+	.sizes = {.hidden = 4096, .intermediate = 16384, .layers = 36, .heads = 64},
 	.max_positions = 16384,
 	.activation = "relu2",
 	.norm_eps = 1e-5,

@@ -19,27 +19,20 @@ static const decoder_names names = {
 	.lm_head = "lm_head",
 };
 
+static const decoder_defaults defaults = {
+	.vocab_size = 32064,
+	.sizes = {.hidden = 3072, .intermediate = 8192, .layers = 32, .heads = 32},
+	.max_positions = 4096,
+	.norm_eps = 1e-5,
+	.pad_token_id = 32000,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "embed_tokens"},
-		.norm = {.rms = true},
-	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.vocab_size = 32064,
-											 .hidden_size = 3072,
-											 .intermediate_size = 8192,
-											 .layers = 32,
-											 .heads = 32,
-											 .max_positions = 4096,
-											 .activation = "silu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = 32000},
-						c);
+	decoder_read_llama(context, file, &names, &defaults, c);
 	decoder_read_rope(context, file,
 					  &(rope_defaults) {.partial_factor = 1, .original_positions = 4096}, c);
 	decoder_read_window(context, file, 0, c);

@@ -26,18 +26,25 @@ enum
 };
 
 #define QWEN_DEFAULTS                                                                              \
-	.vocab_size = 151936, .max_positions = 32768, .activation = "silu", .norm_eps = 1e-6,          \
-	.pad_token_id = -1
+	.vocab_size = 151936, .max_positions = 32768, .norm_eps = 1e-6, .pad_token_id = -1
 #define DENSE_SIZES                                                                                \
-	.hidden_size = 4096, .intermediate_size = 22016, .layers = 32, .heads = 32, .kv_heads = 32
+	.sizes = {.hidden = 4096, .intermediate = 22016, .layers = 32, .heads = 32, .kv_heads = 32}
 
 static const decoder_defaults defaults[] = {
 	[QWEN2] = {QWEN_DEFAULTS, DENSE_SIZES},
 	[QWEN3] = {QWEN_DEFAULTS, DENSE_SIZES, .head_dim = 128},
-	[QWEN2_MOE] = {QWEN_DEFAULTS, .hidden_size = 2048, .intermediate_size = 5632, .layers = 24,
-				   .heads = 16, .kv_heads = 16},
-	[QWEN3_MOE] = {QWEN_DEFAULTS, .hidden_size = 2048, .intermediate_size = 6144, .layers = 24,
-				   .heads = 32, .kv_heads = 4},
+	[QWEN2_MOE] =
+		{
+			QWEN_DEFAULTS,
+			.sizes =
+				{.hidden = 2048, .intermediate = 5632, .layers = 24, .heads = 16, .kv_heads = 16},
+		},
+	[QWEN3_MOE] =
+		{
+			QWEN_DEFAULTS,
+			.sizes =
+				{.hidden = 2048, .intermediate = 6144, .layers = 24, .heads = 32, .kv_heads = 4},
+		},
 };
 
 static const decoder_names shared_names = {
@@ -69,6 +76,7 @@ is_early_and_even(tfm_context *context, json file, int layer)
 static void
 read_experts(tfm_context *context, json file, bool qwen2, decoder_config *c)
 {
+	c->moe = (moe) {MOE_LLAMA_EXPERTS};
 	c->moe.intermediate_size =
 		json_int(context, file, "moe_intermediate_size", qwen2 ? 1408 : 768, 1, NN_MAX_SIZE);
 	c->moe.norm_power = json_bool(context, file, "norm_topk_prob", false);
@@ -91,15 +99,8 @@ read_config(tfm_context *context, json file, void *config)
 	bool head_norms = which == QWEN3 || which == QWEN3_MOE;
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = head_norms ? &decoder_normed_names : &decoder_llama_names,
-		.embedding = {.words = "embed_tokens"},
-		.norm = {.rms = true},
-		.head_norm = {.rms = true},
-		.moe = {MOE_LLAMA_EXPERTS},
-	};
-	decoder_read_config(context, file, &defaults[which], c);
-	c->head_norm.eps = c->norm.eps;
+	decoder_read_llama(context, file, head_norms ? &decoder_normed_names : &decoder_llama_names,
+					   &defaults[which], c);
 	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
 	if (json_bool(context, file, "use_sliding_window", false))
 	{

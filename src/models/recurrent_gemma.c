@@ -171,6 +171,18 @@ read_recurrence(tfm_context *context, json file, griffin_config *c)
 				 d->attention.heads, (long long) c->conv.channels);
 }
 
+static const decoder_defaults defaults = {
+	.max_positions_key = "",
+	.activation_key = "hidden_activation",
+	.vocab_size = 256000,
+	.sizes = {.hidden = 2560, .intermediate = 7680, .layers = 26, .heads = 10},
+	.max_positions = DECODER_ANY_LENGTH,
+	.activation = "gelu_pytorch_tanh",
+	.norm_eps = 1e-6,
+	.pad_token_id = 0,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -183,20 +195,7 @@ read_config(tfm_context *context, json file, void *config)
 		.norm = {.rms = true, .weight_offset = 1},
 		.attend = run_temporal,
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.max_positions_key = "",
-											 .activation_key = "hidden_activation",
-											 .vocab_size = 256000,
-											 .hidden_size = 2560,
-											 .intermediate_size = 7680,
-											 .layers = 26,
-											 .heads = 10,
-											 .max_positions = DECODER_ANY_LENGTH,
-											 .activation = "gelu_pytorch_tanh",
-											 .norm_eps = 1e-6,
-											 .pad_token_id = 0,
-											 .tie_word_embeddings = true},
-						d);
+	decoder_read_config(context, file, &defaults, d);
 	d->intermediate_size /= 2;
 	d->embedding_scale =
 		(double) bf16_to_f32(f32_to_bf16((float) sqrt((double) d->common.hidden_size)));

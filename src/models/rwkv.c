@@ -206,6 +206,18 @@ embed_normed(nn_model *m, const decoder_config *c)
 	return normalize(m, decoder_embed(m, c), "blocks.0.pre_ln", &c->norm);
 }
 
+static const decoder_defaults defaults = {
+	.heads_key = "",
+	.max_positions_key = "",
+	.norm_eps_key = "layer_norm_epsilon",
+	.vocab_size = 50277,
+	.sizes = {.hidden = 4096, .layers = 32, .heads = 1},
+	.max_positions = DECODER_ANY_LENGTH,
+	.activation = "relu",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -221,19 +233,7 @@ read_config(tfm_context *context, json file, void *config)
 		.end_layer = end_layer,
 		.states_after = true,
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.heads_key = "",
-											 .max_positions_key = "",
-											 .norm_eps_key = "layer_norm_epsilon",
-											 .vocab_size = 50277,
-											 .hidden_size = 4096,
-											 .layers = 32,
-											 .heads = 1,
-											 .max_positions = DECODER_ANY_LENGTH,
-											 .activation = "relu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = -1},
-						d);
+	decoder_read_config(context, file, &defaults, d);
 	d->final_norm_eps = 1e-5; /* whatever the others have */
 	c->channels =
 		json_int(context, file, "attention_hidden_size", d->common.hidden_size, 1, NN_MAX_SIZE);

@@ -28,29 +28,21 @@ is_sliding(tfm_context *context, json file, int layer)
 	return json_bool(context, file, "use_sliding_window", false) && !has_rope(context, file, layer);
 }
 
+static const decoder_defaults defaults = {
+	.vocab_size = 128256,
+	.sizes = {.hidden = 2048, .intermediate = 11008, .layers = 36, .heads = 16, .kv_heads = 4},
+	.max_positions = 32768,
+	.norm_eps = 1e-6,
+	.pad_token_id = 128004,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &decoder_llama_names,
-		.embedding = {.words = "embed_tokens"},
-		.norm = {.rms = true},
-	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.vocab_size = 128256,
-											 .hidden_size = 2048,
-											 .intermediate_size = 11008,
-											 .layers = 36,
-											 .heads = 16,
-											 .kv_heads = 4,
-											 .max_positions = 32768,
-											 .activation = "silu",
-											 .norm_eps = 1e-6,
-											 .pad_token_id = 128004,
-											 .tie_word_embeddings = true},
-						c);
+	decoder_read_llama(context, file, &decoder_llama_names, &defaults, c);
 	decoder_read_rope(context, file, &(rope_defaults) {.theta = 2000000}, c);
 	decoder_read_layer_types(context, file, 0, is_sliding, c);
 	for (int i = 0; c->each != NULL && i < c->layers; i++)

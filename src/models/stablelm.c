@@ -17,6 +17,15 @@ static const decoder_names names[2][2] = {
 	{{NAMES}, {NAMES, HEAD_NORMS}},
 };
 
+static const decoder_defaults defaults = {
+	.norm_eps_key = "layer_norm_eps",
+	.vocab_size = 50304,
+	.sizes = {.hidden = 2560, .intermediate = 6912, .layers = 32, .heads = 32, .kv_heads = 32},
+	.max_positions = 4096,
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -27,19 +36,7 @@ read_config(tfm_context *context, json file, void *config)
 		.head_norm_of = HEADS_LISTED,
 		.head_norm = {.no_bias = true},
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.norm_eps_key = "layer_norm_eps",
-											 .vocab_size = 50304,
-											 .hidden_size = 2560,
-											 .intermediate_size = 6912,
-											 .layers = 32,
-											 .heads = 32,
-											 .kv_heads = 32,
-											 .max_positions = 4096,
-											 .activation = "silu",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = -1},
-						c);
+	decoder_read_config(context, file, &defaults, c);
 	c->head_norm.eps = c->norm.eps;
 	decoder_read_rope(context, file, &(rope_defaults) {.partial_factor = 0.25}, c);
 	c->parallel = json_bool(context, file, "use_parallel_residual", false);

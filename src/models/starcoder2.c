@@ -14,6 +14,17 @@ static const decoder_names names = {
 	.down = "mlp.c_proj",
 };
 
+static const decoder_defaults defaults = {
+	.norm_eps_key = "norm_epsilon",
+	.vocab_size = 49152,
+	.sizes = {.hidden = 3072, .intermediate = 12288, .layers = 30, .heads = 24, .kv_heads = 2},
+	.max_positions = 4096,
+	.activation = "gelu_pytorch_tanh",
+	.norm_eps = 1e-5,
+	.pad_token_id = -1,
+	.tie_word_embeddings = true,
+};
+
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -23,20 +34,7 @@ read_config(tfm_context *context, json file, void *config)
 		.names = &names,
 		.embedding = {.words = "embed_tokens"},
 	};
-	decoder_read_config(context, file,
-						&(decoder_defaults) {.norm_eps_key = "norm_epsilon",
-											 .vocab_size = 49152,
-											 .hidden_size = 3072,
-											 .intermediate_size = 12288,
-											 .layers = 30,
-											 .heads = 24,
-											 .kv_heads = 2,
-											 .max_positions = 4096,
-											 .activation = "gelu_pytorch_tanh",
-											 .norm_eps = 1e-5,
-											 .pad_token_id = -1,
-											 .tie_word_embeddings = true},
-						c);
+	decoder_read_config(context, file, &defaults, c);
 	decoder_read_rope(context, file, &(rope_defaults) {0}, c);
 	decoder_read_window(context, file, 0, c);
 }

@@ -148,6 +148,14 @@ typedef struct decoder_config
 
 /* ---- Configuration ---- */
 
+typedef struct decoder_sizes
+{
+	int64_t hidden;
+	int64_t intermediate; /* 0: 4 hidden */
+	int layers, heads;
+	int kv_heads; /* 0: heads */
+} decoder_sizes;
+
 /* A family's keys of config.json where they are not LLaMA's, and its defaults. */
 typedef struct decoder_defaults
 {
@@ -157,12 +165,11 @@ typedef struct decoder_defaults
 	 */
 	const char *hidden_size_key, *layers_key, *heads_key, *kv_heads_key, *intermediate_size_key,
 		*max_positions_key, *activation_key, *norm_eps_key;
-	int64_t vocab_size, hidden_size, intermediate_size; /* 0 of the last: 4 hidden_size */
-	int layers, heads;
-	int kv_heads; /* 0: heads */
-	int head_dim; /* 0: hidden_size / heads */
+	int64_t vocab_size;
+	decoder_sizes sizes;
+	int head_dim; /* 0: hidden size / heads */
 	int64_t max_positions;
-	const char *activation;
+	const char *activation; /* NULL: "silu" */
 	double norm_eps;
 	int64_t pad_token_id; /* -1: none */
 	bool tie_word_embeddings;
@@ -170,8 +177,8 @@ typedef struct decoder_defaults
 
 /* What LLaMA's smallest model has, and others after it. */
 #define DECODER_LLAMA_SIZES                                                                        \
-	.hidden_size = 4096, .intermediate_size = 11008, .layers = 32, .heads = 32,                    \
-	.max_positions = 2048, .activation = "silu"
+	.sizes = {.hidden = 4096, .intermediate = 11008, .layers = 32, .heads = 32},                   \
+	.max_positions = 2048
 
 /*
  * Read the sizes, the activation, epsilon, labels, ties; c has what else the family sets.  Fills the
@@ -179,6 +186,13 @@ typedef struct decoder_defaults
  */
 extern void decoder_read_config(tfm_context *context, json file, const decoder_defaults *defaults,
 								decoder_config *c);
+
+/*
+ * Begin *c as LLaMA has it but for the names: words in "embed_tokens", norms (of heads, too, where names
+ * has them) by root mean squares.  Reads what decoder_read_config does.
+ */
+extern void decoder_read_llama(tfm_context *context, json file, const decoder_names *names,
+							   const decoder_defaults *defaults, decoder_config *c);
 
 /* Rotary positions of all layers; without partial factor, theta 0 is 10000. */
 extern void decoder_read_rope(tfm_context *context, json file, const rope_defaults *defaults,

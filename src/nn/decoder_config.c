@@ -22,10 +22,10 @@ read_size(tfm_context *context, json file, const char *own, const char *key, int
 static void
 read_heads(tfm_context *context, json file, const decoder_defaults *d, decoder_config *c)
 {
-	int64_t heads =
-		read_size(context, file, d->heads_key, "num_attention_heads", d->heads, 1, NN_MAX_HEADS);
-	bool same = d->kv_heads == 0 || nn_is_null(file, "num_key_value_heads");
-	int64_t fallback = same ? heads : d->kv_heads;
+	int64_t heads = read_size(context, file, d->heads_key, "num_attention_heads", d->sizes.heads, 1,
+							  NN_MAX_HEADS);
+	bool same = d->sizes.kv_heads == 0 || nn_is_null(file, "num_key_value_heads");
+	int64_t fallback = same ? heads : d->sizes.kv_heads;
 	int64_t kv_heads =
 		read_size(context, file, d->kv_heads_key, "num_key_value_heads", fallback, 1, NN_MAX_HEADS);
 	int64_t head_dim = d->head_dim == 0 || nn_is_null(file, "head_dim")
@@ -51,8 +51,8 @@ decoder_read_config(tfm_context *context, json file, const decoder_defaults *d, 
 	int64_t positions;
 
 	common->vocab_size = json_int(context, file, "vocab_size", d->vocab_size, 1, NN_MAX_SIZE);
-	common->hidden_size =
-		read_size(context, file, d->hidden_size_key, "hidden_size", d->hidden_size, 1, NN_MAX_SIZE);
+	common->hidden_size = read_size(context, file, d->hidden_size_key, "hidden_size",
+									d->sizes.hidden, 1, NN_MAX_SIZE);
 	positions = read_size(context, file, d->max_positions_key, "max_position_embeddings",
 						  d->max_positions, 1, INT32_MAX);
 	common->max_positions = positions;
@@ -62,14 +62,16 @@ decoder_read_config(tfm_context *context, json file, const decoder_defaults *d, 
 				 nn_is_null(file, "pad_token_id") ? -1 : d->pad_token_id, -1, NN_MAX_SIZE);
 	common->tie_word_embeddings =
 		json_bool(context, file, "tie_word_embeddings", d->tie_word_embeddings);
-	c->layers = (int) read_size(context, file, d->layers_key, "num_hidden_layers", d->layers, 0,
-								NN_MAX_LAYERS);
-	c->intermediate_size = read_size(
-		context, file, d->intermediate_size_key, "intermediate_size",
-		d->intermediate_size == 0 ? 4 * common->hidden_size : d->intermediate_size, 1, NN_MAX_SIZE);
+	c->layers = (int) read_size(context, file, d->layers_key, "num_hidden_layers", d->sizes.layers,
+								0, NN_MAX_LAYERS);
+	c->intermediate_size =
+		read_size(context, file, d->intermediate_size_key, "intermediate_size",
+				  d->sizes.intermediate == 0 ? 4 * common->hidden_size : d->sizes.intermediate, 1,
+				  NN_MAX_SIZE);
 	if (key == NULL || !json_present(json_member(file, key)))
 		key = "hidden_act";
-	c->activation = nn_activation(context, json_string(context, file, key, d->activation));
+	c->activation = nn_activation(
+		context, json_string(context, file, key, d->activation == NULL ? "silu" : d->activation));
 	key = d->norm_eps_key == NULL ? "rms_norm_eps" : d->norm_eps_key;
 	c->norm.eps = json_double(context, file, key, d->norm_eps);
 	read_heads(context, file, d, c);
@@ -77,6 +79,20 @@ decoder_read_config(tfm_context *context, json file, const decoder_defaults *d, 
 	c->embedding.word_count = common->vocab_size;
 	c->embedding.tied = common->tie_word_embeddings;
 	c->embedding.position_count = positions + c->embedding.first_position;
+}
+
+void
+decoder_read_llama(tfm_context *context, json file, const decoder_names *names,
+				   const decoder_defaults *defaults, decoder_config *c)
+{
+	*c = (decoder_config) {
+		.names = names,
+		.embedding = {.words = "embed_tokens"},
+		.norm = {.rms = true},
+		.head_norm = {.rms = true},
+	};
+	decoder_read_config(context, file, defaults, c);
+	c->head_norm.eps = c->norm.eps;
 }
 
 void

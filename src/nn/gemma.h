@@ -18,9 +18,10 @@
 
 /* Defaults of Gemma 2 and 3. */
 #define GEMMA_DEFAULTS                                                                             \
-	.activation_key = "hidden_activation", .hidden_size = 2304, .intermediate_size = 9216,         \
-	.layers = 26, .heads = 8, .kv_heads = 4, .head_dim = 256, .activation = "gelu_pytorch_tanh",   \
-	.norm_eps = 1e-6, .pad_token_id = 0, .tie_word_embeddings = true
+	.activation_key = "hidden_activation",                                                         \
+	.sizes = {.hidden = 2304, .intermediate = 9216, .layers = 26, .heads = 8, .kv_heads = 4},      \
+	.head_dim = 256, .activation = "gelu_pytorch_tanh", .norm_eps = 1e-6, .pad_token_id = 0,       \
+	.tie_word_embeddings = true
 
 /* Begin *c by the family's names and defaults: sizes, norms, and the words' scale. */
 extern void gemma_read_config(tfm_context *context, json file, const decoder_names *names,

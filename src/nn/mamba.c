@@ -25,7 +25,7 @@ mamba_read_decoder(tfm_context *context, json file, const decoder_defaults *defa
 	decoder_defaults d = *defaults;
 
 	d.heads_key = d.max_positions_key = "";
-	d.heads = 1;
+	d.sizes.heads = 1;
 	d.max_positions = DECODER_ANY_LENGTH;
 	d.norm_eps_key = "layer_norm_epsilon";
 	*c = (decoder_config) {
