@@ -22,6 +22,7 @@ static const decoder_names names = {
 };
 
 static const decoder_defaults defaults = {
+	GPT_DEFAULTS,
 	.intermediate_size_key = "",
 	.hidden_size_key = "n_embed",
 	.max_positions_key = "seq_length",
@@ -29,9 +30,6 @@ static const decoder_defaults defaults = {
 	.sizes = {.hidden = 64, .layers = 2, .heads = 8},
 	.max_positions = 2048,
 	.activation = "gelu_new",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
-	.tie_word_embeddings = true,
 };
 
 static void
@@ -43,7 +41,7 @@ read_config(tfm_context *context, json file, void *config)
 		.names = &names,
 		.embedding = {.words = "word_embeddings", .norm = "word_embeddings_layernorm"},
 	};
-	gpt_read_config(context, file, &defaults, c);
+	gpt_read_sizes(context, file, &defaults, c);
 	if (json_bool(context, file, "apply_residual_connection_post_layernorm", false))
 		tfm_fail(context, TFM_UNSUPPORTED,
 				 "%s: \"apply_residual_connection_post_layernorm\" is not supported", file.source);

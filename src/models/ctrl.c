@@ -68,14 +68,12 @@ read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "w", .types_are_words = true},
-		.embed = embed_scaled,
-		.attend = attend_normed,
-		.feed_forward = feed_forward_normed,
-	};
-	gpt_read_config(context, file, &defaults, c);
+	gpt_read_config(context, file, &names, &defaults, c);
+	c->embedding.words = "w";
+	c->embedding.positions = NULL;
+	c->embed = embed_scaled;
+	c->attend = attend_normed;
+	c->feed_forward = feed_forward_normed;
 	c->activation = ACTIVATION_RELU;
 }
 

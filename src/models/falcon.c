@@ -70,6 +70,7 @@ read_alibi(tfm_context *context, decoder_config *c)
 }
 
 static const decoder_defaults defaults = {
+	GPT_DEFAULTS,
 	.hidden_size_key = "n_embed",
 	.kv_heads_key = "num_kv_heads",
 	.intermediate_size_key = "ffn_hidden_size",
@@ -78,9 +79,6 @@ static const decoder_defaults defaults = {
 	.sizes = {.hidden = 4544, .layers = 32, .heads = 71},
 	.max_positions = 2048,
 	.activation = "gelu",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
-	.tie_word_embeddings = true,
 };
 
 static void
@@ -91,7 +89,7 @@ read_config(tfm_context *context, json file, void *config)
 
 	*c = (decoder_config) {.embedding = {.words = "word_embeddings"}};
 	read_layout(context, file, new_architecture, c);
-	gpt_read_config(context, file, &defaults, c);
+	gpt_read_sizes(context, file, &defaults, c);
 	if (tfm_failed(context))
 		return;
 	read_heads(context, file, new_architecture, c);

@@ -94,13 +94,11 @@ remember(nn_model *m, const void *config)
 }
 
 static const decoder_defaults defaults = {
+	GPT_DEFAULTS,
 	.vocab_size = 50257,
 	.sizes = {.hidden = 768, .layers = 12, .heads = 12},
 	.max_positions = 1024,
 	.activation = "gelu_new",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
-	.tie_word_embeddings = true,
 };
 
 static void
@@ -109,14 +107,10 @@ read_config(tfm_context *context, json file, void *config)
 	gpt2_config *c = config;
 	decoder_config *d = &c->decoder;
 
-	*d = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "wte", .positions = "wpe", .types_are_words = true},
-		.transposed = true,
-		.attend = attend_by_layer,
-		.look_back = look_back,
-	};
-	gpt_read_config(context, file, &defaults, d);
+	gpt_read_config(context, file, &names, &defaults, d);
+	d->transposed = true;
+	d->attend = attend_by_layer;
+	d->look_back = look_back;
 	d->attention.scale =
 		json_bool(context, file, "scale_attn_weights", true) ? 1 / sqrt(d->head_dim) : 1;
 	c->scale_by_layer = json_bool(context, file, "scale_attn_by_inverse_layer_idx", false);

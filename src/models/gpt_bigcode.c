@@ -11,14 +11,9 @@
 static const decoder_names names = {GPT_LAYER, GPT_ATTENTION, GPT_MLP, GPT_END};
 
 static const decoder_defaults defaults = {
-	.kv_heads_key = "",
-	.vocab_size = 50257,
-	.sizes = {.hidden = 768, .layers = 12, .heads = 12},
-	.max_positions = 1024,
-	.activation = "gelu_pytorch_tanh",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
-	.tie_word_embeddings = true,
+	GPT_DEFAULTS,		   .kv_heads_key = "",
+	.vocab_size = 50257,   .sizes = {.hidden = 768, .layers = 12, .heads = 12},
+	.max_positions = 1024, .activation = "gelu_pytorch_tanh",
 };
 
 static void
@@ -26,11 +21,7 @@ read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "wte", .positions = "wpe", .types_are_words = true},
-	};
-	gpt_read_config(context, file, &defaults, c);
+	gpt_read_config(context, file, &names, &defaults, c);
 	if (!json_bool(context, file, "scale_attn_weights", true))
 		c->attention.scale = 1;
 	c->attention.kv_heads = 1;

@@ -68,17 +68,14 @@ read_windows(tfm_context *context, json file, decoder_config *c)
 }
 
 static const decoder_defaults defaults = {
+	GPT_DEFAULTS,
 	.layers_key = "num_layers",
 	.heads_key = "num_heads",
-	.activation_key = "activation_function",
-	.norm_eps_key = "layer_norm_epsilon",
+	.intermediate_size_key = "intermediate_size",
 	.vocab_size = 50257,
 	.sizes = {.hidden = 2048, .layers = 24, .heads = 16},
 	.max_positions = 2048,
 	.activation = "gelu_new",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
-	.tie_word_embeddings = true,
 };
 
 static void
@@ -86,12 +83,8 @@ read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "wte", .positions = "wpe", .types_are_words = true},
-		.attention = {.scale = 1},
-	};
-	decoder_read_config(context, file, &defaults, c);
+	gpt_read_config(context, file, &names, &defaults, c);
+	c->attention.scale = 1;
 	read_windows(context, file, c);
 }
 

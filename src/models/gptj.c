@@ -61,14 +61,11 @@ read_config(tfm_context *context, json file, void *config)
 	bool codegen = strcmp(json_string(context, file, "model_type", ""), "codegen") == 0;
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = codegen ? &codegen_names : &gptj_names,
-		.embedding = {.words = "wte", .types_are_words = true},
-		.parallel = true,
-		.qkv_groups = CODEGEN_GROUPS,
-		.value_before_key = true,
-	};
-	gpt_read_config(context, file, &defaults, c);
+	gpt_read_config(context, file, codegen ? &codegen_names : &gptj_names, &defaults, c);
+	c->embedding.positions = NULL;
+	c->parallel = true;
+	c->qkv_groups = CODEGEN_GROUPS;
+	c->value_before_key = true;
 	if (codegen && c->attention.heads % CODEGEN_GROUPS != 0)
 		tfm_fail(context, TFM_CORRUPTED, "%s: %d heads do not fall into %d groups", file.source,
 				 c->attention.heads, CODEGEN_GROUPS);

@@ -7,7 +7,7 @@
  */
 #include <math.h>
 
-#include "nn/decoder.h"
+#include "nn/gpt.h"
 
 /* As Transformers has it, whatever "alibi_bias_max" says. */
 #define ALIBI_BIAS_MAX 8
@@ -48,6 +48,7 @@ make_slopes(tfm_context *context, int heads)
 }
 
 static const decoder_defaults defaults = {
+	GPT_DEFAULTS,
 	.hidden_size_key = "d_model",
 	.layers_key = "n_layers",
 	.heads_key = "n_heads",
@@ -57,9 +58,6 @@ static const decoder_defaults defaults = {
 	.sizes = {.hidden = 2048, .layers = 24, .heads = 16},
 	.max_positions = 2048,
 	.activation = "gelu",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
-	.tie_word_embeddings = true,
 };
 
 static void

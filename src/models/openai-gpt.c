@@ -23,15 +23,13 @@ embed_tied(nn_model *m, const decoder_config *c)
 }
 
 static const decoder_defaults defaults = {
+	GPT_DEFAULTS,
 	.intermediate_size_key = "",
 	.activation_key = "afn",
 	.vocab_size = 40478,
 	.sizes = {.hidden = 768, .layers = 12, .heads = 12},
 	.max_positions = 512,
 	.activation = "gelu",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
-	.tie_word_embeddings = true,
 };
 
 static void
@@ -39,16 +37,12 @@ read_config(tfm_context *context, json file, void *config)
 {
 	decoder_config *c = config;
 
-	*c = (decoder_config) {
-		.names = &names,
-		.embedding = {.words = "tokens_embed",
-					  .positions = "positions_embed",
-					  .types_are_words = true},
-		.embed = embed_tied,
-		.transposed = true,
-		.norm_after = true,
-	};
-	gpt_read_config(context, file, &defaults, c);
+	gpt_read_config(context, file, &names, &defaults, c);
+	c->embedding.words = "tokens_embed";
+	c->embedding.positions = "positions_embed";
+	c->embed = embed_tied;
+	c->transposed = true;
+	c->norm_after = true;
 	decoder_read_choice(context, file, c);
 	if (c->activation == ACTIVATION_GELU)
 		c->activation = ACTIVATION_GELU_TANH; /* what "gelu" means here */

@@ -14,8 +14,7 @@ or_key(const char *own, const char *key)
 }
 
 void
-gpt_read_config(tfm_context *context, json file, const decoder_defaults *defaults,
-				decoder_config *c)
+gpt_read_sizes(tfm_context *context, json file, const decoder_defaults *defaults, decoder_config *c)
 {
 	decoder_defaults d = *defaults;
 
@@ -30,4 +29,15 @@ gpt_read_config(tfm_context *context, json file, const decoder_defaults *default
 	if (defaults->intermediate_size_key == NULL)
 		c->intermediate_size =
 			json_int(context, file, "n_inner", 4 * c->common.hidden_size, 1, NN_MAX_SIZE);
+}
+
+void
+gpt_read_config(tfm_context *context, json file, const decoder_names *names,
+				const decoder_defaults *defaults, decoder_config *c)
+{
+	*c = (decoder_config) {
+		.names = names,
+		.embedding = {.words = "wte", .positions = "wpe", .types_are_words = true},
+	};
+	gpt_read_sizes(context, file, defaults, c);
 }
