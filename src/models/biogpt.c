@@ -7,10 +7,15 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include <math.h>
-#include <string.h>
 
 #include "nn/decoder.h"
 #include "nn/sinusoid.h"
+
+static const nn_variant variants[] = {
+	{"biogpt", "BioGpt", "biogpt"},
+	{"xglm", "XGLM", "model"},
+	{0},
+};
 
 /* The number of position 0 in both kinds of tables. */
 #define POSITION_OFFSET 2
@@ -26,27 +31,25 @@
 static const decoder_names biogpt_names = NAMES("output_projection");
 static const decoder_names xglm_names = NAMES("lm_head");
 
+#define DEFAULTS                                                                                   \
+	.sizes = {.hidden = 1024, .intermediate = 4096, .layers = 24, .heads = 16},                    \
+	.activation = "gelu", .pad_token_id = 1, .tie_word_embeddings = true
+
 static const decoder_defaults biogpt_defaults = {
+	DEFAULTS,
 	.vocab_size = 42384,
-	.sizes = {.hidden = 1024, .intermediate = 4096, .layers = 24, .heads = 16},
 	.max_positions = 1024,
-	.activation = "gelu",
-	.pad_token_id = 1,
-	.tie_word_embeddings = true,
 };
 
 static const decoder_defaults xglm_defaults = {
+	DEFAULTS,
 	.hidden_size_key = "d_model",
 	.layers_key = "num_layers",
 	.heads_key = "attention_heads",
 	.intermediate_size_key = "ffn_dim",
 	.activation_key = "activation_function",
 	.vocab_size = 256008,
-	.sizes = {.hidden = 1024, .intermediate = 4096, .layers = 24, .heads = 16},
 	.max_positions = 2048,
-	.activation = "gelu",
-	.pad_token_id = 1,
-	.tie_word_embeddings = true,
 };
 
 /* The row that has the number of the padding token is zeros. */
@@ -62,7 +65,7 @@ embed_xglm(nn_model *m, const decoder_config *c)
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	bool xglm = strcmp(json_string(context, file, "model_type", ""), "xglm") == 0;
+	bool xglm = nn_which_variant(file, variants) == 1;
 	decoder_config *c = config;
 
 	*c = (decoder_config) {
@@ -78,12 +81,6 @@ read_config(tfm_context *context, json file, void *config)
 	if (json_bool(context, file, "scale_embedding", true))
 		c->embedding.word_scale = sqrt((double) c->common.hidden_size);
 }
-
-static const nn_variant variants[] = {
-	{"biogpt", "BioGpt", "biogpt"},
-	{"xglm", "XGLM", "model"},
-	{0},
-};
 
 const nn_family family_biogpt = {
 	.name = "biogpt",

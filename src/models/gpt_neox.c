@@ -43,25 +43,21 @@ causal_lm(nn_model *m, const void *config)
 	decoder_causal_lm(m, &c);
 }
 
+#define DEFAULTS                                                                                   \
+	.norm_eps_key = "layer_norm_eps", .max_positions = 2048, .activation = "gelu",                 \
+	.norm_eps = 1e-5, .pad_token_id = -1
+
 static const decoder_defaults gpt_neox_defaults = {
-	.norm_eps_key = "layer_norm_eps",
+	DEFAULTS,
 	.vocab_size = 50432,
 	.sizes = {.hidden = 6144, .intermediate = 24576, .layers = 44, .heads = 64},
-	.max_positions = 2048,
-	.activation = "gelu",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
 };
 
 static const decoder_defaults japanese_defaults = {
+	DEFAULTS,
 	.intermediate_size_key = "",
-	.norm_eps_key = "layer_norm_eps",
 	.vocab_size = 32000,
 	.sizes = {.hidden = 2560, .layers = 32, .heads = 32},
-	.max_positions = 2048,
-	.activation = "gelu",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
 	.tie_word_embeddings = true,
 };
 

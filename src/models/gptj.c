@@ -7,9 +7,13 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <string.h>
-
 #include "nn/gpt.h"
+
+static const nn_variant variants[] = {
+	{"gptj", "GPTJ", "transformer"},
+	{"codegen", "CodeGen", "transformer"},
+	{0},
+};
 
 #define CODEGEN_GROUPS 4
 
@@ -58,7 +62,7 @@ static const decoder_defaults defaults = {
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	bool codegen = strcmp(json_string(context, file, "model_type", ""), "codegen") == 0;
+	bool codegen = nn_which_variant(file, variants) == 1;
 	decoder_config *c = config;
 
 	gpt_read_config(context, file, codegen ? &codegen_names : &gptj_names, &defaults, c);
@@ -71,12 +75,6 @@ read_config(tfm_context *context, json file, void *config)
 				 c->attention.heads, CODEGEN_GROUPS);
 	read_rope(context, file, c);
 }
-
-static const nn_variant variants[] = {
-	{"gptj", "GPTJ", "transformer"},
-	{"codegen", "CodeGen", "transformer"},
-	{0},
-};
 
 const nn_family family_gptj = {
 	.name = "gptj",

@@ -134,9 +134,9 @@ static const decoder_defaults defaults = {
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	decoder_config *c = config;
 	int64_t kv_heads = json_int(context, file, "num_key_value_heads", 16, 1, NN_MAX_HEADS);
 	int64_t chosen = json_int(context, file, "num_experts_per_tok", 2, 1, NN_MAX_HEADS);
+	decoder_config *c = config;
 
 	*c = (decoder_config) {
 		.names = &names,

@@ -53,7 +53,7 @@ static const decoder_defaults defaults = {
 	.layers_key = "n_layers",
 	.heads_key = "n_heads",
 	.max_positions_key = "max_seq_len",
-	.norm_eps_key = "layer_norm_epsilon",
+	.intermediate_size_key = "",
 	.vocab_size = 50368,
 	.sizes = {.hidden = 2048, .layers = 24, .heads = 16},
 	.max_positions = 2048,
@@ -68,10 +68,9 @@ read_config(tfm_context *context, json file, void *config)
 
 	keys.source = file.source;
 	*c = (decoder_config) {.names = &names, .embedding = {.words = "wte"}};
-	decoder_read_config(context, file, &defaults, c);
+	gpt_read_sizes(context, file, &defaults, c);
 	c->common.any_position = true;
 	c->norm.no_bias = true;
-	c->intermediate_size = 4 * c->common.hidden_size;
 	c->activation = ACTIVATION_GELU;
 	c->attention.kv_heads = c->attention.heads;
 	c->attention.scale = json_double(context, keys, "softmax_scale", 0);

@@ -5,8 +5,6 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <string.h>
-
 #include "nn/gpt.h"
 
 static const decoder_names names = {GPT_LAYER, GPT_ATTENTION, GPT_MLP};

@@ -7,9 +7,13 @@
  *
  * SPDX-License-Identifier: PostgreSQL
  */
-#include <string.h>
-
 #include "nn/decoder.h"
+
+static const nn_variant variants[] = {
+	{"phi", "Phi", "model"},
+	{"persimmon", "Persimmon", "model"},
+	{0},
+};
 
 #define PHI_NAMES                                                                                  \
 	.layer = "layers.%d", .attention_norm = "input_layernorm", .query = "self_attn.q_proj",        \
@@ -28,30 +32,28 @@
 static const decoder_names phi_names[] = {{PHI_NAMES}, {PHI_NAMES, HEAD_NORMS}};
 static const decoder_names persimmon_names[] = {{PERSIMMON_NAMES}, {PERSIMMON_NAMES, HEAD_NORMS}};
 
+#define DEFAULTS .norm_eps_key = "layer_norm_eps", .norm_eps = 1e-5, .pad_token_id = -1
+
 static const decoder_defaults phi_defaults = {
-	.norm_eps_key = "layer_norm_eps",
+	DEFAULTS,
 	.vocab_size = 51200,
 	.sizes = {.hidden = 2048, .intermediate = 8192, .layers = 24, .heads = 32},
 	.max_positions = 2048,
 	.activation = "gelu_new",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
 };
 
 static const decoder_defaults persimmon_defaults = {
-	.norm_eps_key = "layer_norm_eps",
+	DEFAULTS,
 	.vocab_size = 262144,
 	.sizes = {.hidden = 4096, .intermediate = 16384, .layers = 36, .heads = 64},
 	.max_positions = 16384,
 	.activation = "relu2",
-	.norm_eps = 1e-5,
-	.pad_token_id = -1,
 };
 
 static void
 read_config(tfm_context *context, json file, void *config)
 {
-	bool persimmon = strcmp(json_string(context, file, "model_type", ""), "persimmon") == 0;
+	bool persimmon = nn_which_variant(file, variants) == 1;
 	bool head_norms = json_bool(context, file, "qk_layernorm", persimmon);
 	decoder_config *c = config;
 
@@ -66,12 +68,6 @@ read_config(tfm_context *context, json file, void *config)
 		c->attention.kv_heads = c->qkv_groups = c->attention.heads;
 	decoder_read_rope(context, file, &(rope_defaults) {.partial_factor = 0.5}, c);
 }
-
-static const nn_variant variants[] = {
-	{"phi", "Phi", "model"},
-	{"persimmon", "Persimmon", "model"},
-	{0},
-};
 
 const nn_family family_phi = {
 	.name = "phi",
