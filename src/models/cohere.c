@@ -40,9 +40,7 @@ read_layers(tfm_context *context, json file, decoder_config *c)
 {
 	decoder_read_rope(context, file, &(rope_defaults) {.interleaved = true}, c);
 	decoder_read_layer_types(context, file, 4096, is_sliding, c);
-	for (int i = 0; c->each != NULL && i < c->layers; i++)
-		if (c->each[i].window == 0)
-			((decoder_layer *) c->each)[i].rope = -1;
+	decoder_turn_with_windows(c);
 }
 
 static void

@@ -21,25 +21,6 @@ is_sliding(tfm_context *context, json file, int layer)
 	return decoder_slides_by_pattern(context, file, layer, 6);
 }
 
-/* Layers with windows turn by ropes[1]; in old files it has a base of its own and no scaling. */
-static void
-read_ropes(tfm_context *context, json file, decoder_config *c)
-{
-	rope_defaults d = {
-		.head_dim = c->head_dim, .theta = 1e6, .max_positions = c->common.max_positions};
-	json sliding = json_member(json_member(file, "rope_parameters"), "sliding_attention");
-	decoder_layer *each = (decoder_layer *) c->each;
-
-	if (tfm_failed(context))
-		return;
-	rope_read(context, file, "full_attention", &d, &c->ropes[0]);
-	d.theta = json_double(context, file, "rope_local_base_freq", 10000);
-	rope_read_parameters(context, json_member(file, "rope_parameters"), sliding, &d, &c->ropes[1]);
-	for (int i = 0; i < c->layers; i++)
-		each[i].rope = each[i].window != 0;
-	c->common.any_position = true;
-}
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -48,7 +29,8 @@ read_config(tfm_context *context, json file, void *config)
 	gemma_read_config(context, file, &names, &defaults, c);
 	gemma_read_scores(context, file, 0, c);
 	decoder_read_layer_types(context, file, 4096, is_sliding, c);
-	read_ropes(context, file, c);
+	decoder_read_two_ropes(context, file, 1e6,
+						   json_double(context, file, "rope_local_base_freq", 10000), c);
 	c->bidirectional = json_bool(context, file, "use_bidirectional_attention", false);
 	for (int i = 0; c->bidirectional && c->each != NULL && i < c->layers; i++)
 		if (c->each[i].window > 0)

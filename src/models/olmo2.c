@@ -53,27 +53,6 @@ is_sliding(tfm_context *context, json file, int layer)
 	return decoder_slides_by_pattern(context, file, layer, 4);
 }
 
-/*
- * OLMo 3's layers with windows turn by ropes[1].  The base and the scaling of older files are of the
- * others alone, since Transformers takes them out of the file when it comes to these.
- */
-static void
-read_olmo3_layers(tfm_context *context, json file, decoder_config *c)
-{
-	json ropes = json_member(file, "rope_parameters");
-	rope_defaults d = {
-		.head_dim = c->head_dim, .theta = 500000, .max_positions = c->common.max_positions};
-
-	decoder_read_layer_types(context, file, 4096, is_sliding, c);
-	if (tfm_failed(context))
-		return;
-	rope_read(context, file, "full_attention", &d, &c->ropes[0]);
-	rope_read_parameters(context, ropes, json_member(ropes, "sliding_attention"), &d, &c->ropes[1]);
-	for (int i = 0; i < c->layers; i++)
-		((decoder_layer *) c->each)[i].rope = c->each[i].window != 0;
-	c->common.any_position = true;
-}
-
 /* EXAONE's layers without windows do not turn, unless all are without. */
 static void
 read_exaone_layers(tfm_context *context, json file, decoder_config *c)
@@ -82,8 +61,7 @@ read_exaone_layers(tfm_context *context, json file, decoder_config *c)
 	if (nn_is_null(file, "sliding_window"))
 		return;
 	decoder_read_layer_types(context, file, 4096, is_sliding, c);
-	for (int i = 0; c->each != NULL && i < c->layers; i++)
-		((decoder_layer *) c->each)[i].rope = c->each[i].window == 0 ? -1 : 0;
+	decoder_turn_with_windows(c);
 }
 
 static void
@@ -97,7 +75,10 @@ read_config(tfm_context *context, json file, void *config)
 	if (which == OLMO2)
 		decoder_read_rope(context, file, &(rope_defaults) {0}, c);
 	else if (which == OLMO3)
-		read_olmo3_layers(context, file, c);
+	{
+		decoder_read_layer_types(context, file, 4096, is_sliding, c);
+		decoder_read_two_ropes(context, file, 500000, 500000, c);
+	}
 	else
 		read_exaone_layers(context, file, c);
 }

@@ -214,6 +214,17 @@ extern void decoder_read_layer_types(tfm_context *context, json file, int64_t wi
 									 bool (*is_sliding)(tfm_context *context, json file, int layer),
 									 decoder_config *c);
 
+/*
+ * After these, rotary positions of two kinds: of layers with windows those that "rope_parameters" has for
+ * "sliding_attention", ropes[1]; of the others those for "full_attention", ropes[0].  Older files have
+ * their base and scaling for the latter alone.
+ */
+extern void decoder_read_two_ropes(tfm_context *context, json file, double theta,
+								   double sliding_theta, decoder_config *c);
+
+/* After these, layers without windows do not turn. */
+extern void decoder_turn_with_windows(decoder_config *c);
+
 /* is_sliding by "sliding_window_pattern": every so manieth layer (fallback) sees all, from the end. */
 extern bool decoder_slides_by_pattern(tfm_context *context, json file, int layer, int64_t fallback);
 

@@ -169,6 +169,34 @@ decoder_read_layer_types(tfm_context *context, json file, int64_t window,
 	}
 }
 
+void
+decoder_read_two_ropes(tfm_context *context, json file, double theta, double sliding_theta,
+					   decoder_config *c)
+{
+	rope_defaults d = {
+		.head_dim = c->head_dim, .theta = theta, .max_positions = c->common.max_positions};
+	json ropes = json_member(file, "rope_parameters");
+	decoder_layer *each = (decoder_layer *) c->each;
+
+	if (tfm_failed(context))
+		return;
+	rope_read(context, file, "full_attention", &d, &c->ropes[0]);
+	d.theta = sliding_theta;
+	rope_read_parameters(context, ropes, json_member(ropes, "sliding_attention"), &d, &c->ropes[1]);
+	for (int i = 0; i < c->layers; i++)
+		each[i].rope = each[i].window != 0;
+	c->common.any_position = true;
+}
+
+void
+decoder_turn_with_windows(decoder_config *c)
+{
+	decoder_layer *each = (decoder_layer *) c->each;
+
+	for (int i = 0; each != NULL && i < c->layers; i++)
+		each[i].rope = each[i].window == 0 ? -1 : 0;
+}
+
 bool
 decoder_slides_by_pattern(tfm_context *context, json file, int layer, int64_t fallback)
 {
