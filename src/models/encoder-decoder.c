@@ -180,19 +180,13 @@ make_decoder_positions(const void *config, const int32_t *ids, const uint8_t *ma
 static int
 cache_layers(const void *config, kv_layer *layers)
 {
-	const nn_part *decoder = &((const pair_config *) config)->decoder;
-
-	return decoder->family->cache_layers(decoder->config, layers);
+	return part_cache_layers(&((const pair_config *) config)->decoder, layers);
 }
 
 static int
 memory_layers(const void *config, kv_layer *layers)
 {
-	const nn_part *decoder = &((const pair_config *) config)->decoder;
-
-	return decoder->family->memory_layers != NULL
-			   ? decoder->family->memory_layers(decoder->config, layers)
-			   : decoder->family->cache_layers(decoder->config, layers);
+	return part_memory_layers(&((const pair_config *) config)->decoder, layers);
 }
 
 static const nn_variant variants[] = {

@@ -375,17 +375,13 @@ read_config(tfm_context *context, json file, void *config)
 static int
 cache_layers(const void *config, kv_layer *layers)
 {
-	const nn_part *generator = &((const rag_config *) config)->generator;
-
-	return generator->family->cache_layers(generator->config, layers);
+	return part_cache_layers(&((const rag_config *) config)->generator, layers);
 }
 
 static int
 memory_layers(const void *config, kv_layer *layers)
 {
-	const nn_part *generator = &((const rag_config *) config)->generator;
-
-	return generator->family->memory_layers(generator->config, layers);
+	return part_memory_layers(&((const rag_config *) config)->generator, layers);
 }
 
 static const nn_variant variants[] = {{"rag", "Rag", "rag"}, {0}};

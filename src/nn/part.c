@@ -141,3 +141,16 @@ part_remember(nn_model *m, const nn_part *part)
 	part->family->remember(m, part->config);
 	part_leave(m, &pass);
 }
+
+int
+part_cache_layers(const nn_part *part, kv_layer *layers)
+{
+	return part->family->cache_layers(part->config, layers);
+}
+
+int
+part_memory_layers(const nn_part *part, kv_layer *layers)
+{
+	return part->family->memory_layers != NULL ? part->family->memory_layers(part->config, layers)
+											   : part_cache_layers(part, layers);
+}

@@ -56,4 +56,11 @@ extern void part_leave(nn_model *m, const part_pass *pass);
 extern tensor part_hidden_states(nn_model *m, const nn_part *part);
 extern void part_remember(nn_model *m, const nn_part *part);
 
+/*
+ * What a part that is a decoder has in its caches, for cache_layers and memory_layers of nn_family; a
+ * family that can be one after another's encoder has as many layers of the memory as of its own.
+ */
+extern int part_cache_layers(const nn_part *part, kv_layer *layers);
+extern int part_memory_layers(const nn_part *part, kv_layer *layers);
+
 #endif
