@@ -102,8 +102,9 @@ add_rounded(nn_model *m, tensor x, tensor a, const encoder_config *c, const char
 }
 
 static tensor
-attend_to_self(nn_model *m, tensor x, const encoder_config *c)
+attend_to_self(nn_model *m, tensor x, const void *config)
 {
+	const encoder_config *c = config;
 	static const char *const names[3][2] = {
 		{"attention.self.query", "attention.self.matmul_q_input_quantizer"},
 		{"attention.self.key", "attention.self.matmul_k_input_quantizer"},
@@ -120,31 +121,13 @@ attend_to_self(nn_model *m, tensor x, const encoder_config *c)
 }
 
 static tensor
-feed_forward(nn_model *m, tensor x, const encoder_config *c)
+feed_forward(nn_model *m, tensor x, const void *config)
 {
+	const encoder_config *c = config;
 	tensor a =
 		fake_quantized_linear(m, x, "intermediate.dense", c->intermediate_size, c->activation);
 
 	return add_rounded(m, x, a, c, "output.");
-}
-
-static tensor
-hidden_states(nn_model *m, const void *config)
-{
-	const encoder_config *c = config;
-	tensor x = encoder_embed(m, c);
-
-	nn_emit_hidden_state(m, 0, x);
-	for (int i = 0; i < c->layers && !tfm_failed(m->context); i++)
-	{
-		nn_scope layer = nn_enter(m, c->names->layer, i);
-		nn_scope half = nn_begin(m);
-
-		x = nn_leave(m, half, x, attend_to_self(m, x, c));
-		x = nn_leave(m, layer, x, feed_forward(m, x, c));
-		nn_emit_hidden_state(m, i + 1, x);
-	}
-	return x;
 }
 
 static void
@@ -154,8 +137,10 @@ read_config(tfm_context *context, json file, void *config)
 	const char *positions = json_string(context, file, "position_embedding_type", "absolute");
 
 	*c = encoder_bert;
-	c->hidden_states = hidden_states;
+	c->self_attention = attend_to_self;
+	c->feed_forward = feed_forward;
 	encoder_read_config(context, file, c, 0);
+	c->crosses = false;
 	if (strcmp(positions, "absolute") != 0)
 		tfm_fail(context, TFM_UNSUPPORTED, "\"position_embedding_type\" \"%.32s\" is not supported",
 				 positions);
@@ -170,5 +155,5 @@ const nn_family family_qdqbert = {
 	.config_size = sizeof(encoder_config),
 	.read_config = read_config,
 	.keeps_masked = true, /* they count where the largest of a tensor is looked for */
-	.hidden_states = hidden_states,
+	.hidden_states = encoder_hidden_states,
 };

@@ -19,8 +19,9 @@ typedef struct squeezebert_config
 } squeezebert_config;
 
 static tensor
-attend_to_self(nn_model *m, tensor x, const squeezebert_config *c)
+attend_to_self(nn_model *m, tensor x, const void *config)
 {
+	const squeezebert_config *c = config;
 	int64_t hidden = c->encoder.common.hidden_size;
 	tensor q = linear_groups(m, x, "attention.query", c->query_groups, .columns = hidden);
 	tensor k = linear_groups(m, x, "attention.key", c->key_groups, .columns = hidden);
@@ -32,8 +33,9 @@ attend_to_self(nn_model *m, tensor x, const squeezebert_config *c)
 }
 
 static tensor
-feed_forward(nn_model *m, tensor x, const squeezebert_config *c)
+feed_forward(nn_model *m, tensor x, const void *config)
 {
+	const squeezebert_config *c = config;
 	const encoder_config *e = &c->encoder;
 	tensor a = linear_groups(m, x, "intermediate.conv1d", c->intermediate_groups,
 							 .columns = e->intermediate_size, .activation = e->activation);
@@ -42,24 +44,7 @@ feed_forward(nn_model *m, tensor x, const squeezebert_config *c)
 	return layer_norm(m, add(m, a, x, 1), "output.layernorm", NORM_EPS);
 }
 
-static tensor
-hidden_states(nn_model *m, const void *config)
-{
-	const squeezebert_config *c = config;
-	tensor x = encoder_embed(m, &c->encoder);
-
-	nn_emit_hidden_state(m, 0, x);
-	for (int i = 0; i < c->encoder.layers && !tfm_failed(m->context); i++)
-	{
-		nn_scope layer = nn_enter(m, "encoder.layers.%d", i);
-		nn_scope half = nn_begin(m);
-
-		x = nn_leave(m, half, x, attend_to_self(m, x, c));
-		x = nn_leave(m, layer, x, feed_forward(m, x, c));
-		nn_emit_hidden_state(m, i + 1, x);
-	}
-	return x;
-}
+static const encoder_names names = {.layer = "encoder.layers.%d"};
 
 static int
 read_groups(tfm_context *context, json file, const char *key, int fallback)
@@ -74,9 +59,11 @@ read_config(tfm_context *context, json file, void *config)
 	encoder_config *e = &c->encoder;
 
 	*e = encoder_bert;
-	e->hidden_states = hidden_states;
+	e->names = &names;
+	e->self_attention = attend_to_self;
+	e->feed_forward = feed_forward;
 	encoder_read_config(context, file, e, 0);
-	e->attention.causal = false; /* there is no decoder, whatever is_decoder says */
+	e->attention.causal = e->crosses = false; /* there is no decoder, whatever is_decoder says */
 	c->query_groups = read_groups(context, file, "q_groups", 4);
 	c->key_groups = read_groups(context, file, "k_groups", 4);
 	c->value_groups = read_groups(context, file, "v_groups", 4);
@@ -93,5 +80,5 @@ const nn_family family_squeezebert = {
 	.heads = encoder_bert_heads,
 	.config_size = sizeof(squeezebert_config),
 	.read_config = read_config,
-	.hidden_states = hidden_states,
+	.hidden_states = encoder_hidden_states,
 };

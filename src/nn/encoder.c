@@ -215,8 +215,10 @@ tensor
 encoder_attend(nn_model *m, tensor x, const encoder_config *c, const attention *a)
 {
 	nn_scope part = nn_begin(m);
+	tensor y;
 
-	x = nn_leave(m, part, x, attend_to_self(m, x, c, a));
+	y = c->self_attention != NULL ? c->self_attention(m, x, c) : attend_to_self(m, x, c, a);
+	x = nn_leave(m, part, x, y);
 	if (m->batch->memory == NULL)
 		return x;
 	part = nn_begin(m);

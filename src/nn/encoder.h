@@ -80,6 +80,12 @@ typedef struct encoder_config
 					 const tensor qkv[3]);
 	bool attends_alone; /* it makes queries, keys and values itself; it is given none */
 
+	/*
+	 * The whole of a layer's first part, which is then without a cache: x [tokens, hidden] -> what it
+	 * becomes; NULL: BERT's.
+	 */
+	tensor (*self_attention)(nn_model *m, tensor x, const void *config);
+
 	/* The same of the part after it: x [tokens, hidden] -> what it becomes; NULL: BERT's. */
 	tensor (*feed_forward)(nn_model *m, tensor x, const void *config);
 
