@@ -110,8 +110,7 @@ question_answering(nn_model *m, const void *config)
 	for (int64_t t = 0; nn_live(m) && t < batch->tokens; t++)
 		for (int j = 0; question[t] != 0 && batch->columns[t] > 0 && j < 2; j++)
 			((float *) logits.data)[2 * t + j] -= 1e6f;
-	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
-	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
+	emit_spans(m, NN_PER_TOKEN, logits);
 }
 
 static const nn_variant variants[] = {{"big_bird", "BigBird", "bert"}, {0}};

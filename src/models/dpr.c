@@ -89,8 +89,7 @@ read_passages(nn_model *m, const void *config)
 	logits = linear(m, x, "span_predictor.qa_outputs", .columns = 2);
 	relevance = linear(m, first_tokens(m, x), "span_predictor.qa_classifier", .columns = 1);
 
-	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
-	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
+	emit_spans(m, NN_PER_TOKEN, logits);
 	nn_emit(m, "relevance_logits", NN_PER_SEQUENCE, take_column(m, relevance, 0));
 }
 

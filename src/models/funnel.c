@@ -540,8 +540,7 @@ question_answering(nn_model *m, const void *config)
 	const nn_config *c = config;
 	tensor logits = linear(m, hidden_states(m, config), "qa_outputs", .columns = c->num_labels);
 
-	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
-	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
+	emit_spans(m, NN_PER_TOKEN, logits);
 }
 
 static const nn_variant variants[] = {{"funnel", "Funnel", "funnel"}, {0}};

@@ -211,8 +211,7 @@ question_answering(nn_model *m, const void *config)
 {
 	tensor logits = classify_tokens(m, config);
 
-	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
-	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
+	emit_spans(m, NN_PER_TOKEN, logits);
 }
 
 static const nn_variant variants[] = {{"modernbert", "ModernBert", "model"}, {0}};

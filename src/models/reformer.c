@@ -349,8 +349,7 @@ question_answering(nn_model *m, const void *config)
 	tensor logits =
 		linear(m, hidden_states(m, config), "qa_outputs", .columns = c->common.num_labels);
 
-	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
-	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
+	emit_spans(m, NN_PER_TOKEN, logits);
 }
 
 static const nn_variant variants[] = {{"reformer", "Reformer", "reformer"}, {0}};

@@ -401,8 +401,7 @@ simple_question_answering(nn_model *m, const void *config)
 {
 	tensor logits = linear(m, token_states(m, config), "qa_outputs", .columns = 2);
 
-	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
-	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
+	emit_spans(m, NN_PER_TOKEN, logits);
 }
 
 static void

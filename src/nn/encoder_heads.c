@@ -186,6 +186,5 @@ encoder_question_answering(nn_model *m, const void *config)
 	tensor x = c->hidden_states(m, config);
 	tensor logits = linear(m, x, "qa_outputs", .columns = c->common.num_labels);
 
-	nn_emit(m, "start_logits", NN_PER_TOKEN, take_column(m, logits, 0));
-	nn_emit(m, "end_logits", NN_PER_TOKEN, take_column(m, logits, 1));
+	emit_spans(m, NN_PER_TOKEN, logits);
 }

@@ -625,6 +625,13 @@ take_column(nn_model *m, tensor x, int64_t column)
 	return y;
 }
 
+void
+emit_spans(nn_model *m, nn_axis per, tensor logits)
+{
+	nn_emit(m, "start_logits", per, take_column(m, logits, 0));
+	nn_emit(m, "end_logits", per, take_column(m, logits, 1));
+}
+
 op_activation
 nn_activation(tfm_context *context, const char *name)
 {

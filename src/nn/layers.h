@@ -186,6 +186,12 @@ extern void clear_tokens(nn_model *m, tensor x, const uint8_t *hidden);
 /* Column number of x [rows, n] -> [rows]. */
 extern tensor take_column(nn_model *m, tensor x, int64_t column);
 
+/*
+ * Emit columns 0 and 1 of logits [tokens, n] as "start_logits" and "end_logits": of beginning and ending
+ * what is asked for.
+ */
+extern void emit_spans(nn_model *m, nn_axis per, tensor logits);
+
 /* Transformers' name of an activation (ACT2FN); UNSUPPORTED is recorded for one that is not there. */
 extern op_activation nn_activation(tfm_context *context, const char *name);
 

@@ -216,8 +216,7 @@ seq2seq_question_answering(nn_model *m, const void *config)
 	tensor x = seq2seq_run_parts(m, config, &encoded);
 	tensor logits = linear(m, x, "qa_outputs", .columns = 2);
 
-	nn_emit(m, "start_logits", NN_PER_DECODER_TOKEN, take_column(m, logits, 0));
-	nn_emit(m, "end_logits", NN_PER_DECODER_TOKEN, take_column(m, logits, 1));
+	emit_spans(m, NN_PER_DECODER_TOKEN, logits);
 	seq2seq_emit_encoded(m, encoded);
 }
 
