@@ -17,16 +17,6 @@ typedef struct big_bird_config
 	int32_t sep_token_id;
 } big_bird_config;
 
-static tensor
-attend_by_config(nn_model *m, const void *config, const attention *how, tensor x,
-				 const tensor qkv[3])
-{
-	const big_bird_config *c = config;
-
-	(void) x;
-	return attend_in_blocks(m, qkv, how, &c->blocks);
-}
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -37,7 +27,8 @@ read_config(tfm_context *context, json file, void *config)
 	c->encoder.embedding.position_count = 4096;
 	c->encoder.activation = ACTIVATION_GELU_TANH;
 	c->encoder.pooler = "pooler";
-	c->encoder.attend = attend_by_config;
+	c->encoder.attend = attend_in_blocks;
+	c->encoder.attends_by = &c->blocks;
 	encoder_read_config(context, file, &c->encoder, 0);
 	c->encoder.classifier_activation = c->encoder.activation;
 	if (json_bool(context, file, "rescale_embeddings", false))

@@ -21,16 +21,6 @@ static const bart_attention_names encoder_names = {
 	.norm = "self_attn_layer_norm",
 };
 
-static tensor
-attend_by_config(nn_model *m, const void *config, const attention *how, tensor h,
-				 const tensor qkv[3])
-{
-	const bigbird_pegasus_config *c = config;
-
-	(void) h;
-	return attend_in_blocks(m, qkv, how, &c->blocks);
-}
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -46,7 +36,8 @@ read_config(tfm_context *context, json file, void *config)
 	b->scale_embedding = true;
 	b->pre_norm = true;
 	b->final_norm = "layernorm_embedding";
-	b->attend_encoder = attend_by_config;
+	b->attend_encoder = attend_in_blocks;
+	b->encoder_attends_by = &c->blocks;
 	b->encoder_self = &encoder_names;
 	bart_read_config(context, file, "gelu_new", b);
 	read_block_sparse(context, file, &c->blocks);

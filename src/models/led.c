@@ -21,15 +21,6 @@ static const bart_attention_names encoder_names = {
 	.norm = "self_attn_layer_norm",
 };
 
-static tensor
-attend_by_config(nn_model *m, const void *config, const attention *how, tensor h,
-				 const tensor qkv[3])
-{
-	const led_config *c = config;
-
-	return attend_in_windows(m, h, qkv, how, &c->windows);
-}
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -43,7 +34,8 @@ read_config(tfm_context *context, json file, void *config)
 									"self_attn.longformer_self_attn.value_global"}},
 	};
 	c->bart.embedding_norm = true;
-	c->bart.attend_encoder = attend_by_config;
+	c->bart.attend_encoder = attend_in_windows;
+	c->bart.encoder_attends_by = &c->windows;
 	c->bart.encoder_self = &encoder_names;
 	bart_read_config(context, file, "gelu", &c->bart);
 	common->max_positions =

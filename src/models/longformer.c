@@ -16,15 +16,6 @@ typedef struct longformer_config
 	int32_t sep_token_id;
 } longformer_config;
 
-static tensor
-attend_by_config(nn_model *m, const void *config, const attention *how, tensor x,
-				 const tensor qkv[3])
-{
-	const longformer_config *c = config;
-
-	return attend_in_windows(m, x, qkv, how, &c->windows);
-}
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -32,7 +23,8 @@ read_config(tfm_context *context, json file, void *config)
 
 	c->encoder = encoder_roberta;
 	c->encoder.common.vocab_size = 30522;
-	c->encoder.attend = attend_by_config;
+	c->encoder.attend = attend_in_windows;
+	c->encoder.attends_by = &c->windows;
 	encoder_read_roberta_config(context, file, &c->encoder);
 	c->encoder.attention.causal = false;
 	c->sep_token_id = (int32_t) json_int(context, file, "sep_token_id", 2, -1, NN_MAX_SIZE);

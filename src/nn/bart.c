@@ -241,7 +241,11 @@ attend_to_self(nn_model *m, tensor x, const bart_config *c, const attention *how
 	tensor qkv[3], a;
 
 	linear_parts(m, h, 3, names->projections, qkv);
-	a = own ? c->attend_encoder(m, c, how, h, qkv) : attend(m, qkv[0], qkv[1], qkv[2], how);
+	if (own)
+		a = c->attend_encoder(m, c->encoder_attends_by == NULL ? c : c->encoder_attends_by, how, h,
+							  qkv);
+	else
+		a = attend(m, qkv[0], qkv[1], qkv[2], how);
 	return finish_part(m, x, a, c, names->output, names->norm);
 }
 

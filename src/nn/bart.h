@@ -76,6 +76,7 @@ typedef struct bart_config
 	 */
 	tensor (*attend_encoder)(nn_model *m, const void *config, const attention *how, tensor h,
 							 const tensor qkv[3]);
+	const void *encoder_attends_by; /* what it has as its config; NULL: the family's */
 	const bart_attention_names *encoder_self;
 	bool sees_ahead; /* tokens of a decoder that is given all at once see those after them */
 } bart_config;

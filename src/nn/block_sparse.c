@@ -71,12 +71,15 @@ look(const void *config, const sparse_tile *tile, int head, sparse_view *view)
 }
 
 tensor
-attend_in_blocks(nn_model *m, const tensor qkv[3], const attention *how, const block_sparse *b)
+attend_in_blocks(nn_model *m, const void *blocks, const attention *how, tensor x,
+				 const tensor qkv[3])
 {
+	const block_sparse *b = blocks;
 	block_look l = {.batch = m->batch, .b = b};
 	sparse_attention a = {
 		.heads = how->heads, .q = qkv[0], .k = qkv[1], .v = qkv[2], .config = &l, .look = look};
 
+	(void) x;
 	if (b->full || how->causal)
 		return attend(m, qkv[0], qkv[1], qkv[2], how);
 	a.tiles = cut_tiles(m, b->block_size, 0, &a.tile_count);

@@ -23,10 +23,10 @@ typedef struct block_sparse
 extern void read_block_sparse(tfm_context *context, json file, block_sparse *b);
 
 /*
- * As attend.  Sequences too short for blocks are seen whole.  Blocks are of the row as it was given:
+ * As attend, in its place in a family; blocks is a block_sparse.  Sequences too short for blocks are seen whole.  Blocks are of the row as it was given:
  * its masked tokens must be in the batch (nn_family.keeps_masked).
  */
-extern tensor attend_in_blocks(nn_model *m, const tensor qkv[3], const attention *how,
-							   const block_sparse *b);
+extern tensor attend_in_blocks(nn_model *m, const void *blocks, const attention *how, tensor x,
+							   const tensor qkv[3]);
 
 #endif

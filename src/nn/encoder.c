@@ -164,7 +164,7 @@ attend_to_self(nn_model *m, tensor x, const encoder_config *c, const attention *
 	for (int i = 0; c->rope.kind != ROPE_NONE && i < (c->rotates_values ? 3 : 2); i++)
 		rotate(m, &c->rope, qkv[i], 0, how->heads);
 	if (c->attend != NULL)
-		a = c->attend(m, c, how, h, qkv);
+		a = c->attend(m, c->attends_by == NULL ? c : c->attends_by, how, h, qkv);
 	else
 		a = attend(m, qkv[0], qkv[1], qkv[2], how);
 	return finish_part(m, x, a, c, names->attention_output, attention_norm(c));

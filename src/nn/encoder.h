@@ -78,7 +78,8 @@ typedef struct encoder_config
 	 */
 	tensor (*attend)(nn_model *m, const void *config, const attention *how, tensor x,
 					 const tensor qkv[3]);
-	bool attends_alone; /* it makes queries, keys and values itself; it is given none */
+	const void *attends_by; /* what it has as its config; NULL: the family's */
+	bool attends_alone;		/* it makes queries, keys and values itself; it is given none */
 
 	/*
 	 * The whole of a layer's first part, which is then without a cache: x [tokens, hidden] -> what it

@@ -179,9 +179,10 @@ attend_globally(nn_model *m, tensor y, tensor x, const attention *how, const win
 }
 
 tensor
-attend_in_windows(nn_model *m, tensor x, const tensor qkv[3], const attention *how,
-				  const windows *w)
+attend_in_windows(nn_model *m, const void *its_windows, const attention *how, tensor x,
+				  const tensor qkv[3])
 {
+	const windows *w = its_windows;
 	window_look l;
 	sparse_attention a = {.heads = how->heads,
 						  .q = qkv[0],

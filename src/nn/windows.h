@@ -27,8 +27,11 @@ typedef struct windows
 /* Read attention_window, a number or one for each layer; fallback without. */
 extern void read_windows(tfm_context *context, json file, int layers, int64_t fallback, windows *w);
 
-/* As attend; x is what qkv are of, and the layer's number is how->layer. */
-extern tensor attend_in_windows(nn_model *m, tensor x, const tensor qkv[3], const attention *how,
-								const windows *w);
+/*
+ * As attend, in its place in a family; its_windows is a windows, x is what qkv are of, and the layer's
+ * number is how->layer.
+ */
+extern tensor attend_in_windows(nn_model *m, const void *its_windows, const attention *how,
+								tensor x, const tensor qkv[3]);
 
 #endif
