@@ -21,6 +21,7 @@
 typedef struct mra_config
 {
 	encoder_config encoder;
+	head_plan plan;
 	int64_t chosen;			 /* pairs of blocks, of a head */
 	int64_t first, diagonal; /* blocks that are chosen beforehand */
 	bool sparse;			 /* the others are left out */
@@ -292,17 +293,6 @@ run_head(const head *h)
 	}
 }
 
-static tensor
-attend_in_blocks(nn_model *m, const void *config, const attention *how, tensor x,
-				 const tensor qkv[3])
-{
-	(void) x;
-	return run_heads(
-		m, qkv,
-		&(head_plan) {
-			.heads = how->heads, .config = config, .run = run_head, .scratch = count_scratch});
-}
-
 static void
 read_config(tfm_context *context, json file, void *config)
 {
@@ -313,7 +303,9 @@ read_config(tfm_context *context, json file, void *config)
 	int64_t blocks;
 
 	efficient_read_config(context, file, &defaults, &c->encoder);
-	c->encoder.attend = attend_in_blocks;
+	c->encoder.attend = attend_by_plan;
+	c->encoder.attends_by = &c->plan;
+	c->plan = (head_plan) {.config = c, .run = run_head, .scratch = count_scratch};
 	blocks = c->encoder.common.max_positions / BLOCK;
 	c->chosen = blocks * json_int(context, file, "block_per_row", 4, 1, NN_MAX_SIZE);
 	c->chosen = c->chosen < blocks * blocks ? c->chosen : blocks * blocks;

@@ -18,6 +18,7 @@
 typedef struct nezha_config
 {
 	encoder_config encoder;
+	head_plan plan;
 	int32_t max_distance;
 	const float *sinusoids; /* [2 * max_distance + 1, head size], of -max_distance and so on */
 } nezha_config;
@@ -118,17 +119,6 @@ run_head(const head *h)
 	}
 }
 
-static tensor
-attend_by_distance(nn_model *m, const void *config, const attention *how, tensor x,
-				   const tensor qkv[3])
-{
-	(void) x;
-	return run_heads(
-		m, qkv,
-		&(head_plan) {
-			.heads = how->heads, .config = config, .run = run_head, .scratch = count_scratch});
-}
-
 static const float *
 make_sinusoids(tfm_context *context, const nezha_config *c, int64_t size)
 {
@@ -156,7 +146,9 @@ read_config(tfm_context *context, json file, void *config)
 	*e = encoder_bert;
 	e->common.vocab_size = 21128;
 	e->embedding.positions = NULL;
-	e->attend = attend_by_distance;
+	e->attend = attend_by_plan;
+	e->attends_by = &c->plan;
+	c->plan = (head_plan) {.config = c, .run = run_head, .scratch = count_scratch};
 	encoder_read_config(context, file, e, 0);
 	c->max_distance =
 		(int32_t) json_int(context, file, "max_relative_position", 64, 0, MAX_DISTANCE);

@@ -110,6 +110,16 @@ run_heads(nn_model *m, const tensor qkv[3], const head_plan *plan)
 	return y;
 }
 
+tensor
+attend_by_plan(nn_model *m, const void *plan, const attention *how, tensor x, const tensor qkv[3])
+{
+	head_plan own = *(const head_plan *) plan;
+
+	(void) x;
+	own.heads = how->heads;
+	return run_heads(m, qkv, &own);
+}
+
 bool
 head_stopping(const head *h)
 {

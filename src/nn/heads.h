@@ -8,7 +8,7 @@
 #ifndef TFM_NN_HEADS_H
 #define TFM_NN_HEADS_H
 
-#include "nn/model.h"
+#include "nn/layers.h"
 #include "tensor/kernels.h"
 
 /* One head of one sequence. */
@@ -43,6 +43,10 @@ typedef struct head_plan
 
 /* All heads of q, k, v [tokens, heads * size], without a cache -> [tokens, heads * size] */
 extern tensor run_heads(nn_model *m, const tensor qkv[3], const head_plan *plan);
+
+/* The same in the place of attend in a family: plan is a head_plan, whose heads are how's. */
+extern tensor attend_by_plan(nn_model *m, const void *plan, const attention *how, tensor x,
+							 const tensor qkv[3]);
 
 /* Whether the call is to stop; for heads that take long, now and then. */
 extern bool head_stopping(const head *h);
