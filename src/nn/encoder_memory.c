@@ -6,21 +6,31 @@
  * SPDX-License-Identifier: PostgreSQL
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "nn/encoder.h"
 #include "nn/inputs.h"
 
-enum
-{
-	STATES,
-	MASK
-};
+#define STATES "encoder_hidden_states"
+#define MASK "encoder_attention_mask"
 
 const nn_input_kind encoder_memory_inputs[] = {
-	{"encoder_hidden_states", false, 0, true},
-	{"encoder_attention_mask", false, 0, false},
+	{STATES, false, 0, true},
+	{MASK, false, 0, false},
 	{0},
 };
+
+/* NULL also for a family that takes other inputs. */
+static const nn_input *
+find_input(const nn_model *m, const char *name)
+{
+	const nn_input_kind *kinds = m->batch->inputs == NULL ? NULL : m->batch->input_kinds;
+
+	for (int i = 0; kinds != NULL && kinds[i].name != NULL; i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return given_input(m, i);
+	return NULL;
+}
 
 /* A memory without data, if the checkpoint has the weights of a cross attention. */
 static bool
@@ -55,7 +65,7 @@ check_memory(nn_model *m, const encoder_config *c, const nn_input *states, const
 bool
 encoder_take_memory(nn_model *m, const encoder_config *c, nn_memory *memory)
 {
-	const nn_input *states = given_input(m, STATES), *mask = given_input(m, MASK);
+	const nn_input *states = find_input(m, STATES), *mask = find_input(m, MASK);
 	int64_t rows = m->batch->sequences, columns;
 	int32_t *offsets;
 	uint8_t *hidden = NULL;

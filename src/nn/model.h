@@ -48,6 +48,7 @@ typedef struct nn_batch
 	int64_t choices;		   /* sequences that make one example; 1 but for multiple choice */
 	bool output_hidden_states; /* also output the hidden states of all layers */
 	const nn_input *inputs; /* one for each of nn_family.inputs, whose order they have; or NULL */
+	const struct nn_input_kind *input_kinds; /* nn_family.inputs, where there are inputs */
 
 	/*
 	 * Generation: sequence i goes on where sequence cached[i] of the cache ends; places in the

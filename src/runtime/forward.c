@@ -230,6 +230,7 @@ run_add_inputs(tfm_context *context, const run_model *model, const run_sequence 
 			return false;
 	}
 	batch->inputs = added;
+	batch->input_kinds = kinds;
 	return true;
 }
 

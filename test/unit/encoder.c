@@ -13,6 +13,7 @@
 #include "nn/family.h"
 #include "oom.h"
 #include "runtime/forward.h"
+#include "scratch.h"
 #include "task/forward.h"
 
 /* A golden checkpoint, and what it is given. */
@@ -26,18 +27,18 @@ run_golden(tfm_context *context, void *argument)
 {
 	const golden_run *run = argument;
 	const char *golden = getenv("TFM_GOLDEN");
-	char path[4096], file[64];
+	char path[4096], image[64];
 	run_model *model;
 	buffer *outputs;
 	bool done;
 
 	snprintf(path, sizeof(path), "%s/%s", golden && *golden ? golden : "test/golden", run->name);
-	snprintf(file, sizeof(file), "/tmp/tfm-encoder-%d", (int) getpid());
-	done = run_compile(context, path, file, NULL) &&
-		   (model = run_model_open(context, file, COMPUTE_AUTO)) != NULL &&
+	snprintf(image, sizeof(image), "/tmp/tfm-encoder-%d", (int) getpid());
+	done = run_compile(context, path, image, NULL) &&
+		   (model = run_model_open(context, image, COMPUTE_AUTO)) != NULL &&
 		   (outputs = buffer_create(context)) != NULL &&
 		   task_forward(context, model, (tfm_text) {run->inputs, strlen(run->inputs)}, outputs);
-	unlink(file);
+	unlink(image);
 	return done;
 }
 
@@ -93,6 +94,49 @@ test_inputs(void **state)
 				 "{\"input_ids\": [[5, 9]], \"relevance_score\": [0.5], "
 				 "\"block_mask\": [[false, true]]}",
 				 "rows must have \"max_span_width\" tokens");
+}
+
+/* A copy of a golden checkpoint, with members before those of its config.json. */
+static void
+copy_checkpoint(scratch *s, const char *name, const char *members)
+{
+	static const char *const files[] = {"config.json", "model.safetensors"};
+	const char *golden = getenv("TFM_GOLDEN");
+	char *directory =
+		tfm_sprintf(&s->context, "%s/%s", golden && *golden ? golden : "test/golden", name);
+
+	for (int i = 0; i < 2; i++)
+	{
+		size_t length = 0;
+		char *bytes =
+			file_read(&s->context, file_join(&s->context, directory, files[i]), 1 << 20, &length);
+
+		assert_good(&s->context);
+		if (i == 0)
+		{
+			bytes = tfm_sprintf(&s->context, "{%s%s", members, bytes + 1);
+			length = strlen(bytes);
+		}
+		scratch_write(s, files[i], bytes, length);
+	}
+}
+
+/* A decoder without a memory looks at none, whatever other inputs its family has. */
+static void
+test_absent_memory(void **state)
+{
+	scratch *s = *state;
+	const char *inputs = "{" IDS ", \"task_type_ids\": [[0, 1, 0], [1, 1, 1]]}";
+	char *image = scratch_path(s, "image");
+	buffer *outputs = buffer_create(&s->context);
+	run_model *model;
+
+	copy_checkpoint(s, "ernie/ErnieModel", "\"is_decoder\": true, \"add_cross_attention\": true,");
+	run_compile(&s->context, s->directory, image, NULL);
+	model = run_model_open(&s->context, image, COMPUTE_AUTO);
+	assert_good(&s->context);
+	task_forward(&s->context, model, (tfm_text) {inputs, strlen(inputs)}, outputs);
+	assert_good(&s->context);
 }
 
 /* A configuration is refused with that kind; TFM_OK: it is taken. */
@@ -167,6 +211,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_inputs),
+		scratch_test(test_absent_memory),
 		cmocka_unit_test(test_configurations),
 		cmocka_unit_test(test_memory_runs_out),
 	};
