@@ -277,6 +277,8 @@ json_append_string(tfm_context *context, buffer *b, const char *text, size_t len
 			buffer_printf(context, b, "\\%c", c);
 		else if (c >= '\b' && c <= '\r' && c != '\v')
 			buffer_printf(context, b, "\\%c", "btn.fr"[c - '\b']);
+		else if (c == 0)
+			buffer_append_string(context, b, "\xEF\xBF\xBD");
 		else if (c < 0x20)
 			buffer_printf(context, b, "\\u%04x", c);
 		else

@@ -87,7 +87,10 @@ extern bool json_to_int(json value, int64_t minimum, int64_t maximum, int64_t *r
  */
 extern bool json_graft(tfm_context *context, json object, const char *key, json value);
 
-/* Append text as a JSON string with quotes; text must be valid UTF-8. */
+/*
+ * Append text as a JSON string with quotes; text must be valid UTF-8.  A NUL character, which neither
+ * our own reader nor jsonb takes, becomes U+FFFD.
+ */
 struct buffer;
 extern bool json_append_string(tfm_context *context, struct buffer *b, const char *text,
 							   size_t length);

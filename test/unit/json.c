@@ -201,6 +201,12 @@ strings_survive(void **state)
 	assert_true(json_append_string(&s->context, b, text, length));
 	assert_string_equal(json_as_string(json_parse(&s->context, b->data, b->length, "x")), text);
 	assert_good(&s->context);
+	b->length = 0;
+	assert_true(json_append_string(&s->context, b, "a\0b", 3));
+	assert_string_equal(json_as_string(json_parse(&s->context, b->data, b->length, "x")),
+						"a\xEF\xBF\xBD"
+						"b");
+	assert_good(&s->context);
 }
 
 static void
