@@ -79,7 +79,7 @@ list_spans(tfm_context *context, const answer_rules *rules, const answer_piece *
 	};
 	if (tfm_failed(context))
 		return false;
-	for (int64_t start = 0; start < tokens; start++)
+	for (int64_t start = 0; start < tokens && !tfm_stopped(context); start++)
 		for (int64_t end = start; end < tokens && end < start + longest; end++)
 		{
 			s->starts[s->count] = (int32_t) start;
@@ -89,7 +89,7 @@ list_spans(tfm_context *context, const answer_rules *rules, const answer_piece *
 						is_desired(rules, piece->encoding, (size_t) start) &&
 						is_desired(rules, piece->encoding, (size_t) end);
 		}
-	return true;
+	return !tfm_failed(context);
 }
 
 /* ---- Answers ---- */
@@ -126,14 +126,13 @@ find_characters(const answer_rules *rules, const tok_encoding *encoding, int32_t
 	*end = encoding->ends[last];
 }
 
-static bool
-fold(tfm_context *context, tfm_text text, tfm_text *folded)
+/* Write a text in lower case, or to NULL; how many bytes it has. */
+static size_t
+write_folded(tfm_text text, char *to)
 {
-	char *bytes = tfm_alloc_array(context, text.length + 1, 8);
 	size_t length = 0;
+	char spare[4];
 
-	if (bytes == NULL)
-		return false;
 	for (size_t i = 0; i < text.length;)
 	{
 		uint32_t lower[2];
@@ -141,10 +140,21 @@ fold(tfm_context *context, tfm_text text, tfm_text *folded)
 		int count = tok_lowercase(utf8_decode(text.data + i, &width), lower);
 
 		for (int k = 0; k < count; k++)
-			length += (size_t) utf8_encode(lower[k], bytes + length);
+			length += (size_t) utf8_encode(lower[k], to == NULL ? spare : to + length);
 		i += (size_t) width;
 	}
-	*folded = (tfm_text) {bytes, length};
+	return length;
+}
+
+static bool
+fold(tfm_context *context, tfm_text text, tfm_text *folded)
+{
+	size_t length = write_folded(text, NULL);
+	char *bytes = tfm_alloc(context, length + 1);
+
+	if (bytes == NULL)
+		return false;
+	*folded = (tfm_text) {bytes, write_folded(text, bytes)};
 	return true;
 }
 
@@ -214,7 +224,7 @@ add_piece(tfm_context *context, const answer_rules *rules, const answer_piece *p
 
 		find_characters(rules, encoding, s.starts[best[i]], s.ends[best[i]], &found.start,
 						&found.end);
-		if (!add_answer(context, list, found))
+		if (!add_answer(context, list, found) || ((i & 0xFF) == 0xFF && tfm_stopped(context)))
 			return false;
 	}
 	return best != NULL && !tfm_stopped(context);
@@ -232,36 +242,40 @@ append_answer(tfm_context *context, buffer *b, const answer *a)
 	return buffer_append_string(context, b, "}");
 }
 
-/* The next best answer that is not taken yet; of equal ones the first. */
-static const answer *
-take_best(answers *list, bool *taken)
+/* The best first, and those of one score as they came: a merge sort; spare has as much room. */
+static void
+sort_answers(tfm_context *context, const answer **items, const answer **spare, size_t count)
 {
-	size_t best = list->count;
+	size_t half = count / 2, a = 0, b = half;
 
-	for (size_t i = 0; i < list->count; i++)
-		if (!taken[i] && (best == list->count || list->items[i].score > list->items[best].score))
-			best = i;
-	if (best == list->count)
-		return NULL;
-	taken[best] = true;
-	return &list->items[best];
+	if (count < 2 || (count > 0xFFFF && tfm_stopped(context)))
+		return;
+	sort_answers(context, items, spare, half);
+	sort_answers(context, items + half, spare, count - half);
+	for (size_t i = 0; i < count; i++)
+		spare[i] = a < half && (b == count || items[a]->score >= items[b]->score) ? items[a++]
+																				  : items[b++];
+	memcpy(items, spare, count * sizeof(answer *));
 }
 
 static bool
-append_best(tfm_context *context, buffer *b, const answer_rules *rules, answers *list)
+append_best(tfm_context *context, buffer *b, const answer_rules *rules, const answers *list)
 {
-	bool *taken = tfm_alloc_zero(context, list->count + 1);
-	bool single = rules->most == 1 ? list->count > 0 : list->count == 1;
+	size_t count = list->count;
+	const answer **best = tfm_alloc_array(context, count + 1, sizeof(answer *));
+	const answer **spare = tfm_alloc_array(context, count + 1, sizeof(answer *));
+	bool single = rules->most == 1 ? count > 0 : count == 1;
 
+	if (best == NULL || spare == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		best[i] = &list->items[i];
+	sort_answers(context, best, spare, count);
 	buffer_append_string(context, b, single ? "" : "[");
-	for (int64_t i = 0; taken != NULL && i < rules->most; i++)
+	for (size_t i = 0; i < count && (int64_t) i < rules->most && !tfm_stopped(context); i++)
 	{
-		const answer *a = take_best(list, taken);
-
-		if (a == NULL || tfm_stopped(context))
-			break;
 		buffer_append_string(context, b, i > 0 ? "," : "");
-		append_answer(context, b, a);
+		append_answer(context, b, best[i]);
 	}
 	return buffer_append_string(context, b, single ? "" : "]") && !tfm_failed(context);
 }
