@@ -154,9 +154,15 @@ task_best(tfm_context *context, const float *row, int64_t count, int64_t most, b
 	for (int64_t i = 0; i < count; i++)
 		heap[i] = (int32_t) i;
 	for (int64_t i = count / 2; i-- > 0;)
+	{
+		if ((i & 0xFFFF) == 0xFFFF && tfm_stopped(context))
+			return NULL;
 		sift_down(&r, heap, count, i);
+	}
 	for (int64_t i = 0; i < wanted; i++)
 	{
+		if ((i & 0xFFFF) == 0xFFFF && tfm_stopped(context))
+			return NULL;
 		best[i] = heap[0];
 		heap[0] = heap[count - 1 - i];
 		sift_down(&r, heap, count - 1 - i, 0);

@@ -65,7 +65,8 @@ add_target(tfm_context *context, plan *p, int32_t *targets, json target)
 
 	if (!json_is_string(target))
 		return tfm_fail(context, TFM_INVALID_ARGUMENT, "a target is not a string");
-	if (!find_target(context, p->tokenizer,
+	if (tfm_stopped(context) ||
+		!find_target(context, p->tokenizer,
 					 (tfm_text) {json_as_string(target), strlen(json_as_string(target))}, &id))
 		return false;
 	for (int64_t i = 0; i < p->target_count; i++)
@@ -193,8 +194,9 @@ take_logits(tfm_context *context, void *argument, size_t place, const task_rows 
 		return tfm_fail(context, TFM_UNSUPPORTED, "the model does not give each token its words");
 	for (size_t t = 0; t < text->tokens->count; t++)
 		if (text->tokens->ids[t] == p->mask &&
-			!propose(context, p, logits->data + (int64_t) t * logits->columns, logits->columns,
-					 p->proposals + (int64_t) mask++ * p->most))
+			(tfm_stopped(context) ||
+			 !propose(context, p, logits->data + (int64_t) t * logits->columns, logits->columns,
+					  p->proposals + (int64_t) mask++ * p->most)))
 			return false;
 	return true;
 }

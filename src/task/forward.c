@@ -529,7 +529,8 @@ write_row(tfm_context *context, buffer *b, const float *row, int64_t count, bool
 	{
 		if (!(first && i == 0) && !buffer_append(context, b, ",", 1))
 			return false;
-		if (!(row == NULL ? buffer_append(context, b, "0", 1) : write_number(context, b, row[i])))
+		if (!(row == NULL ? buffer_append(context, b, "0", 1) : write_number(context, b, row[i])) ||
+			((i & 0xFFFF) == 0xFFFF && tfm_stopped(context)))
 			return false;
 	}
 	return true;
@@ -553,8 +554,7 @@ write_padded(tfm_context *context, buffer *b, const nn_batch *batch, const grid 
 				row = (const float *) value->data + t * features;
 			t++;
 		}
-		if (!write_row(context, b, row, features, i == 0) ||
-			((i & 1023) == 0 && tfm_stopped(context)))
+		if (!write_row(context, b, row, features, i == 0) || tfm_stopped(context))
 			return false;
 	}
 	return true;

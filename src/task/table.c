@@ -37,6 +37,8 @@ read_cell(tfm_context *context, json value, bool is_null, tfm_text *cell)
 	buffer *b;
 
 	*cell = (tfm_text) {"", 0};
+	if (tfm_stopped(context))
+		return false;
 	if (is_null)
 		return true;
 	if (json_is_string(value))

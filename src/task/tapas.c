@@ -281,6 +281,8 @@ fit_table(tfm_context *context, const tapas_table *t, size_t question, extent *e
 		tokens = count_fitting(t, beginning, budget);
 		if (tokens >= 0)
 			break;
+		if (tfm_stopped(context))
+			return false;
 		count_row(t, e->rows, beginning, -1);
 		if (--e->rows < 1)
 			break;
@@ -320,6 +322,8 @@ relate(tfm_context *context, const tapas_table *t, tfm_text query, int32_t *rela
 			size_t used = 0;
 			int parts;
 
+			if (tfm_stopped(context))
+				return false;
 			for (size_t r = 0; r < rows; r++)
 				if (numbers[r].value != NULL)
 					all[used++] = numbers[r].value;
@@ -328,8 +332,6 @@ relate(tfm_context *context, const tapas_table *t, tfm_text query, int32_t *rela
 				continue;
 			for (size_t r = 0; r < rows; r++)
 				relations[c * rows + r] |= find_relation(&values[v], &numbers[r], parts);
-			if (tfm_stopped(context))
-				return false;
 		}
 	return true;
 }

@@ -239,11 +239,15 @@ match_sign(const scan *s, size_t i)
 static bool
 find_numbers(scan *s)
 {
+	size_t polled = 0;
+
 	for (size_t i = 0; i < s->length;)
 	{
 		size_t sign = match_sign(s, i), end = match_number(s, sign);
 		double number;
 
+		if ((++polled & 0xFFF) == 0 && tfm_stopped(s->context))
+			return false;
 		if (end == sign)
 		{
 			sign = i;
@@ -438,6 +442,8 @@ find_in_words(scan *s, size_t most, bool (*add)(scan *s, size_t begin, size_t en
 
 	for (size_t i = 0; i < s->length; i++)
 	{
+		if ((i & 0xFFF) == 0xFFF && tfm_stopped(s->context))
+			return false;
 		if (!is_word_at(s, i))
 			continue;
 		if (i == 0 || !is_word_at(s, i - 1))

@@ -255,11 +255,11 @@ find_entities(tfm_context *context, const entity_rules *rules, const indexed_tex
 		return false;
 	if (rules->strategy != ENTITY_NONE && !group_entities(context, rules, list))
 		return false;
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; i < list->count && !tfm_stopped(context); i++)
 		if (!is_ignored(rules, list->items[i].label))
 			list->items[kept++] = list->items[i];
 	list->count = kept;
-	return true;
+	return !tfm_failed(context);
 }
 
 /* By their starts, and those of one start as they came: a merge sort; spare has as much room. */

@@ -58,7 +58,8 @@ format_label(tfm_context *context, const char *template, tfm_text label, tfm_tex
 	if (tfm_failed(context))
 		return false;
 	*hypothesis = (tfm_text) {b->data, b->length};
-	if (b->length == strlen(template) && memcmp(b->data, template, b->length) == 0)
+	if (b->length == strlen(template) &&
+		(b->length == 0 || memcmp(b->data, template, b->length) == 0))
 		return fail_template(context, template);
 	return true;
 }
@@ -73,7 +74,8 @@ make_hypotheses(tfm_context *context, const zero_shot *what)
 	if (what->label_count == 0)
 		tfm_fail(context, TFM_INVALID_ARGUMENT, "there must be at least one label");
 	for (size_t i = 0; hypotheses != NULL && i < what->label_count; i++)
-		if (!format_label(context, template, what->labels[i], &hypotheses[i]))
+		if (tfm_stopped(context) ||
+			!format_label(context, template, what->labels[i], &hypotheses[i]))
 			return NULL;
 	return tfm_failed(context) ? NULL : hypotheses;
 }
