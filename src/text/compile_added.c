@@ -62,7 +62,8 @@ normalize_content(added_list *list, const char *content)
 	work->string.length = 0;
 	if (!tok_reserve_string(work, &work->string, length))
 		return NULL;
-	memcpy(work->string.bytes, content, length);
+	if (length > 0)
+		memcpy(work->string.bytes, content, length);
 	work->string.length = length;
 	if (!tok_normalize(work, &list->normalizers))
 		return NULL;
