@@ -1,7 +1,8 @@
 /*
  * pipeline.c
  *	  Pipelines against Transformers: every directory <pipelines>/<task>/<case> is a checkpoint with
- *	  request.json, calls of a pipeline, and expected.json, what transformers.pipeline gives.
+ *	  request.json, calls of a pipeline, and expected.json, what transformers.pipeline gives.  The first
+ *	  call of each is also run with memory that runs out at any moment.
  *
  * TFM_PIPELINES is the directory <pipelines> (default: <golden>/pipeline), TFM_PIPELINE a task or
  * <task>/<case> (default: all).  A case with a "runner" is none of a pipeline.
@@ -24,9 +25,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/threads.h"
+#include "oom.h"
 #include "task/pipeline.h"
 
 #define FILE_LIMIT (1 << 24)
+
+/* How many sizes of memory that are too small are tried. */
+#define LIMITS 300
 
 /* How far a number may be off, beside what rounding of the weights moves it by ("moves"). */
 #define TOLERANCE 1e-4
@@ -140,19 +145,26 @@ text_of(tfm_context *context, json value)
 	return (tfm_text) {b->data, b->length};
 }
 
-static void
-run_call(pipeline_case *c, const char *task, json call, json expected)
+static task_call
+make_request(tfm_context *context, const char *task, json call, tfm_text *input)
 {
-	tfm_context *context = &c->context;
-	tfm_text input = text_of(context, json_member(call, "inputs"));
-	task_call request = {
+	*input = text_of(context, json_member(call, "inputs"));
+	return (task_call) {
 		.kind = TASK_PIPELINE,
 		.task = task,
 		.is_json = true,
 		.options = text_of(context, json_member(call, "parameters")),
 		.count = 1,
-		.inputs = &input,
+		.inputs = input,
 	};
+}
+
+static void
+run_call(pipeline_case *c, const char *task, json call, json expected)
+{
+	tfm_context *context = &c->context;
+	tfm_text input;
+	task_call request = make_request(context, task, call, &input);
 	bool fails = json_bool(context, call, "expect_error", false);
 	const char *id = json_as_string(json_member(call, "id"));
 	const char *why = NULL;
@@ -178,6 +190,61 @@ run_call(pipeline_case *c, const char *task, json call, json expected)
 	print_error("%s %s: %s\n", c->directory, id, why);
 	c->failed++;
 }
+
+/* ---- Memory ---- */
+
+/* A call, and the model; what it generates with is made anew. */
+typedef struct memory_run
+{
+	const run_model *model;
+	const task_call *request;
+} memory_run;
+
+static bool
+run_once(tfm_context *context, void *argument)
+{
+	const memory_run *run = argument;
+	task_models models = {.model = run->model};
+	task_answer answer;
+
+	if (task_needs_generator(run->request, run->model))
+		models.generator = task_generator_create(context, run->model, &(run_session_options) {0});
+	return !tfm_failed(context) && task_call_run(context, &models, run->request, &answer);
+}
+
+/* The same with an arena of so many bytes; 0: of any. */
+static tfm_error_kind
+run_within(memory_run *run, size_t limit, size_t *peak)
+{
+	tfm_context context = {.arena = arena_create(limit)};
+	bool done = run_once(&context, run);
+	tfm_error_kind kind = context.error.kind;
+
+	assert_int_equal(done, kind == TFM_OK);
+	*peak = arena_peak(context.arena);
+	arena_destroy(context.arena);
+	return kind;
+}
+
+static void
+let_memory_run_out(pipeline_case *c, const char *task, json call)
+{
+	tfm_text input;
+	task_call request = make_request(&c->context, task, call, &input);
+	memory_run run = {.model = c->models.model, .request = &request};
+
+	size_t peak, used, step;
+
+	if (json_bool(&c->context, call, "expect_error", false))
+		return;
+	assert_int_equal(oom_run_all(run_once, &run), TFM_OK);
+	assert_int_equal(run_within(&run, 0, &peak), TFM_OK);
+	step = peak / LIMITS / ARENA_ALIGNMENT * ARENA_ALIGNMENT + ARENA_ALIGNMENT;
+	for (size_t limit = ARENA_ALIGNMENT; limit < peak; limit += step)
+		assert_int_equal(run_within(&run, limit, &used), TFM_OUT_OF_MEMORY);
+}
+
+/* ---- Checkpoints ---- */
 
 static void
 open_case(pipeline_case *c, const char *task)
@@ -215,6 +282,7 @@ run_calls(pipeline_case *c)
 		fail_msg("there is no pipeline %s", task);
 	open_case(c, task);
 	assert_true(json_present(call));
+	let_memory_run_out(c, task, call);
 	for (; json_present(call); call = json_next(call), result = json_next(result))
 		run_call(c, task, call, result);
 }
