@@ -15,7 +15,9 @@ FROM tfm_answer('words', 'Who moved?', 'Zoë moved to São Paulo.') a,
 	tfm_pipeline('question-answering', 'words', '{"question": "Who moved?", "context": "Zoë moved to São Paulo."}') p;
 
 -- Rows are computed together; what is NULL has no answer, and an empty context none that is any.
+SET tfm.batching = on;
 EXPLAIN (COSTS OFF) SELECT tfm_answer('answers', 'Which shop is open on Sundays?', body) FROM articles;
+RESET tfm.batching;
 SELECT id, (tfm_answer('answers', 'Which shop is open on Sundays?', body)).answer FROM articles ORDER BY id;
 SELECT tfm_answer('words', NULL, 'a'), tfm_answer(NULL, 'a', 'a');
 

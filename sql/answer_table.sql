@@ -32,7 +32,9 @@ FROM (VALUES ('{"long": ["1", "2"], "b": ["3", "4"], "cc": ["5", "6"]}')) AS v (
 
 -- Many questions: together, or by rows.
 SELECT number, answer FROM tfm_answer_table_all('tapas', ARRAY['after 1950', NULL, 'the third'], (SELECT json_agg(c) FROM cities AS c)) ORDER BY number;
+SET tfm.batching = on;
 EXPLAIN (COSTS OFF) SELECT tfm_answer_table('tapas', 'more than ' || i, '{"a": [1, 2, 3]}'::json) FROM generate_series(1, 9) AS i;
+RESET tfm.batching;
 SELECT bool_and(r = tfm_answer_table('tapas', 'more than ' || i, '{"a": [1, 2, 3]}'::json)) AS same
 FROM (SELECT i, tfm_answer_table('tapas', 'more than ' || i, '{"a": [1, 2, 3]}'::json) AS r FROM generate_series(1, 9) AS i OFFSET 0) AS s;
 SELECT tfm_answer_table('tapas', NULL, '{}'::json), tfm_answer_table('tapas', 'x', NULL::json), tfm_answer_table(NULL, 'x', '{}'::jsonb);

@@ -33,7 +33,9 @@ SELECT tfm_classify('Anna moved.');
 SELECT tfm_classify(NULL, 'a'), tfm_classify('single', NULL), tfm_classify_pair('single', 'a', NULL), tfm_choose('choices', NULL, ARRAY['a']);
 
 -- Long texts are cut, and rows are computed together.
+SET tfm.batching = on;
 EXPLAIN (COSTS OFF) SELECT tfm_classify('single', body) FROM docs;
+RESET tfm.batching;
 SELECT count(*) AS labels, bool_and(label = (SELECT label FROM tfm_classify('single', d.body))) AS same
 FROM (SELECT id, body, (tfm_classify('single', body)).label FROM docs OFFSET 0) d WHERE label IS NOT NULL;
 SELECT tfm_pipeline('text-classification', 'single', to_jsonb(body)) FROM docs WHERE id = 15;

@@ -35,7 +35,9 @@ SELECT number, count(*) FROM tfm_tag_tokens('words', ARRAY['Anna', NULL, 'Anna B
 SELECT jsonb_path_query_array(tfm_pipeline('token-classification', 'words', '["Anna", "Berg"]', '{"is_split_into_words": true, "ignore_labels": []}'), '$[0][*].start') AS starts;
 
 -- Rows of a table are computed together where the pipeline gives one value for each.
+SET tfm.batching = on;
 EXPLAIN (COSTS OFF) SELECT tfm_pipeline('ner', 'entities', to_jsonb('Anna ' || i)) FROM generate_series(1, 9) i;
+RESET tfm.batching;
 SELECT bool_and(p = tfm_pipeline('ner', 'entities', to_jsonb(t))) AS same
 FROM (SELECT t, tfm_pipeline('ner', 'entities', to_jsonb(t)) AS p FROM (SELECT 'Anna Berg ' || i AS t FROM generate_series(1, 9) i) s OFFSET 0) r;
 

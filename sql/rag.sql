@@ -36,7 +36,9 @@ FROM tfm_rag('bart', 'why?', ARRAY['a', 'b'], scores => '{1, 2}', max_new_tokens
 SELECT tfm_rag('llama', 'why?', ARRAY['b', 'a'], max_new_tokens => 3) IS NOT NULL AS answered;
 
 -- Many questions are computed together.
+SET tfm.batching = on;
 EXPLAIN (COSTS OFF) SELECT tfm_rag('bart', body, ARRAY['a'], max_new_tokens => 3) FROM passages;
+RESET tfm.batching;
 SELECT bool_and(r = tfm_rag('bart', body, ARRAY['a'], max_new_tokens => 3)) AS same
 FROM (SELECT body, tfm_rag('bart', body, ARRAY['a'], max_new_tokens => 3) AS r FROM passages OFFSET 0) AS s;
 SELECT tfm_rag('bart', NULL, ARRAY['a']), tfm_rag('bart', 'x', NULL), tfm_rag(NULL, 'x', ARRAY['a']);

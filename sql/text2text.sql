@@ -32,7 +32,9 @@ SELECT tfm_summarize('t5', ARRAY[]::text[]), tfm_summarize('t5', NULL::text), tf
 SELECT cardinality(tfm_translate('t5', ARRAY['a', 'b'], 'en', 'de', max_new_tokens => 2)) AS texts;
 
 -- Many rows are computed together, with the same results.
+SET tfm.batching = on;
 EXPLAIN (COSTS OFF) SELECT tfm_summarize('t5', 'text ' || i, max_new_tokens => 3) FROM generate_series(1, 9) AS i;
+RESET tfm.batching;
 SELECT bool_and(summary = tfm_summarize('t5', input, max_new_tokens => 3)) AS same
 FROM (SELECT 'text ' || i AS input, tfm_summarize('t5', 'text ' || i, max_new_tokens => 3) AS summary
 	FROM generate_series(1, 9) AS i OFFSET 0) AS s;
