@@ -102,7 +102,7 @@ run_head(const head *h)
 	float *scores = h->scratch, *by_distance = scores + QUERIES * h->tokens;
 	head_matrix keys = {h->k, h->stride}, sinusoids = {c->sinusoids, size};
 
-	for (int64_t first = 0; first < h->tokens; first += QUERIES)
+	for (int64_t first = 0; first < h->tokens && !head_stopping(h); first += QUERIES)
 	{
 		int64_t count = h->tokens - first < QUERIES ? h->tokens - first : QUERIES;
 		head_matrix queries = {h->q + first * h->stride, h->stride};
