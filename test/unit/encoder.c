@@ -199,6 +199,12 @@ test_memory_runs_out(void **state)
 		{"qdqbert/QDQBertModel-uncalibrated", "{" IDS "}"},
 		{"ibert/IBertForTokenClassification-quantized", "{" IDS "}"},
 		{"realm/RealmScorer", "{" IDS ", \"candidate_input_ids\": [[[5, 6]], [[7, 8]]]}"},
+		{"funnel/FunnelForPreTraining", "{" IDS "}"},
+		{"reformer/ReformerModel", "{" IDS "}"},
+		{"mra/MraModel", "{" IDS "}"},
+		{"tapas/TapasModel", "{" IDS "}"},
+		{"luke/LukeModel", "{" IDS "}"},
+		{"prophetnet/ProphetNetModel", "{" IDS ", \"decoder_input_ids\": [[5, 9], [6, 7]]}"},
 	};
 
 	(void) state;
