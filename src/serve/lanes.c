@@ -188,6 +188,18 @@ place_rows(void *to, const void *from, const placed *order, size_t count, size_t
 		memcpy((char *) to + order[i].place * row, (const char *) from + i * row, row);
 }
 
+/* The same of texts, which leave the piece's arena. */
+static void
+place_texts(tfm_context *context, tfm_text *to, const tfm_text *from, const placed *order,
+			size_t count)
+{
+	for (size_t i = 0; from != NULL && i < count; i++)
+		to[order[i].place] = (tfm_text) {
+			tfm_strndup(context, from[i].data, from[i].length),
+			from[i].length,
+		};
+}
+
 static bool
 join_answers(tfm_context *context, const lanes *l, task_answer *answer)
 {
@@ -198,6 +210,8 @@ join_answers(tfm_context *context, const lanes *l, task_answer *answer)
 		answer->values = tfm_alloc_array(context, l->call.count, columns * sizeof(float));
 	if (l->pieces[0].answer.scores != NULL)
 		answer->scores = tfm_alloc_array(context, l->call.count, columns * sizeof(double));
+	if (l->pieces[0].answer.texts != NULL)
+		answer->texts = tfm_alloc_array(context, l->call.count, sizeof(tfm_text));
 	if (tfm_failed(context))
 		return false;
 	for (size_t i = 0; i < l->count; i++)
@@ -208,9 +222,10 @@ join_answers(tfm_context *context, const lanes *l, task_answer *answer)
 				   columns * sizeof(float));
 		place_rows(answer->scores, p->answer.scores, l->order + p->first, p->count,
 				   columns * sizeof(double));
+		place_texts(context, answer->texts, p->answer.texts, l->order + p->first, p->count);
 		tfm_add_usage(&context->usage, &p->usage);
 	}
-	return true;
+	return !tfm_failed(context);
 }
 
 /* Each thread has an arena, with its part of the call's memory; marks are where they stand. */
