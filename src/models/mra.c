@@ -305,7 +305,8 @@ read_config(tfm_context *context, json file, void *config)
 	efficient_read_config(context, file, &defaults, &c->encoder);
 	c->encoder.attend = attend_by_plan;
 	c->encoder.attends_by = &c->plan;
-	c->plan = (head_plan) {.config = c, .run = run_head, .scratch = count_scratch};
+	c->plan =
+		(head_plan) {.config = c, .run = run_head, .scratch = count_scratch, .most_keys = BLOCK};
 	blocks = c->encoder.common.max_positions / BLOCK;
 	c->chosen = blocks * json_int(context, file, "block_per_row", 4, 1, NN_MAX_SIZE);
 	c->chosen = c->chosen < blocks * blocks ? c->chosen : blocks * blocks;
