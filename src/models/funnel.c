@@ -12,6 +12,7 @@
 
 #include "nn/electra.h"
 #include "nn/encoder.h"
+#include "nn/position_bias.h"
 #include "nn/relative_attention.h"
 
 #define MAX_BLOCKS 16
@@ -163,7 +164,7 @@ typedef struct distances
 static distances
 make_distances(nn_model *m, int64_t columns, int64_t unit)
 {
-	distances d = {.span = 2 * relative_span(m) + 2};
+	distances d = {.span = 2 * position_span(m->batch) + 2};
 	int64_t half = columns / 2;
 
 	d.rows = nn_matrix(m, 2 * d.span - 1, columns);

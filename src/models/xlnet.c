@@ -15,6 +15,7 @@
 #include "nn/family.h"
 #include "nn/inputs.h"
 #include "nn/layers.h"
+#include "nn/position_bias.h"
 #include "nn/relative_attention.h"
 #include "nn/sinusoid.h"
 #include "nn/squad_head.h"
@@ -252,7 +253,7 @@ find_targets(nn_model *m)
 static pass
 begin_pass(nn_model *m, const xlnet_config *c)
 {
-	int64_t span = relative_span(m);
+	int64_t span = position_span(m->batch);
 	int32_t *rows;
 	pass p = {.config = c, .targets = find_targets(m)};
 

@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/position_bias.h"
+
 /* ---- Configuration ---- */
 
 /* Whether "pos_att_type", a list or "c2p|p2c", has a name. */
@@ -132,7 +134,7 @@ take_distances(nn_model *m, const deberta_config *c, int64_t first, int64_t last
 static void
 reach_distances(nn_model *m, deberta_config *c)
 {
-	int64_t longest = relative_span(m), limit = 2 * (c->span + c->farthest);
+	int64_t longest = position_span(m->batch), limit = 2 * (c->span + c->farthest);
 	int64_t first = 2 * c->span - 1, last = 0;
 	int32_t *rows;
 

@@ -430,8 +430,12 @@ decoder_predict_words(nn_model *m, const decoder_config *c, tensor x)
 	return scale(m, logits, or_one(c->logit_scale), c->logit_soft_cap);
 }
 
-tensor
-decoder_last_tokens(nn_model *m, const decoder_config *c, tensor x)
+/*
+ * The rows of the tokens that sequences are classified by: the last that is not padding, as
+ * Transformers picks it; x [tokens, n] -> [sequences, n].
+ */
+static tensor
+take_last_tokens(nn_model *m, const decoder_config *c, tensor x)
 {
 	const nn_batch *batch = m->batch;
 	bool look = c->common.pad_token_id >= 0 && batch->embeds == NULL;
@@ -483,7 +487,7 @@ void
 decoder_sequence_classification(nn_model *m, const void *config)
 {
 	const decoder_config *c = config;
-	tensor x = decoder_last_tokens(m, c, decoder_hidden_states(m, config));
+	tensor x = take_last_tokens(m, c, decoder_hidden_states(m, config));
 
 	nn_emit(m, "logits", NN_PER_SEQUENCE,
 			linear(m, x, score_name(c), .columns = c->common.num_labels));

@@ -311,12 +311,6 @@ extern const nn_head decoder_heads_of_tokens[], decoder_heads_of_answers[];
 	.config_size = sizeof(decoder_config), .cache_layers = decoder_cache_layers,                   \
 	.hidden_states = decoder_hidden_states
 
-/*
- * The rows of the tokens that sequences are classified by: the last that is not padding, as
- * Transformers picks it; x [tokens, n] -> [sequences, n].
- */
-extern tensor decoder_last_tokens(nn_model *m, const decoder_config *c, tensor x);
-
 /* Scores of the vocabulary of rows x [rows, hidden] -> [rows, vocabulary]. */
 extern tensor decoder_predict_words(nn_model *m, const decoder_config *c, tensor x);
 

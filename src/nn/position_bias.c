@@ -27,9 +27,8 @@ position_bucket(int64_t distance, const position_buckets *b)
 	return first + (bucket < buckets ? bucket : buckets - 1);
 }
 
-/* One more than the largest difference of two columns in the batch. */
-static int64_t
-longest_row(const nn_batch *batch)
+int64_t
+position_span(const nn_batch *batch)
 {
 	int64_t longest = 1;
 
@@ -45,7 +44,7 @@ tensor
 position_bias(nn_model *m, const char *name, const position_buckets *b)
 {
 	char weight_name[NN_NAME_MAX];
-	int64_t span = longest_row(m->batch);
+	int64_t span = position_span(m->batch);
 	const weight *w;
 	tensor bias;
 

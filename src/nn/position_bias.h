@@ -17,6 +17,9 @@ typedef struct position_buckets
 	bool bidirectional; /* half of the buckets are for tokens that come after */
 } position_buckets;
 
+/* One more than the largest distance of two tokens in a row of the batch. */
+extern int64_t position_span(const nn_batch *batch);
+
 /* The bucket of a key that comes distance tokens after its query. */
 extern int position_bucket(int64_t distance, const position_buckets *b);
 

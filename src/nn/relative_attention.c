@@ -36,20 +36,6 @@ typedef struct relative_call
 	const float *by_type;  /* [queries][heads][2] */
 } relative_call;
 
-int64_t
-relative_span(const nn_model *m)
-{
-	const nn_batch *batch = m->batch;
-	int64_t longest = 1;
-
-	if (batch->columns == NULL)
-		return batch->tokens > 0 ? batch->tokens : 1;
-	for (int64_t t = 0; t < batch->tokens; t++)
-		if (batch->columns[t] >= longest)
-			longest = batch->columns[t] + 1;
-	return longest;
-}
-
 tensor
 add_head_bias(nn_model *m, tensor x, const char *name, int heads)
 {

@@ -57,7 +57,4 @@ extern tensor attend_relative(nn_model *m, tensor q, tensor k, tensor v,
 /* A copy of x [rows, heads * head size] with "<name>" [heads, head size] added to each row. */
 extern tensor add_head_bias(nn_model *m, tensor x, const char *name, int heads);
 
-/* One more than the largest distance of two tokens in a row of the batch. */
-extern int64_t relative_span(const nn_model *m);
-
 #endif
