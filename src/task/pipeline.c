@@ -181,20 +181,6 @@ task_int_parameter(tfm_context *context, const pipeline_call *call, const char *
 	return number;
 }
 
-double
-task_double_parameter(tfm_context *context, const pipeline_call *call, const char *name,
-					  double fallback)
-{
-	json value = task_parameter(call, name);
-
-	if (!json_present(value))
-		return fallback;
-	if (json_is_number(value))
-		return json_as_number(value);
-	fail_parameter(context, name, "a number");
-	return fallback;
-}
-
 bool
 task_bool_parameter(tfm_context *context, const pipeline_call *call, const char *name,
 					bool fallback)
@@ -385,18 +371,6 @@ bool
 task_append_double(tfm_context *context, buffer *b, double score)
 {
 	return append_number(context, b, score, 17);
-}
-
-tfm_text
-task_label_name(tfm_context *context, json config, int64_t id)
-{
-	const char *key = tfm_sprintf(context, "%lld", (long long) id);
-	json label = json_member(json_member(config, "id2label"), key == NULL ? "" : key);
-
-	if (json_is_string(label))
-		return text_of(label);
-	key = tfm_sprintf(context, "LABEL_%lld", (long long) id);
-	return key == NULL ? (tfm_text) {"", 0} : (tfm_text) {key, strlen(key)};
 }
 
 /* ---- The call ---- */

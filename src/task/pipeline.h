@@ -105,8 +105,6 @@ extern bool task_has_parameter(const pipeline_call *call, const char *name);
 /* Parameters by type, with a default; INVALID_ARGUMENT for one of another type or out of range. */
 extern int64_t task_int_parameter(tfm_context *context, const pipeline_call *call, const char *name,
 								  int64_t fallback, int64_t minimum, int64_t maximum);
-extern double task_double_parameter(tfm_context *context, const pipeline_call *call,
-									const char *name, double fallback);
 extern bool task_bool_parameter(tfm_context *context, const pipeline_call *call, const char *name,
 								bool fallback);
 extern const char *task_string_parameter(tfm_context *context, const pipeline_call *call,
@@ -122,8 +120,5 @@ extern bool task_input_second(const pipeline_input *input, const char *key, tfm_
 /* A score as JSON, so that it is the same when it is read as the type it was computed in. */
 extern bool task_append_float(tfm_context *context, buffer *b, float score);
 extern bool task_append_double(tfm_context *context, buffer *b, double score);
-
-/* The label of a class by the id2label of a config.json, else "LABEL_<id>"; in the context's arena. */
-extern tfm_text task_label_name(tfm_context *context, json config, int64_t id);
 
 #endif
