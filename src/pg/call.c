@@ -265,9 +265,8 @@ call_argument_type(const call_site *site, int argument)
 	return site->types->arguments[argument].type;
 }
 
-/* Whether an argument is no text of an input: what it says is said for all inputs of a group. */
-static bool
-is_common(const call_function *f, int argument)
+bool
+call_is_common(const call_function *f, int argument)
 {
 	return argument != f->input && (f->second == 0 || argument != f->second);
 }
@@ -289,7 +288,8 @@ same_group(const call_site *site, const call_arguments *a, const call_arguments 
 	int second = site->function->second;
 
 	for (int i = 0; i < site->types->count; i++)
-		if (is_common(site->function, i) && !same_argument(site, i, &a->values[i], &b->values[i]))
+		if (call_is_common(site->function, i) &&
+			!same_argument(site, i, &a->values[i], &b->values[i]))
 			return false;
 	return second == 0 || a->values[second].isnull == b->values[second].isnull;
 }

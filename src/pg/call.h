@@ -116,6 +116,9 @@ extern Datum call_one(FunctionCallInfo fcinfo);
 extern TupleDesc call_row_type(call_site *site);
 extern struct AttInMetadata *call_row_input(call_site *site);
 
+/* Whether an argument is no text of an input: what it says is said for all inputs of a group. */
+extern bool call_is_common(const call_function *f, int argument);
+
 /* Number, names (empty: none) and types of the function's arguments. */
 extern int call_argument_count(const call_site *site);
 extern const char *call_argument_name(const call_site *site, int argument);

@@ -27,8 +27,7 @@ is_parameter(const call_site *site, int argument)
 {
 	const call_function *f = site->function;
 
-	return argument != f->input && (f->second == 0 || argument != f->second) &&
-		   (f->setting != NULL || argument != f->model);
+	return call_is_common(f, argument) && (f->setting != NULL || argument != f->model);
 }
 
 void
@@ -177,9 +176,9 @@ pipeline_make_score(call_site *site, const task_call *call, const task_answer *a
 
 /* Put the rows of one input's result into the set. */
 static void
-put_rows(const call_site *site, ReturnSetInfo *set, const text *result, int number)
+put_rows(const call_site *site, Tuplestorestate *set, AttInMetadata *input, const text *result,
+		 int number)
 {
-	AttInMetadata *input = TupleDescGetAttInMetadata(set->setDesc);
 	tfm_context *context = border_begin(site->model->name);
 	tfm_text given = border_text(context, result);
 	json objects = json_parse(context, given.data, given.length, "result");
@@ -190,8 +189,7 @@ put_rows(const call_site *site, ReturnSetInfo *set, const text *result, int numb
 		values[0] = psprintf("%d", number);
 	for (json object = json_is_array(objects) ? json_first(objects) : objects; json_present(object);
 		 object = json_is_array(objects) ? json_next(object) : (json) {0})
-		tuplestore_puttuple(set->setResult,
-							form_row(context, input, object, values, number > 0 ? 1 : 0));
+		tuplestore_puttuple(set, form_row(context, input, object, values, number > 0 ? 1 : 0));
 	border_end(context);
 }
 
@@ -251,20 +249,23 @@ pipeline_rows(FunctionCallInfo fcinfo, const call_function *f)
 	call_arguments all = {.values = fcinfo->args, .count = PG_NARGS()}, *rows = &all;
 	call_site *site = call_site_create(CurrentMemoryContext, &function, fcinfo->flinfo->fn_oid);
 	bool numbered = call_argument_type(site, f->input) == TEXTARRAYOID;
+	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
 	NullableDatum *results;
+	AttInMetadata *input;
 	int count = 1;
 
 	function.result = generate_make_text;
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(f->input))
 		return (Datum) 0;
+	input = TupleDescGetAttInMetadata(set->setDesc);
 	if (numbered)
 		rows = pipeline_spread(&all, f->input, &count);
 	results = palloc(sizeof(NullableDatum) * (Size) Max(count, 1));
 	call_rows(site, rows, count, false, results);
 	for (int i = 0; i < count; i++)
 		if (!results[i].isnull)
-			put_rows(site, (ReturnSetInfo *) fcinfo->resultinfo, DatumGetTextPP(results[i].value),
+			put_rows(site, set->setResult, input, DatumGetTextPP(results[i].value),
 					 numbered ? i + 1 : 0);
 	return (Datum) 0;
 }
